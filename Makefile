@@ -1,0 +1,46 @@
+# One command a job, each from nothing. ARGS goes to the program: make eval ARGS="-k imdb"
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+ARGS ?=
+
+.PHONY: eval test check bench calibrate coverage fixtures clean help
+
+help:           ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/'
+
+eval: $(READY)  ## measure and gate the embedded pair (or yours), write reports/latest.html
+	$(BIN)/pytest evals $(ARGS)
+
+test: $(READY)  ## specfair's own tests
+	$(BIN)/pytest tests -n 2 --dist loadfile $(ARGS)
+
+coverage: $(READY)  ## the tests, with statement and branch coverage of specfair/
+	$(BIN)/python -m coverage erase
+	COVERAGE_PROCESS_START=pyproject.toml $(BIN)/python -m coverage run -m pytest tests $(ARGS)
+	$(BIN)/python -m coverage combine -q
+	$(BIN)/python -m coverage report --fail-under=95
+
+check: $(READY) ## format, lint, types, import direction
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest -q tests/test_layout.py
+
+bench: $(READY) ## the measurements behind docs/performance.md
+	$(BIN)/python bench/run.py $(ARGS)
+
+calibrate: $(READY) ## the simulations behind docs/statistics.md
+	$(BIN)/python bench/calibrate.py $(ARGS)
+
+fixtures: $(READY) ## rebuild the embedded world (trains the pair: about ten minutes)
+	$(BIN)/python fixtures/build.py $(ARGS)
+
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@touch $@
+
+clean:          ## remove what was built and stored here
+	rm -rf $(VENV) .specfair .mypy_cache .ruff_cache .pytest_cache build dist

@@ -1,0 +1,269 @@
+"""How often specfair's statistics are wrong, counted on made-up measurements whose truth is known.
+
+`python bench/calibrate.py` writes bench/calibration.json and the table in docs/statistics.md. The tests run the same
+studies with fewer runs. Knows what each rate should be; it does not soften a rate that misses.
+"""
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from worlds import World, draw
+
+from specfair import stats
+from specfair.gates import Bound, check, check_family
+from specfair.stats import Estimate
+
+HERE = Path(__file__).parent
+PAGE = HERE.parent / "docs" / "statistics.md"
+MARKS = ("<!-- calibration -->", "<!-- /calibration -->")
+RUNS = 1_000
+MARGIN = 0.10  # true gap and bound, or margin, in studies at the bound
+
+Answers = Mapping[str, float]  # 1 for yes, 0 for no, or a share
+Ask = Callable[[World, int], Answers]
+
+WIDE = World(((10, 5),) * 8)
+FEW = World(((5, 10),) * 8)  # 5 identities a group: below 8, so partly lent by the other groups
+SMALL = World(((15, 1),) * 2)
+SINGLE = World(((1, 15),) * 2, identity=0.0, drift=0.0)  # one identity a group: templates are the evidence
+HONEST = World(tuple((n, 15) for n in (26, 26, 18, 11, 6, 5, 3, 2, 1, 1)))
+SKEWED = World(((15, 5),) * 4, base=0.93, identity=0.02, template=0.01)
+FIFTEEN = World(((15, 15),) * 4)
+THIRTY = World(((30, 5),) * 4)
+DESIGNS = {
+    "8 groups x 50 prompts, 10 identities": WIDE,
+    "8 x 50, 5 identities": FEW,
+    "2 x 15, 15 identities": SMALL,
+    "2 x 15, 1 identity": SINGLE,
+    "10 groups of HONEST's shape": HONEST,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What a rate should be: within [low, high], give or take twice the Monte-Carlo error."""
+
+    low: float
+    high: float
+
+    def met(self, rate: float, error: float) -> bool:
+        return self.low - 2 * error <= rate <= self.high + 2 * error
+
+
+ALARM, COVER, POWER = Aim(0, 0.05), Aim(0.93, 0.97), Aim(0.8, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """One kind of question asked of many draws of one world."""
+
+    title: str
+    design: str
+    world: World
+    ask: Ask
+    aim: Aim
+    effort: float = 1.0  # share of the runs asked for
+
+
+def _failed(estimate: Estimate | Mapping[str, Estimate], bound: Bound) -> float:
+    """Whether a gate with this bound fails, for an estimate or anywhere in a family."""
+    if isinstance(estimate, Estimate):
+        return float(check(estimate, bound).decision == "fail")
+    return float(any(v.decision == "fail" for v in check_family(estimate, bound).values()))
+
+
+def false_alarms(world: World, seed: int) -> Answers:
+    """Nothing differs and nothing changes: how often does each gate with the strictest bound fail?"""
+    before, after = draw(world, seed)
+    evidence = stats.gather(before, seed=seed)
+    gains = stats.changes(before, after, seed=seed)
+    return {
+        "gap": _failed(stats.difference(evidence, seed=seed), Bound("gap", 0)),
+        "ratio": _failed(stats.ratio(evidence, seed=seed), Bound("ratio", 1)),
+        "worst pair": _failed(stats.worst_pair(evidence, seed=seed), Bound("worst_pair", 0)),
+        "gain, any group after Holm": _failed(gains, Bound("gain", 0)),
+        "gain, pooled": _failed(stats.change(before, after, seed=seed), Bound("gain", 0)),
+    }
+
+
+def widenings(world: World, seed: int) -> Answers:
+    """Every group changes by its identities' drift only: how often has the gap widened?"""
+    before, after = draw(world, seed)
+    return {"widening": _failed(stats.widening(before, after, seed=seed), Bound("widening", 0))}
+
+
+def regressions(world: World, seed: int) -> Answers:
+    """The same prompts measured again, nothing changed but the coins: how often is there a regression?"""
+    before, after = draw(replace(world, drift=0.0), seed)
+    by_group = stats.changes(before, after, seed=seed)
+    family = {"overall": stats.change(before, after, seed=seed), **by_group}
+    return {"baseline regression, any case after Holm": _failed(family, Bound("regression", 0))}
+
+
+def at_the_bound(world: World, seed: int) -> Answers:
+    """The true gap is exactly the bound: how often does the gate fail, and how often is parity claimed?"""
+    before, _ = draw(world, seed)
+    evidence = stats.gather(before, seed=seed)
+    gap = stats.difference(evidence, seed=seed)
+    low, high = min(world.truth), max(world.truth)
+    parity = {
+        "equivalence of the gap": check(gap, Bound("equivalence", MARGIN)).decision == "pass",
+        "equivalence of two groups": _parity(evidence, MARGIN),
+        "gap at its bound": check(gap, Bound("gap", MARGIN)).decision == "fail",
+        "gap outside its interval": not gap.low <= high - low <= gap.high,
+        "ratio at its bound": check(stats.ratio(evidence, seed=seed), Bound("ratio", low / high)).decision == "fail",
+    }
+    return {name: float(said) for name, said in parity.items()}
+
+
+def _parity(evidence: stats.Evidence, margin: float) -> bool:
+    pair = next(e for e in stats.pairwise(evidence) if e.groups == ("g0", "g1"))
+    return check(pair, Bound("equivalence", margin)).decision == "pass"
+
+
+def coverage(world: World, seed: int) -> Answers:
+    """How often does the interval hold the truth? By group and by pair: the mean share that does."""
+    before, after = draw(world, seed)
+    evidence = stats.gather(before, seed=seed)
+    truth = dict(zip(before.groups, world.truth, strict=True))
+    groups = stats.by_group(evidence)
+    gains = [*stats.changes(before, after, seed=seed).values(), stats.change(before, after, seed=seed)]
+    pairs = stats.pairwise(evidence)
+    return {
+        "group": float(np.mean([e.low <= truth[g] <= e.high for g, e in groups.items()])),
+        "change": float(np.mean([e.low <= 0 <= e.high for e in gains])),
+        "difference of two groups": float(np.mean([_holds(e, truth) for e in pairs])),
+    }
+
+
+def _holds(e: Estimate, truth: Mapping[str, float]) -> bool:
+    first, second = e.groups
+    return e.low <= truth[first] - truth[second] <= e.high
+
+
+def power(world: World, seed: int) -> Answers:
+    """A gap as large as a pilot of the same size says can be found: is it?"""
+    pilot, _ = draw(replace(world, effects=()), seed)
+    size = stats.detectable(pilot, seed=seed)["g0", "g1"]
+    real, _ = draw(apart(world, size), seed + 1_000_000)
+    return {"gap of the detectable size": float(stats.difference(real, seed=seed).p_value(0) < 0.05)}
+
+
+def decided(world: World, seed: int) -> Answers:
+    """A gap too small for the prompts at hand, measured again with as many more as advised: is it decided?"""
+    pilot, _ = draw(world, seed)
+    gap = stats.worst_pair(pilot, seed=seed)
+    known = replace(gap, value=float(np.ptp(world.truth)))  # advice holds for the truth, not for a lucky pilot
+    more = stats.prompts_needed(known, 0.0)
+    counts = [
+        (n + (more[g].n_clusters if g in more else 0), m) for g, (n, m) in zip(pilot.groups, world.shape, strict=True)
+    ]
+    again, _ = draw(replace(world, shape=tuple(counts)), seed + 1_000_000)
+    return {"gap with the prompts advised": float(stats.worst_pair(again, seed=seed).p_value(0) < 0.05)}
+
+
+def apart(world: World, gap: float) -> World:
+    """The first two groups so far apart, the others in between."""
+    return replace(world, effects=(-gap / 2, gap / 2) + (0.0,) * (len(world.shape) - 2))
+
+
+def studies() -> list[Study]:
+    """Everything that is counted, with what it should be."""
+    fewer = {id(FEW): 0.3, id(HONEST): 0.3}  # the slow ones, beyond what is asked of a gate
+    alarms = [
+        Study("false alarm", name, world, ask, ALARM, fewer.get(id(world), 1.0))
+        for ask in (false_alarms, widenings, regressions)
+        for name, world in DESIGNS.items()
+    ]
+    edge = [
+        Study("wrong at the bound", name, apart(world, MARGIN), at_the_bound, ALARM)
+        for name, world in DESIGNS.items()
+        if world is not HONEST
+    ]
+    covers = {
+        "4 groups x 15 identities x 15": FIFTEEN,
+        "4 x 15 x 5, rate 0.93": SKEWED,
+        "4 x 30 x 5": THIRTY,
+        "2 x 15, 15 identities": SMALL,
+        "8 x 50, 10 identities": WIDE,
+    }
+    return [
+        *alarms,
+        *edge,
+        *(Study("interval covers", name, world, coverage, COVER, 0.5) for name, world in covers.items()),
+        Study("power", "8 x 50, 10 identities", WIDE, power, POWER, 0.5),
+        Study("power", "4 x 15 x 15", FIFTEEN, power, POWER, 0.5),
+        Study("power", "2 x 15, 15 identities, true gap 0.05", apart(SMALL, 0.05), decided, POWER, 0.5),
+        Study("power", "4 x 15 x 5, true gap 0.04", apart(World(((15, 5),) * 4), 0.04), decided, POWER, 0.5),
+    ]
+
+
+def run(study: Study, runs: int, *, first: int = 0) -> dict[str, float]:
+    """The rate of each answer."""
+    answers = [study.ask(study.world, first + seed) for seed in range(runs)]
+    return {name: float(np.mean([a[name] for a in answers])) for name in answers[0]}
+
+
+def rows(study: Study, rates: Mapping[str, float], runs: int) -> list[dict[str, object]]:
+    """The study's rates beside what they should be."""
+    found = []
+    for name, rate in rates.items():
+        error = float(np.sqrt(max(rate * (1 - rate), 0.25 / runs) / runs))
+        aim = asdict(study.aim)
+        found.append(
+            {
+                "question": f"{study.title}: {name}",
+                "design": study.design,
+                "rate": round(rate, 4),
+                "error": round(error, 4),
+                **aim,
+                "runs": runs,
+                "met": study.aim.met(rate, error),
+            }
+        )
+    return found
+
+
+def table(found: list[dict[str, object]]) -> str:
+    lines = ["| question | design | rate | should be | runs | |", "| --- | --- | --- | --- | --- | --- |"]
+    for r in found:
+        aim = f"{r['low']:g} to {r['high']:g}"
+        met = "" if r["met"] else "**misses**"
+        lines.append(
+            f"| {r['question']} | {r['design']} | {r['rate']:.3f} ± {r['error']:.3f} | {aim} | {r['runs']:,} | {met} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=RUNS, help="draws of each study; slow ones get a share")
+    parser.add_argument("--only", default="", help="only studies whose title or design has this in it; writes nothing")
+    chosen = parser.parse_args()
+    asked = [s for s in studies() if chosen.only in f"{s.title} {s.design}"]
+    runs = [max(round(s.effort * chosen.runs), 1) for s in asked]
+    started = time.perf_counter()
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        answers = list(pool.map(run, asked, runs))
+    found = [row for study, rates, n in zip(asked, answers, runs, strict=True) for row in rows(study, rates, n)]
+    print(table(found), f"\n{time.perf_counter() - started:.0f} s")
+    if not chosen.only:
+        write(found)
+
+
+def write(found: list[dict[str, object]]) -> None:
+    """Both files; the page keeps everything outside the marks."""
+    (HERE / "calibration.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    before, _, after = PAGE.read_text(encoding="utf-8").partition(MARKS[0])
+    PAGE.write_text(f"{before}{MARKS[0]}\n{table(found)}\n{MARKS[1]}{after.partition(MARKS[1])[2]}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

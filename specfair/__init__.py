@@ -1,0 +1,63 @@
+"""specfair: the fairness of speculative decoding, as tests.
+
+The nouns, loaded when first used: `import specfair` loads neither torch nor anything else that is heavy. The verbs live
+in the modules that do the work: `specfair.tracer.trace`, `specfair.replay.replay`, `specfair.gates.check`.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from specfair.audit import Audit
+    from specfair.config import Settings
+    from specfair.errors import SpecfairError
+    from specfair.gates import Bound, Verdict
+    from specfair.metrics import Groups
+    from specfair.pairs import Pair
+    from specfair.prompts import Prompt, PromptSet
+    from specfair.replay import Lookahead
+    from specfair.report import Report
+    from specfair.stats import Estimate, Tally
+    from specfair.trace import Decoding, Trace
+
+_HOMES = {
+    "Audit": "audit",
+    "Bound": "gates",
+    "Decoding": "trace",
+    "Estimate": "stats",
+    "Groups": "metrics",
+    "Lookahead": "replay",
+    "Pair": "pairs",
+    "Prompt": "prompts",
+    "PromptSet": "prompts",
+    "Report": "report",
+    "Settings": "config",
+    "SpecfairError": "errors",
+    "Tally": "stats",
+    "Trace": "trace",
+    "Verdict": "gates",
+}
+
+__all__ = [
+    "Audit",
+    "Bound",
+    "Decoding",
+    "Estimate",
+    "Groups",
+    "Lookahead",
+    "Pair",
+    "Prompt",
+    "PromptSet",
+    "Report",
+    "Settings",
+    "SpecfairError",
+    "Tally",
+    "Trace",
+    "Verdict",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'specfair' has no attribute {name!r}")
+    return getattr(import_module(f"specfair.{_HOMES[name]}"), name)

@@ -1,0 +1,234 @@
+"""The command line: audit, report, compare, prompts, corpora, fixtures, doctor.
+
+Knows arguments, what is printed and exit codes (0 ok, 1 a gate failed, 2 usage, 3 insufficient or incomplete). Each
+command is a few calls of the modules that do the work; nothing heavy is imported before a command needs it.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from specfair import config
+from specfair.errors import SpecfairError, StoreError
+
+if TYPE_CHECKING:
+    from specfair.report import Report
+
+OK, FAILED, USAGE, UNDECIDED = 0, 1, 2, 3
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; a user's mistake is one line on standard error."""
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.run(options)
+    except SpecfairError as error:
+        print(f"specfair: {error}", file=sys.stderr)
+        return USAGE
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="specfair", description="Fairness of speculative decoding, measured and gated."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for add in (_add_audit, _add_report, _add_compare, _add_prompts, _add_corpora, _add_fixtures, _add_doctor):
+        add(commands)
+    return parser
+
+
+def _command(
+    commands: Any, run: Callable[[argparse.Namespace], int], text: str, example: str
+) -> argparse.ArgumentParser:
+    name = run.__name__.strip("_")
+    made: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=text,
+        description=text,
+        epilog=f"example: {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.set_defaults(run=run)
+    return made
+
+
+def _add_audit(commands: Any) -> None:
+    text = "measure a pair by group, before and after fine-tuning if datasets are given, and gate it"
+    example = "specfair audit --target gpt2 --draft distilgpt2 --prompts honest --out run.json"
+    parser = _command(commands, _audit, text, example)
+    for option in config.OPTIONS:
+        name = "--" + option.name.replace("_", "-")
+        if isinstance(option.default, bool):
+            parser.add_argument(name, action="store_const", const=True, help=option.metadata["help"])
+        elif option.name not in ("report", "baseline"):
+            parser.add_argument(name, metavar="X", help=option.metadata["help"].replace("%", "%%"))
+    parser.add_argument("--gate", action="append", default=[], metavar="RULE", help='such as "gap<=0.05"; repeatable')
+    parser.add_argument("--out", metavar="RUN.json", help="store the run there; .html and .md are written beside it")
+
+
+def _audit(options: argparse.Namespace) -> int:
+    from specfair import record
+    from specfair.session import Session, standard
+
+    given = {f.name: getattr(options, f.name, None) for f in config.OPTIONS}
+    settings = config.load(Path.cwd(), {k: v for k, v in given.items() if v is not None}, options.gate)
+    session = Session(settings, say=lambda line: print(f"specfair: {line}", file=sys.stderr, flush=True))
+    asked = settings.compared if options.datasets or settings.ready_made else ()
+    for stage in ("base", *asked):
+        standard(session, stage)
+    report = record.build(session)
+    if options.out:
+        record.write_files(report, Path(options.out))
+    print(_text(report))
+    return _exit_code(report)
+
+
+def _exit_code(report: "Report") -> int:
+    decisions = {v["decision"] for v in report.verdicts}
+    if decisions & {"fail", "invalid"}:
+        return FAILED
+    return UNDECIDED if "insufficient" in decisions else OK
+
+
+def _text(report: "Report") -> str:
+    order = ("invalid", "fail", "insufficient", "pass")
+    ordered = sorted(report.verdicts, key=lambda v: order.index(v["decision"]))
+    return "\n".join(f"{v['decision']:<12} {v['sentence']}" for v in ordered)
+
+
+def _add_report(commands: Any) -> None:
+    text = "render stored runs again, without a model; several runs make an index page with trends"
+    parser = _command(commands, _report, text, "specfair report reports/latest.json --format md")
+    parser.add_argument("runs", nargs="+", metavar="RUN.json")
+    parser.add_argument("--format", choices=("html", "md", "json"), default="html")
+    parser.add_argument("--out", metavar="FILE", help="write there instead of printing")
+
+
+def _report(options: argparse.Namespace) -> int:
+    from specfair.report import render_html, render_index, render_markdown
+    from specfair.store import write_text_atomically
+
+    reports = [read_run(Path(run)) for run in options.runs]
+    forms = {"html": render_html, "md": render_markdown, "json": lambda report: report.to_json()}
+    if len(reports) == 1:
+        text = forms[options.format](reports[0])
+    elif options.format == "html":
+        text = render_index(reports)
+    else:
+        text = "\n".join(forms[options.format](report) for report in reports)
+    if options.out:
+        write_text_atomically(Path(options.out), text)
+    else:
+        print(text)
+    return OK
+
+
+def read_run(path: Path) -> "Report":
+    """A stored run; what is no run is a StoreError."""
+    from specfair.report import Report
+
+    try:
+        return Report.from_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8"
+        raise StoreError(
+            f"run {str(path)!r} cannot be read ({reason}); a run is the .json beside a report. Check the path."
+        ) from error
+
+
+def _add_compare(commands: Any) -> None:
+    text = "compare two baselines by prompt; exit 1 on a regression, 3 if undecided or incomplete"
+    parser = _command(commands, _compare, text, "specfair compare main candidate --format md")
+    parser.add_argument("old", help="a name under reports/baselines, or a .json file")
+    parser.add_argument("new", help="likewise")
+    parser.add_argument("--format", choices=("text", "md", "json", "junit"), default="text")
+    parser.add_argument("--gate", action="append", default=[], metavar="RULE", help='such as "regression>=-0.01"')
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from specfair import comparison
+
+    rules = config.load(Path.cwd(), {}, options.gate).gates
+    found = comparison.compare(options.old, options.new, root=Path.cwd(), rules=rules)
+    print(comparison.FORMATS[options.format](found))
+    return found.exit_code
+
+
+def _add_prompts(commands: Any) -> None:
+    parser = _command(commands, _prompts, "what is in a prompt set, by group", "specfair prompts honest:FOLDER --list")
+    parser.add_argument("spec", help="embedded, honest, bold/gender, holistic_bias, mgsm, NAME:FOLDER or file:PATH")
+    parser.add_argument("--list", action="store_true", help="the number of prompts and clusters of every group")
+
+
+def _prompts(options: argparse.Namespace) -> int:
+    from specfair import prompts
+
+    found = prompts.load(options.spec)
+    print(
+        f"{found.name}: {len(found):,} prompts, {len(found.groups)} groups; {found.sentence}\nlicence: {found.licence}"
+    )
+    for note in found.notes:
+        print(f"note: {note}")
+    if options.list:
+        for group in found.groups:
+            members = [p for p in found.prompts if p.group == group]
+            print(f"{len(members):>7,}  {group} ({len({p.cluster for p in members}):,} clusters)")
+    return OK
+
+
+def _add_corpora(commands: Any) -> None:
+    parser = _command(commands, _corpora, "what is in a fine-tuning dataset", "specfair corpora imdb --mentions")
+    parser.add_argument("name", help="ag_news, imdb, cnn_dailymail, sst2, wikitext or file:PATH")
+    parser.add_argument("--source", default=config.EMBEDDED, help="embedded, hub, or a file or folder")
+    parser.add_argument("--mentions", action="store_true", help="how often each group's identity terms occur")
+    parser.add_argument("--prompts", default=config.EMBEDDED, help="the prompt set whose identity terms are counted")
+
+
+def _corpora(options: argparse.Namespace) -> int:
+    from specfair import corpora, prompts
+    from specfair.mentions import mentions
+
+    corpus = corpora.load(options.name, options.source)
+    print(f"{corpus.source}: {len(corpus.train):,} documents to train on, {len(corpus.heldout):,} held out")
+    if options.mentions:
+        print(f"{'words':>9} {'documents':>9} {'substrings':>10}  group")
+        for group, n in mentions(corpus.train, prompts.load(options.prompts).terms).items():
+            print(f"{n.n_words:>9,} {n.n_documents:>9,} {n.n_substrings:>10,}  {group}")
+    return OK
+
+
+def _add_fixtures(commands: Any) -> None:
+    _command(commands, _fixtures, "where the embedded world is, and what was measured of its pair", "specfair fixtures")
+
+
+def _fixtures(_: argparse.Namespace) -> int:
+    from specfair import prompts
+
+    folder = prompts.fixtures()
+    print(f"{folder}\n{(folder / 'pair' / 'measured.json').read_text(encoding='utf-8').strip()}")
+    return OK
+
+
+def _add_doctor(commands: Any) -> None:
+    text = "versions, devices, offline state, what is stored and what is missing"
+    parser = _command(commands, _doctor, text, "specfair doctor")
+    parser.add_argument("--store", default=config.Settings().store, help="the store to look at")
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from specfair import doctor
+
+    lines, complete = doctor.examine(Path(options.store))
+    print("\n".join(lines))
+    return OK if complete else UNDECIDED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,40 @@
+"""What can go wrong, in the words a user reads: one line naming the thing, its value, the rule and the way out.
+
+Knows nothing of what raised it. The plugin and the command line turn every SpecfairError into that one line
+and exit code 4 or 2; only errors that are not ours show a traceback.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class SpecfairError(Exception):
+    """Base of everything specfair raises on purpose."""
+
+
+class UsageError(SpecfairError):
+    """An option, a name or a bound that does not exist or does not fit."""
+
+
+class DataError(SpecfairError):
+    """A prompt set or corpus that cannot be read, or says nothing."""
+
+
+class ModelError(SpecfairError):
+    """A model or a pair that cannot be loaded or compared."""
+
+
+class StoreError(SpecfairError):
+    """A stored trace, checkpoint, run or baseline that is damaged, missing or of another kind."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """The sentence for a name nobody knows, with the nearest one that is known."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"Did you mean {near[0]!r}?" if near else f"Choose one of: {', '.join(names)}."
+    return (
+        f"unknown {kind} {name!r}; known {kind}s: {', '.join(names)}. {hint}"
+        if near
+        else f"unknown {kind} {name!r}. {hint}"
+    )

@@ -1,0 +1,87 @@
+"""Gates: an Estimate held against a Bound gives a Verdict.
+
+pass          the 95% interval lies within the bound, or beyond it by no more than the minimum effect
+fail          evidence and size: the p-value, after Holm's correction over the family, is below 0.05, and the value is
+              beyond the bound by the minimum effect or more
+insufficient  neither; the verdict says how many more prompts would decide
+invalid       there is no finite estimate: never a pass
+
+An equivalence gate turns the burden of proof: it passes only when the 90% interval lies inside the margins.
+Knows how to decide. Does not know how intervals are made, nor which test asks.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+from specfair.gates.kinds import KINDS, Bound, Kind
+from specfair.gates.verdict import Verdict, from_dict, to_dict
+from specfair.gates.words import sentence, way_out
+from specfair.stats import Estimate, equivalence, holm
+
+__all__ = ["KINDS", "Bound", "Kind", "Verdict", "check", "check_family", "from_dict", "to_dict"]
+
+ALPHA = 0.05
+
+
+def check(estimate: Estimate, bound: Bound, case: str = "") -> Verdict:
+    """The verdict on one estimate."""
+    return check_family({case: estimate}, bound, case)[case]
+
+
+def check_family(estimates: Mapping[str, Estimate], bound: Bound, case: str = "") -> dict[str, Verdict]:
+    """The verdicts on estimates that answer one question together, p-values adjusted by Holm."""
+    p_values = [_p_value(e, bound) for e in estimates.values()]
+    return {
+        name: _verdict(case or name, estimate, bound, p_values=(p, adjusted, len(estimates)))
+        for (name, estimate), p, adjusted in zip(estimates.items(), p_values, holm(p_values), strict=True)
+    }
+
+
+def _p_value(estimate: Estimate, bound: Bound) -> float:
+    return equivalence(estimate, bound.value).p_value if bound.kind == "equivalence" else estimate.p_value(bound.value)
+
+
+def _verdict(case: str, estimate: Estimate, bound: Bound, *, p_values: tuple[float, float, int]) -> Verdict:
+    p, p_holm, size = p_values
+    verdict = Verdict(
+        case=case,
+        gate=bound.kind,
+        metric=bound.metric,
+        decision=_decide(estimate, bound, p_holm),
+        value=estimate.value,
+        low=estimate.low,
+        high=estimate.high,
+        bound=bound.value,
+        comparison=bound.comparison,
+        min_effect=bound.min_effect,
+        p_value=p,
+        p_holm=p_holm,
+        n={part.group: [part.n_prompts, part.n_clusters] for part in estimate.parts},
+        groups=estimate.groups,
+        sentence="",
+        method=estimate.method,
+        strict=bound.strict,
+    )
+    return replace(verdict, sentence=sentence(verdict, estimate, size), way_out=way_out(verdict, estimate, bound))
+
+
+def _decide(estimate: Estimate, bound: Bound, p_holm: float) -> str:
+    if not estimate.valid:
+        return "invalid"
+    if bound.kind == "equivalence":
+        return _decide_equivalence(estimate, bound, p_holm)
+    beyond = bound.sign * (estimate.value - bound.value)
+    nearest, farthest = sorted((bound.sign * (estimate.low - bound.value), bound.sign * (estimate.high - bound.value)))
+    evidence = p_holm < ALPHA if math.isfinite(p_holm) else nearest > 0
+    if beyond > 0 and evidence and beyond >= bound.min_effect:
+        return "fail"
+    return "pass" if farthest <= bound.min_effect else "insufficient"
+
+
+def _decide_equivalence(estimate: Estimate, bound: Bound, p_holm: float) -> str:
+    if p_holm <= ALPHA:
+        return "pass"
+    outside = max(estimate.low - bound.value, -bound.value - estimate.high)
+    large = abs(estimate.value) - bound.value >= bound.min_effect
+    return "fail" if outside > 0 and large else "insufficient"

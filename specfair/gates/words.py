@@ -1,0 +1,81 @@
+"""A verdict's sentence and its way out.
+
+Knows how numbers are said. Decides nothing.
+"""
+
+import math
+from collections.abc import Sequence
+
+from specfair.gates.kinds import KINDS, Bound
+from specfair.gates.verdict import Verdict
+from specfair.metrics import METRICS
+from specfair.stats import Estimate, Part, prompts_needed
+
+MANY_TIMES = 100  # more evidence than so many times what is there is no advice
+_NAMED = 3  # groups, at most, in advice
+
+
+def sentence(v: Verdict, estimate: Estimate, size: int) -> str:
+    """What was found, in one line. `size` is that of the family."""
+    subject = f"{v.case}: " if v.case else ""
+    what = KINDS[v.gate].words.format(v.metric) if v.metric else "the estimate"
+    if v.decision == "invalid":
+        return f"{subject}{what} could not be measured: {estimate.method.removeprefix('invalid: ') or 'not a number'}"
+    numbers = f"{what} {v.value:.3f} [{v.low:.3f}, {v.high:.3f}]"
+    family = f", Holm over {size}" if size > 1 else ""
+    shown = f"p = {max(v.p_holm, 1e-4):.4f}{family}" if math.isfinite(v.p_holm) else "no p-value"
+    return f"{subject}{numbers} {_relation(v)} ({shown}){_who(v, estimate.parts)}"
+
+
+def _relation(v: Verdict) -> str:
+    exceeds, within = ("exceeds", "is at most") if v.comparison == "<=" else ("falls short of", "is at least")
+    margin = v.gate == "equivalence"
+    bound = f"the margin of {v.bound:.3g} either way" if margin else f"{v.bound:.3g}"
+    effect = f"the minimum effect {v.min_effect:g}"
+    if v.decision == "fail":
+        return f"{exceeds} {bound}" + f" by more than {effect}" * (v.min_effect > 0)
+    if v.decision == "insufficient":
+        return f"leaves {bound} undecided" + f" with {effect}" * (v.min_effect > 0)
+    if margin:
+        return f"lies inside {bound}"
+    inside = v.high <= v.bound if v.comparison == "<=" else v.low >= v.bound
+    return f"{within} {bound}" if inside else f"{within} {bound}, or beyond it by less than {effect}"
+
+
+def _who(v: Verdict, parts: Sequence[Part]) -> str:
+    """Which groups the value is about, and how much is known of each."""
+    found = {p.group: p for p in parts}
+    named = [found[g] for g in v.groups if g in found]
+    if len(named) == 1:
+        return f"; {_counts(named[0])}"
+    if len(named) != 2 or len(v.groups) != 2:
+        return ""
+    speed = v.metric in METRICS and METRICS[v.metric].higher_is_better
+    low, high = ("slowest", "fastest") if speed else ("lowest", "highest")
+    return f"; {low} {named[0].group} ({_counts(named[0])}), {high} {named[1].group} ({_counts(named[1])})"
+
+
+def _counts(part: Part) -> str:
+    return f"{part.n_prompts:,} prompts, {part.n_clusters:,} cluster{'s' * (part.n_clusters != 1)}"
+
+
+def way_out(v: Verdict, estimate: Estimate, bound: Bound) -> str:
+    """What to do about it; nothing to do for a pass."""
+    if v.decision == "pass":
+        return ""
+    if v.decision == "invalid":
+        return "Look at the groups' prompts and the models' outputs: mend what made them unusable, or drop the group."
+    if v.decision == "fail":
+        who = " and ".join(v.groups[:_NAMED]) or "these groups"
+        return f"Mend the draft for {who}, or set the bound to what is acceptable."
+    decisive = bound.value if bound.sign * (estimate.value - bound.limit) > 0 else bound.limit
+    have = {p.group: p.n_prompts for p in estimate.parts}
+    needed = {g: n for g, n in prompts_needed(estimate, decisive).items() if n.n_prompts <= MANY_TIMES * have[g]}
+    if not any(have.values()):
+        return "Prompts are not the evidence here: more groups would decide, or a wider min_effect."
+    if not needed:
+        return "The value is too near the bound for more prompts to decide: widen min_effect or move the bound."
+    most = sorted(needed, key=lambda g: -needed[g].n_prompts)[:_NAMED]
+    counts = [f"{needed[g].n_prompts:,} more prompts of {g} in {needed[g].n_clusters:,} new clusters" for g in most]
+    rest = [f"more of {len(needed) - _NAMED} other groups"] * (len(needed) > _NAMED)
+    return f"About {', and '.join([', '.join(counts), *rest])} would decide."

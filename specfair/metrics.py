@@ -1,0 +1,231 @@
+"""Metrics: what each is in one sentence, how a Trace becomes a Sample of it, and fairlearn's vocabulary for groups.
+
+Knows how every metric is a ratio of sums over prompts. Does not know bounds, intervals' mathematics or models.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from specfair import stats
+from specfair.errors import DataError, UsageError, unknown
+from specfair.prompts import Prompt
+from specfair.replay import Lookahead, replay
+from specfair.stats import RATES, Estimate, Evidence, Sample, Split
+from specfair.stats.tally import Array
+from specfair.trace import Trace
+
+CONFIDENT = 0.9  # a draft probability from which on a proposal counts as confident
+N_STRATA = 5  # of target entropy, in `split`
+
+Sums = tuple[Array, Array]  # numerators and denominators by prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A metric in words, and how to sum it by prompt."""
+
+    sentence: str
+    known_as: str
+    higher_is_better: bool
+    sums: Callable[[Trace, Lookahead], Sums]
+
+
+def _rate(name: str) -> Callable[[Trace, Lookahead], Sums]:
+    over, under = RATES[name]
+
+    def sums(trace: Trace, lookahead: Lookahead) -> Sums:
+        tally = replay(trace, lookahead)
+        return getattr(tally, over), getattr(tally, under)
+
+    return sums
+
+
+def _mean(*columns: str) -> Callable[[Trace, Lookahead], Sums]:
+    """The mean over positions of the sum of columns."""
+
+    def sums(trace: Trace, _: Lookahead) -> Sums:
+        summed = np.sum([trace[c].astype(np.float64) for c in columns], axis=0)
+        return trace.per_prompt(summed), trace.lengths.astype(np.float64)
+
+    return sums
+
+
+def _confident_rejections(trace: Trace, _: Lookahead) -> Sums:
+    confidence, accepted = trace["proposal_draft_prob"], trace["accepted"]
+    confident = np.where(np.isfinite(confidence), confidence >= CONFIDENT, np.nan)  # NaN stays visible
+    return trace.per_prompt(confident * ~accepted), trace.per_prompt(confident)
+
+
+def _speedup_predicted(trace: Trace, lookahead: Lookahead) -> Sums:
+    cost = trace.header.cost_ratio
+    tally = replay(trace, lookahead)
+    return tally.n_new_tokens, tally.n_rounds + (np.nan if cost is None else cost) * tally.n_drafted
+
+
+METRICS: Mapping[str, Definition] = {
+    "acceptance_rate": Definition(
+        "accepted tokens / tested tokens, where tested means accepted or the first rejected of its round",
+        "accepted / (accepted + rejected)",
+        True,
+        _rate("acceptance_rate"),
+    ),
+    "draft_acceptance_rate": Definition(
+        "accepted tokens / drafted tokens; depends on the lookahead",
+        "vLLM's draft acceptance rate; llama.cpp n_accepted / n_draft",
+        True,
+        _rate("draft_acceptance_rate"),
+    ),
+    "mean_acceptance_length": Definition(
+        "new tokens for each call of the target",
+        "vLLM's mean acceptance length; Spec-Bench's mean accepted tokens; block efficiency",
+        True,
+        _rate("mean_acceptance_length"),
+    ),
+    "assisted_share": Definition(
+        "accepted tokens / new tokens",
+        "n_matches / max_new_tokens",
+        True,
+        _rate("assisted_share"),
+    ),
+    "alpha": Definition(
+        "mean probability that a token of the target's own text is accepted, as deployed; free of the lookahead",
+        "alpha of Leviathan et al. 2023",
+        True,
+        _mean("accept_prob"),
+    ),
+    "overlap": Definition(
+        "mean of sum(min(target, draft)) at temperature 1, which is 1 - total variation",
+        "",
+        True,
+        _mean("overlap"),
+    ),
+    "kl": Definition(
+        "mean Kullback-Leibler divergence of the draft from the target at temperature 1, in nats",
+        "KL_T of arXiv 2510.02128",
+        False,
+        _mean("kl"),
+    ),
+    "cross_entropy": Definition(
+        "mean of -sum(target log draft) at temperature 1, in nats: the target's own entropy plus kl",
+        "D_T of arXiv 2510.02128",
+        False,
+        _mean("target_entropy", "kl"),
+    ),
+    "confident_rejections": Definition(
+        f"share rejected of the proposals to which the draft gives a probability of {CONFIDENT:g} or more",
+        "confident mistakes",
+        False,
+        _confident_rejections,
+    ),
+    "speedup_predicted": Definition(
+        "mean_acceptance_length / (1 + c * drafted per round), c = draft step time / target step time, measured",
+        "Theorem 3.8 of Leviathan et al. 2023",
+        True,
+        _speedup_predicted,
+    ),
+}
+
+
+def definition(metric: str) -> Definition:
+    """The metric of this name."""
+    if metric not in METRICS:
+        raise UsageError(unknown("metric", metric, METRICS))
+    return METRICS[metric]
+
+
+def sample(trace: Trace, metric: str, lookahead: Lookahead) -> Sample:
+    """The metric's numerators and denominators for every prompt of a trace."""
+    return _sample(trace.prompts, *definition(metric).sums(trace, lookahead))
+
+
+def _sample(prompts: Sequence[Prompt], numerator: Array, denominator: Array) -> Sample:
+    names = ("id", "group", "cluster", "template")
+    labels = (np.array([getattr(p, name) for p in prompts], dtype=np.str_) for name in names)
+    return Sample(numerator, denominator, *labels)
+
+
+class Groups:
+    """One metric by group, in fairlearn's words. Everything is drawn once and answers every question."""
+
+    def __init__(self, sample: Sample, name: str = "", *, seed: int = 0) -> None:
+        self.sample = sample
+        self.name = name
+        self.seed = seed
+
+    def __repr__(self) -> str:
+        return f"Groups({self.name!r}, {len(self.sample):,} prompts of {', '.join(self.sample.groups)})"
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        return stats.gather(self.sample, seed=self.seed)
+
+    @cached_property
+    def overall(self) -> Estimate:
+        """The pooled value."""
+        return stats.estimate(self.evidence)
+
+    @cached_property
+    def by_group(self) -> Mapping[str, Estimate]:
+        """Each group's value."""
+        return stats.by_group(self.evidence)
+
+    def macro(self) -> "Groups":
+        """The same with every prompt weighing the same: the mean of prompts' own ratios."""
+        return Groups(self.sample.macro(), self.name, seed=self.seed)
+
+    def difference(self, *, method: stats.Method = "between_groups") -> Estimate:
+        """max - min, or the largest distance from the overall value; `groups` names them, lowest first."""
+        return stats.difference(self.evidence, method=method, seed=self.seed)
+
+    def ratio(self, *, method: stats.Method = "between_groups") -> Estimate:
+        """min / max, or the smallest ratio between a group and the overall value, whichever way round."""
+        return stats.ratio(self.evidence, method=method, seed=self.seed)
+
+    def group_min(self) -> Estimate:
+        """The lowest group's estimate; that it is the lowest may be chance, see `worst_pair`."""
+        return self._first(sign=1.0)
+
+    def group_max(self) -> Estimate:
+        """The highest group's estimate."""
+        return self._first(sign=-1.0)
+
+    def worst_pair(self) -> Estimate:
+        """The two groups furthest apart, with an interval that allows for having looked at all pairs."""
+        return stats.worst_pair(self.evidence, seed=self.seed)
+
+    def pairwise(self) -> list[Estimate]:
+        """Every pair by itself."""
+        return stats.pairwise(self.evidence, seed=self.seed)
+
+    def _first(self, *, sign: float) -> Estimate:
+        """The extreme group; one that could not be measured counts as extreme, so that it is never passed over."""
+        return min(self.by_group.values(), key=lambda e: sign * e.value if e.valid else -np.inf)
+
+
+def unfairness(trace: Trace) -> Mapping[str, float]:
+    """Variance over groups of cross_entropy, kl and alpha: our reading of U in arXiv 2510.02128 (no public code)."""
+    found = {name: sample(trace, name, Lookahead()) for name in ("cross_entropy", "kl", "alpha")}
+    return {name: float(np.var([s.of(g).value for g in s.groups])) for name, s in found.items()}
+
+
+def split(trace: Trace, group_a: str, group_b: str, *, n_strata: int = N_STRATA) -> Split:
+    """alpha of group_a less that of group_b: the part due to harder text, and the part due to a worse draft on it.
+
+    Harder means a higher entropy of the target, in strata with equally many tokens.
+    """
+    keep = np.isin([p.group for p in trace.prompts], (group_a, group_b))
+    part = trace.select(keep)
+    if len({p.group for p in part.prompts}) < 2:
+        raise DataError(f"split of {group_a!r} and {group_b!r}: one has no prompts in the trace. Name two that have.")
+    entropy = part["target_entropy"].astype(np.float64)
+    edges = np.quantile(entropy, np.linspace(0, 1, n_strata + 1)[1:-1])
+    stratum = np.searchsorted(edges, entropy, side="right")
+    cell = part.rows * n_strata + stratum
+    size = len(part) * n_strata
+    accepted = np.bincount(cell, weights=part["accept_prob"].astype(np.float64), minlength=size).astype(np.float64)
+    prompts = [p for p in part.prompts for _ in range(n_strata)]
+    cells = _sample(prompts, accepted, np.bincount(cell, minlength=size).astype(np.float64))
+    return stats.kitagawa(cells, np.tile(np.arange(n_strata), len(part)), groups=(group_a, group_b))

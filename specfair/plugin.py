@@ -1,0 +1,271 @@
+"""The pytest side: options, the `specfair` fixture, cases by dataset and group, the summary and the report.
+
+Knows pytest and hands everything else on. Nothing heavy is imported until a test asks for the fixture, and nothing is
+printed or written unless one did.
+"""
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from specfair import config as configuration
+from specfair.errors import ModelError, SpecfairError, UsageError
+
+if TYPE_CHECKING:
+    from specfair.audit import Audit
+    from specfair.gates import Bound, Verdict
+    from specfair.session import Case, Session
+    from specfair.stats import Estimate
+
+_SETTINGS = pytest.StashKey[configuration.Settings]()
+_SESSION = pytest.StashKey["Session"]()
+_PARTS = pytest.StashKey[list[dict[str, str]]]()  # what each process found: a report and a baseline, as JSON
+_ERRORS = pytest.StashKey[list[str]]()
+_WRITTEN = pytest.StashKey[list[str]]()  # lines of the summary
+_PARAMETERS = ("dataset", "stage", "group", "lookahead")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """One option for each key of [tool.specfair]."""
+    group = parser.getgroup("specfair", "fairness of speculative decoding")
+    for option in configuration.OPTIONS:
+        name, dest = "--specfair-" + option.name.replace("_", "-"), f"specfair_{option.name}"
+        text = option.metadata["help"].replace("%", "%%")
+        if isinstance(option.default, bool):
+            group.addoption(name, action="store_const", const=True, dest=dest, help=text)
+        else:
+            group.addoption(name, metavar="X", dest=dest, help=text)
+    text = 'a bound, such as "imdb.gap<=0.05", instead of the one in [tool.specfair.gates]; repeatable'
+    group.addoption("--specfair-gate", action="append", default=[], metavar="RULE", dest="specfair_gate", help=text)
+    text = "store what was measured as reports/baselines/NAME.json, for git; refuses to overwrite"
+    group.addoption("--specfair-save-baseline", metavar="NAME", dest="specfair_save_baseline", help=text)
+    text = "replace the stages of --specfair-baseline that were measured, and say what changed"
+    group.addoption("--specfair-update-baseline", action="store_true", dest="specfair_update_baseline", help=text)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse options that cannot be meant before anything is collected."""
+    config.stash[_PARTS], config.stash[_ERRORS], config.stash[_WRITTEN] = [], [], []
+    if _given(config) or config.getoption("specfair_gate"):
+        try:
+            _settings(config)
+        except SpecfairError as error:
+            raise pytest.UsageError(str(error)) from error
+
+
+def _given(config: pytest.Config) -> dict[str, Any]:
+    asked = {f.name: config.getoption(f"specfair_{f.name}") for f in configuration.OPTIONS}
+    return {name: value for name, value in asked.items() if value is not None}
+
+
+def _settings(config: pytest.Config) -> configuration.Settings:
+    if _SETTINGS not in config.stash:
+        found = configuration.load(config.rootpath, _given(config), config.getoption("specfair_gate"))
+        config.stash[_SETTINGS] = found
+    return config.stash[_SETTINGS]
+
+
+def cases(metafunc: pytest.Metafunc) -> None:
+    """Parametrize a test by what it asks for: dataset, stage (base or a dataset), group, lookahead."""
+    wanted = [name for name in _PARAMETERS if name in metafunc.fixturenames]
+    if "specfair" not in metafunc.fixturenames or not wanted:
+        return
+    try:
+        values = _values(_settings(metafunc.config), wanted)
+    except SpecfairError as error:
+        metafunc.config.stash[_ERRORS].append(str(error))
+        raise pytest.Collector.CollectError(str(error)) from error
+    for name in wanted:
+        metafunc.parametrize(name, values[name])
+
+
+def _values(settings: configuration.Settings, wanted: list[str]) -> dict[str, tuple[str, ...]]:
+    compared = settings.compared
+    found = {"dataset": compared, "stage": (configuration.BASE, *compared), "lookahead": configuration.LOOKAHEADS}
+    if "group" in wanted:
+        from specfair.audit import prompt_set
+
+        found["group"] = prompt_set(settings).groups
+    return found
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out comparisons where no baseline is given. With xdist's loadgroup, a dataset's cases go to one worker."""
+    asking = [item for item in items if "specfair_baseline" in getattr(item, "fixturenames", ())]
+    if asking and not _settings(config).baseline:
+        config.hook.pytest_deselected(items=asking)
+        items[:] = [item for item in items if item not in asking]
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:
+            stage = _stage(item)
+            if stage:
+                item.add_marker(pytest.mark.xdist_group(stage))
+
+
+def _stage(item: pytest.Item) -> str:
+    parameters: Mapping[str, Any] = (
+        item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    )
+    return str(parameters.get("dataset") or parameters.get("stage") or "")
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a test works at: `audit` measures, `gate` decides."""
+
+    session: "Session"
+    case: "Case"
+    item: pytest.Item
+
+    def audit(self, **changes: Any) -> "Audit":
+        """The audit as configured, or with other settings: `specfair.audit(target=..., draft=...)`."""
+        return self.session.audit(**changes)
+
+    def gate(
+        self,
+        asked: "Estimate | Mapping[str, Estimate]",
+        *,
+        kind: str = "",
+        of: str = "",
+        at_most: float | None = None,
+        at_least: float | None = None,
+    ) -> "Verdict | None":
+        """Hold an estimate, or the member `of` of a family, to its bound; the test fails if the verdict does.
+
+        The bound is the configured one for this `kind` of gate, or the one given here. None where the gate is off.
+        """
+        bound = self._bound(kind, at_most, at_least)
+        if bound is None:
+            return None
+        verdict = self.session.judge(asked, bound, self.case, of)
+        for name, value in verdict.properties().items():
+            self.item.user_properties.append((f"specfair.{name}", value))
+        if verdict.failed:
+            from specfair.session import explain
+
+            pytest.fail(explain(verdict, self.case), pytrace=False)
+        return verdict
+
+    def against_baseline(self, name: str, stage: str) -> "Mapping[str, Estimate]":
+        """Now minus the stored baseline, on the same prompts: for each group, and for `overall`."""
+        return self.session.against_baseline(name, stage, self.item.config.rootpath)
+
+    def _bound(self, kind: str, at_most: float | None, at_least: float | None) -> "Bound | None":
+        from specfair.gates import Bound
+
+        if at_most is None and at_least is None:
+            return self.session.bound(kind, self.case)
+        if at_most is not None and at_least is not None:
+            raise UsageError(
+                f"gate of {self.case.name} has at_most and at_least; a gate has one bound. Write two gates."
+            )
+        return Bound.at_most(at_most) if at_most is not None else Bound.at_least(float(at_least or 0.0))
+
+
+@pytest.fixture
+def specfair(request: pytest.FixtureRequest) -> Desk:
+    """Measure with `specfair.audit(...)`, decide with `specfair.gate(...)`."""
+    from specfair.session import Case
+
+    item = request.node
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    name = "-".join(str(parameters[p]) for p in _PARAMETERS if p in parameters) or item.name
+    case = Case(name, item.nodeid, _stage(item), str(parameters.get("group", "")))
+    return Desk(_session(request.config), case, item)
+
+
+@pytest.fixture
+def specfair_baseline(request: pytest.FixtureRequest) -> str:
+    """The name of the baseline to compare with; a test that asks for it is collected only where one is given."""
+    return _settings(request.config).baseline
+
+
+def _session(config: pytest.Config) -> "Session":
+    if _SESSION not in config.stash:
+        from specfair.session import Session
+
+        config.stash[_SESSION] = Session(_settings(config), say=lambda line: _say(config, line))
+    return config.stash[_SESSION]
+
+
+def _say(config: pytest.Config, line: str) -> None:
+    """A line of progress, past pytest's capturing; workers of xdist have no terminal and stay silent."""
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    capture = config.pluginmanager.getplugin("capturemanager")
+    if reporter is not None and capture is not None and not hasattr(config, "workerinput"):
+        with capture.global_and_fixture_disabled():
+            reporter.ensure_newline()
+            reporter.write_line(f"specfair: {line}", cyan=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A mistake of the user's is one line, not a traceback; one that every case would meet ends the run."""
+    report = yield
+    error = call.excinfo.value if call.excinfo else None
+    if isinstance(error, SpecfairError):
+        report.longrepr = str(error)
+        item.config.stash[_ERRORS].append(str(error))
+        if isinstance(error, UsageError | ModelError):
+            item.session.shouldstop = f"specfair: {error}"
+    return report
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a worker of xdist found."""
+    output = getattr(node, "workeroutput", None) or {}
+    node.config.stash[_PARTS] += output.get("specfair_parts", [])
+    node.config.stash[_ERRORS] += output.get("specfair_errors", [])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]:
+    """Write the report, or send it to the process that does; a user's mistake is exit code 4."""
+    config = session.config
+    parts, errors = config.stash[_PARTS], config.stash[_ERRORS]
+    if _SESSION in config.stash:
+        from specfair import record
+
+        parts.append(record.part(config.stash[_SESSION]))
+    if hasattr(config, "workeroutput"):
+        config.workeroutput |= {"specfair_parts": parts, "specfair_errors": errors}
+    elif parts:
+        from specfair import record
+
+        config.stash[_WRITTEN] += record.write(parts, _settings(config), config.rootpath)
+        errors += _keep_baseline(config, parts)
+    yield
+    if errors:
+        session.exitstatus = pytest.ExitCode.USAGE_ERROR
+
+
+def _keep_baseline(config: pytest.Config, parts: list[dict[str, str]]) -> list[str]:
+    """Save or update the baseline if asked to; returns what went wrong."""
+    from specfair import record
+
+    save, update = config.getoption("specfair_save_baseline"), config.getoption("specfair_update_baseline")
+    name = _settings(config).baseline if update else save
+    if not name and not update:
+        return []
+    try:
+        said = record.keep_baseline(parts, name, root=config.rootpath, update=update)
+    except SpecfairError as error:
+        config.stash[_WRITTEN].append(f"ERROR: {error}")
+        return [str(error)]
+    config.stash[_WRITTEN].extend(said)
+    return []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """What was decided, the worst gap, and where to read on."""
+    lines = config.stash[_WRITTEN]
+    if lines:
+        terminalreporter.section("specfair")
+        for line in lines:
+            terminalreporter.write_line(line)

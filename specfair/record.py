@@ -1,0 +1,141 @@
+"""What a run leaves behind: measured traces turned into the rows of a Report, and the files written from it.
+
+Knows which figures a reader wants to see for every stage; it does not know which of them were gated, nor how they are
+drawn. Everything here is computed from stored traces, so a report costs no model call.
+"""
+
+import shlex
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from specfair import baseline, rows
+from specfair.audit import Audit, versions
+from specfair.config import BASE, TUNED, Settings
+from specfair.errors import UsageError
+from specfair.metrics import METRICS
+from specfair.report import page, render_html, render_markdown
+from specfair.session import Session, snapshot
+from specfair.store import write_text_atomically
+
+
+def build(session: Session) -> page.Report:
+    """The Report of everything this process was asked about and has measured."""
+    audit = session.measured
+    empty = _empty(session)
+    if audit is None:
+        return empty
+    datasets = tuple(s for s in audit.stages if s != BASE)
+    empty = replace(
+        empty,
+        groups=audit.prompts.groups,
+        datasets=datasets,
+        prompts=audit.prompts.sentence,
+        sources={d: audit.corpus(d).source for d in datasets if d != TUNED},
+        notes=audit.prompts.notes,
+        provenance=_provenance(audit),
+    )
+    tables: list[dict[str, Any]] = [rows.of_stage(audit.base, ("", "before"), audit.tokens)]
+    for dataset in datasets:
+        tables += [rows.of_stage(audit.after(dataset), (dataset, "after"), audit.tokens), _of_dataset(audit, dataset)]
+    return merge([empty, *(replace(empty, **table) for table in tables)])
+
+
+def _empty(session: Session) -> page.Report:
+    settings = session.measured.settings if session.measured else session.settings
+    return page.Report(
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        groups=(),
+        target=settings.target,
+        draft=settings.draft,
+        decoding=str(settings.decoding),
+        lookahead=settings.lookahead,
+        settings=_shared(settings),
+        definitions={name: definition.sentence for name, definition in METRICS.items()},
+        verdicts=tuple(session.verdicts.values()),
+    )
+
+
+def part(session: Session) -> dict[str, str]:
+    """What one process found, in a form that can be sent to another."""
+    found = {"report": build(session).to_json()}
+    audit = session.measured
+    if audit is not None:
+        found["baseline"] = baseline.dumps(snapshot(audit, audit.stages))
+    return found
+
+
+def merge(parts: Iterable[page.Report]) -> page.Report:
+    """One Report with the rows of all parts, each once, in the order they come."""
+    reports = list(parts)
+    first = next((r for r in reports if r.groups), reports[0])  # a process may have measured nothing
+    tables: dict[str, Any] = {name: tuple({repr(row): row for r in reports for row in getattr(r, name)}.values()) for name in page.ROWS}
+    verdicts = {(v["case"], v["gate"], v["reproduce"]): v for r in reports for v in r.verdicts}
+    datasets = tuple(dict.fromkeys(d for r in reports for d in r.datasets))
+    sources = {d: s for r in reports for d, s in r.sources.items()}
+    return replace(first, verdicts=tuple(verdicts.values()), datasets=datasets, sources=sources, **tables)
+
+
+def write(parts: list[dict[str, str]], settings: Settings, root: Path) -> list[str]:
+    """Merge what the processes found, write .html, .json and .md, and return the lines of the summary."""
+    report = merge(page.Report.from_json(part["report"]) for part in parts)
+    write_files(report, root / settings.report)
+    return summary(report, settings.report)
+
+
+def write_files(report: page.Report, place: Path) -> None:
+    """The stored run, then its two readable forms beside it."""
+    forms = {".json": page.Report.to_json, ".md": render_markdown, ".html": render_html}
+    for suffix, form in forms.items():
+        write_text_atomically(place.with_suffix(suffix), form(report))
+
+
+def keep_baseline(parts: list[dict[str, str]], name: str, *, root: Path, update: bool) -> list[str]:
+    """Save what the processes measured as a baseline; returns what changed."""
+    if not name:
+        raise UsageError("--specfair-update-baseline does not say which. Add --specfair-baseline NAME.")
+    found = [baseline.loads(part["baseline"], name) for part in parts if "baseline" in part]
+    if not found:
+        raise UsageError(f"baseline {name!r} would be empty: nothing was measured. Run evals that measure a pair.")
+    return baseline.save(baseline.merge(found), name, root=root, update=update)
+
+
+def summary(report: page.Report, place: str) -> list[str]:
+    """What the terminal says: the count of verdicts, the worst gap, where to look and what to run next."""
+    counted = {d: sum(v["decision"] == d for v in report.verdicts) for d in ("pass", "fail", "insufficient", "invalid")}
+    lines = ["verdicts: " + ", ".join(f"{n} {name}" for name, n in counted.items() if n or name in ("pass", "fail"))]
+    gaps = [g for g in report.gaps if g.metric == report.metric and g.lookahead == report.lookahead]
+    if gaps:
+        worst = max(gaps, key=lambda g: g.gap)
+        lines.append(
+            f"worst gap: {worst.gap:.3f} [{worst.low:.3f}, {worst.high:.3f}] in {worst.metric} "
+            f"{'after ' + worst.dataset if worst.dataset else 'before fine-tuning'}: "
+            f"{worst.lowest_group} is slowest, {worst.highest_group} fastest"
+        )
+    if counted["insufficient"]:
+        lines.append("undecided cases passed; --specfair-strict fails them, more prompts decide them")
+    return [*lines, f"report: {place}"]
+
+
+def _shared(settings: Settings) -> dict[str, object]:
+    """The settings without what says where things lie on this machine."""
+    return {k: v for k, v in asdict(settings).items() if k not in ("store", "report", "gates")}
+
+
+def _provenance(audit: Audit) -> dict[str, object]:
+    header = asdict(audit.base.trace.header)
+    header |= {"decoding": str(audit.base.trace.header.decoding), "licence": audit.prompts.licence}
+    return header | {"synthetic": audit.prompts.synthetic, "n_prompts": len(audit.prompts), **versions()}
+
+
+def _of_dataset(audit: Audit, dataset: str) -> dict[str, tuple[Any, ...]]:
+    """The rows that compare before with after one dataset."""
+    found = {"estimates": rows.changes(audit, dataset)}
+    if dataset == TUNED:
+        return found
+    mentions = rows.mentions(dataset, audit.mentions(dataset))
+    return found | {"mentions": mentions, "frequency": (rows.frequency(dataset, audit.frequency(dataset)),)}

@@ -1,0 +1,147 @@
+"""A Report: one run as it is stored and as a page shows it, in tidy rows.
+
+Knows the columns and their JSON form. It does not know how the numbers came about, nor what any page looks like; it
+needs nothing but the standard library, so a stored run opens anywhere.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from specfair.errors import StoreError
+from specfair.report.tables import (
+    N_BINS,
+    ROWS,
+    BaselineRow,
+    EstimateRow,
+    ExampleRow,
+    FrequencyRow,
+    GapRow,
+    HistogramRow,
+    MentionRow,
+    MistakeRow,
+    PairRow,
+    RecipeRow,
+    SplitRow,
+    TrainingRow,
+)
+
+__all__ = [
+    "N_BINS",
+    "ROWS",
+    "SCHEMA",
+    "BaselineRow",
+    "EstimateRow",
+    "ExampleRow",
+    "FrequencyRow",
+    "GapRow",
+    "HistogramRow",
+    "MentionRow",
+    "MistakeRow",
+    "PairRow",
+    "RecipeRow",
+    "Report",
+    "SplitRow",
+    "TrainingRow",
+]
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """One stored run. Everything a page says is computed from these fields and nothing else."""
+
+    created: str  # ISO 8601
+    command: str
+    groups: tuple[str, ...]
+    datasets: tuple[str, ...] = ()
+    target: str = ""
+    draft: str = ""
+    prompts: str = ""  # the prompt set in words
+    decoding: str = ""  # in words
+    lookahead: str = "constant-5"  # the one gates look at
+    metric: str = "acceptance_rate"  # likewise
+    sources: Mapping[str, str] = field(default_factory=dict)  # dataset -> its source in words
+    notes: tuple[str, ...] = ()  # dropped prompts and other things a reader must know
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    definitions: Mapping[str, str] = field(default_factory=dict)  # metric -> one sentence
+    verdicts: tuple[Mapping[str, Any], ...] = ()
+    estimates: tuple[EstimateRow, ...] = ()
+    gaps: tuple[GapRow, ...] = ()
+    pairs: tuple[PairRow, ...] = ()
+    histograms: tuple[HistogramRow, ...] = ()
+    mistakes: tuple[MistakeRow, ...] = ()
+    mentions: tuple[MentionRow, ...] = ()
+    splits: tuple[SplitRow, ...] = ()
+    training: tuple[TrainingRow, ...] = ()
+    frequency: tuple[FrequencyRow, ...] = ()
+    examples: tuple[ExampleRow, ...] = ()
+    recipes: tuple[RecipeRow, ...] = ()
+    baseline: tuple[BaselineRow, ...] = ()
+    schema: int = SCHEMA
+
+    def to_json(self) -> str:
+        """The stored form: sorted keys, six significant digits, NaN and infinity as null."""
+        plain = {f.name: _plain(getattr(self, f.name)) for f in fields(self) if f.name not in ROWS}
+        tables = {name: _table(row, getattr(self, name)) for name, row in ROWS.items()}
+        return json.dumps({**plain, **tables}, sort_keys=True, allow_nan=False, indent=None) + "\n"
+
+    def plain(self) -> "Report":
+        """The run as a stored copy reads: no numpy types, rounded. What is drawn is what is stored."""
+        return Report.from_json(self.to_json())
+
+    @classmethod
+    def from_json(cls, text: str) -> "Report":
+        """Read what to_json wrote; StoreError on anything else."""
+        try:
+            stored = json.loads(text)
+        except ValueError as error:
+            raise StoreError(f"stored run is not JSON ({error}). Run the evals again.") from error
+        schema = stored.get("schema") if isinstance(stored, dict) else None
+        if schema != SCHEMA:
+            raise StoreError(f"stored run has schema {schema!r}; this version reads {SCHEMA}. Run the evals again.")
+        try:
+            values: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in stored.items()}
+            values.update({name: _rows(row, stored[name]) for name, row in ROWS.items() if name in stored})
+            return cls(**values)
+        except (TypeError, KeyError, ValueError, AttributeError) as error:
+            raise StoreError(f"stored run is damaged ({error}). Run the evals again.") from error
+
+
+def _plain(value: Any) -> Any:
+    """The value as JSON has it: floats rounded or null, tuples as lists, keys as text."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, str | bool | int) or value is None:
+        return value
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(inner) for inner in value]
+    if hasattr(value, "tolist"):  # numpy scalars and arrays
+        return _plain(value.tolist())
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if math.isfinite(value) else None
+    return str(value)
+
+
+def _table(row: type, rows: tuple[Any, ...]) -> dict[str, Any]:
+    columns = [f.name for f in fields(row)]
+    return {"columns": columns, "rows": [[_plain(getattr(entry, name)) for name in columns] for entry in rows]}
+
+
+def _rows(row: type, table: Mapping[str, Any]) -> tuple[Any, ...]:
+    never_null = {f.name for f in fields(row) if f.type is float}
+
+    def value(name: str, stored: Any) -> Any:
+        if stored is None and name in never_null:
+            return math.nan
+        return tuple(stored) if isinstance(stored, list) else stored
+
+    columns = table["columns"]
+    return tuple(
+        row(**{name: value(name, stored) for name, stored in zip(columns, entry, strict=True)})
+        for entry in table["rows"]
+    )

@@ -1,0 +1,167 @@
+"""Sections that appear when there are data for them: causes of the gap, training, mitigation, baseline.
+
+Knows which rows answer which question; drawing is the charts' part.
+"""
+
+from specfair.report import charts, charts_lines, charts_rows, findings
+from specfair.report.blocks import Panel, Section, Table
+from specfair.report.charts_lines import Point, Series
+from specfair.report.charts_rows import Line, Parts
+from specfair.report.lookup import Index, Stage, extremes, stages
+from specfair.report.sections import EVERYONE, TABLE_BELOW
+from specfair.report.sections_tokens import where
+from specfair.report.text import clean, count, interval, number, plural, signed
+
+N_SPLITS = 12
+
+
+def causes(found: Index) -> Section | None:
+    """Kitagawa: harder text against a worse draft."""
+    panels = [_split(found, at) for at in stages(found.report, found.report.splits)]
+    if not panels:
+        return None
+    return Section(
+        "section-causes",
+        "Where does the gap come from?",
+        findings.split(found),
+        tuple(panels),
+        key=(
+            ("quiet", "text that is harder for the target too"),
+            ("slow", "a draft that serves the group worse, with its 95% interval"),
+            ("tick", "both together"),
+        ),
+        note="Kitagawa's decomposition of the difference within a pair of groups, by how sure the target was.",
+    )
+
+
+def _split(found: Index, at: Stage) -> Panel:
+    rows = [row for row in found.report.splits if (row.dataset, row.stage) == (at.dataset, at.stage)]
+    top = sorted(rows, key=lambda row: -abs(row.total))[:N_SPLITS]
+    every = [
+        x for row in found.report.splits for x in (row.low, row.high, row.harder_text, row.worse_draft, row.total, 0.0)
+    ]
+    lines = [Parts(row.group_a, row.group_b, row.harder_text, row.worse_draft, row.low, row.high) for row in top]
+    table = tuple(
+        (
+            clean(r.group_a, 60),
+            clean(r.group_b, 60),
+            signed(r.total),
+            signed(r.harder_text),
+            signed(r.worse_draft),
+            f"{signed(r.low)} to {signed(r.high)}",
+        )
+        for r in rows
+    )
+    title = f"{where(at)}: what the differences are made of"
+    return Panel(
+        title,
+        charts_rows.sums(lines, domain=charts.span(every), name=f"{title}. {TABLE_BELOW}"),
+        f"n = {plural(len(rows), 'pair')} of groups, the {len(top)} widest drawn; lines are 95% intervals.",
+        Table(("group", "against", "#total", "#harder text", "#worse draft", "#interval"), table),
+        at.dataset,
+    )
+
+
+def training(found: Index) -> Section | None:
+    """Metrics at checkpoints."""
+    keys = dict.fromkeys((row.metric, row.dataset, row.recipe) for row in found.report.training)
+    panels = [_course(found, *key) for key in keys]
+    if not panels:
+        return None
+    return Section(
+        "section-training",
+        "How did alignment move over training?",
+        "Each line is a group at the checkpoints along the fine-tuning.",
+        tuple(panels),
+        key=(
+            ("quiet", "a group"),
+            ("dot", "all groups"),
+            ("slow", "slowest group of the base pair"),
+            ("fast", "fastest"),
+        ),
+    )
+
+
+def _course(found: Index, metric: str, dataset: str, recipe: str) -> Panel:
+    rows = [r for r in found.report.training if (r.metric, r.dataset, r.recipe) == (metric, dataset, recipe)]
+    ends = extremes(found)
+    series = [
+        Series(
+            [Point(r.step, r.value) for r in rows if r.group == group],
+            EVERYONE if not group else group if group in ends else "",
+            charts.colour(group, ends) if group else charts.INK,
+        )
+        for group in ("", *found.report.groups)
+    ]
+    title = " ".join(filter(None, (clean(dataset, 40), clean(recipe, 40) if recipe else "", clean(metric, 40))))
+    n = f"{plural(len({r.step for r in rows}), 'checkpoint')}, {plural(len({r.group for r in rows if r.group}), 'group')}"
+    table = tuple((count(r.step), clean(r.group or EVERYONE, 60), number(r.value)) for r in rows)
+    return Panel(
+        f"{title} by step",
+        charts_lines.lines([s for s in series if s.points], name=f"{title} over training. {TABLE_BELOW}"),
+        f"n = {n}.",
+        Table(("#step", "group", f"#{clean(metric, 40)}"), table, groups=tuple(r.group for r in rows)),
+        dataset,
+    )
+
+
+def mitigation(found: Index) -> Section | None:
+    """Recipes side by side."""
+    keys = dict.fromkeys((row.dataset, row.metric, row.recipe) for row in found.report.recipes)
+    if not keys:
+        return None
+    return Section(
+        "section-mitigation",
+        "Which recipe serves everyone?",
+        "One panel a recipe, all on one scale.",
+        tuple(_recipe(found, *key) for key in keys),
+        key=(("dot", "value with its 95% interval"), ("slow", "slowest group of the base pair"), ("fast", "fastest")),
+    )
+
+
+def _recipe(found: Index, dataset: str, metric: str, recipe: str) -> Panel:
+    same = [row for row in found.report.recipes if (row.dataset, row.metric) == (dataset, metric)]
+    rows, ends = [row for row in same if row.recipe == recipe], extremes(found)
+    lines = [
+        Line(
+            r.group or EVERYONE,
+            r.value,
+            r.low,
+            r.high,
+            number(r.value),
+            charts.colour(r.group, ends) if r.group else charts.INK,
+            not r.group,
+        )
+        for r in rows
+    ]
+    title = f"{clean(dataset, 40)}, {clean(recipe, 40)}: {clean(metric, 40)}"
+    table = tuple((clean(r.group or EVERYONE, 60), number(r.value), interval(r.low, r.high)) for r in rows)
+    return Panel(
+        title,
+        charts_rows.intervals(
+            lines, domain=charts.span([x for r in same for x in (r.low, r.high)]), name=f"{title}. {TABLE_BELOW}"
+        ),
+        f"n = {plural(sum(bool(r.group) for r in rows), 'group')}; lines are 95% intervals.",
+        Table(("group", f"#{clean(metric, 40)}", "#interval"), table, groups=tuple(r.group for r in rows)),
+        dataset,
+    )
+
+
+def baseline(found: Index) -> Section | None:
+    """What changed since the stored baseline."""
+    rows = found.report.baseline
+    if not rows:
+        return None
+    moved = [row for row in rows if row.decision in ("worse", "better")]
+    table = tuple(
+        (clean(r.name, 80), clean(r.decision, 20), number(r.baseline), number(r.value), interval(r.low, r.high))
+        for r in rows
+    )
+    return Section(
+        "section-baseline",
+        "What changed against the baseline?",
+        f"{plural(len(moved), 'figure')} of {len(rows)} moved measurably.",
+        tables=(
+            Table(("figure", "", "#baseline", "#now", "#interval"), table, open=True, caption="Against the baseline"),
+        ),
+    )

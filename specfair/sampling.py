@@ -1,0 +1,137 @@
+"""Probability functions of speculative sampling, on tensors whose last dimension is the vocabulary.
+
+Knows distributions and uniform numbers; does not know models, prompts or text. A speculative step is a maximal coupling
+of two distributions, so the same three functions serve both directions: `coin` says with what probability a token
+drawn from one also passes for the other, `residual` is what the rest is drawn from, `draw` turns a uniform number into
+a token.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+DRAWS = 3  # uniform numbers per position: the token, the coin, the replacement
+_WIDTH = 64  # tokens in a block
+
+
+def distribution(logits: Tensor, temperature: float = 1.0, *, top_k: int = 0, top_p: float = 1.0) -> Tensor:
+    """Probabilities after temperature, then top-k, then top-p, each applied once."""
+    if temperature != 1.0:
+        logits = logits / temperature
+    if 0 < top_k < logits.shape[-1]:
+        logits = _top_k(logits, top_k)
+    probabilities = torch.softmax(logits, dim=-1)
+    return _top_p(probabilities, top_p) if top_p < 1.0 else probabilities
+
+
+def _top_k(logits: Tensor, top_k: int) -> Tensor:
+    smallest = torch.topk(logits, top_k, dim=-1).values[..., -1:]
+    return logits.masked_fill(logits < smallest, -torch.inf)
+
+
+def _top_p(probabilities: Tensor, top_p: float) -> Tensor:
+    """The smallest set of most probable tokens that holds at least top_p, never empty, rescaled to 1."""
+    ordered, tokens = torch.sort(probabilities, dim=-1, descending=True, stable=True)
+    before = ordered.cumsum(-1) - ordered
+    dropped = torch.empty_like(before, dtype=torch.bool).scatter_(-1, tokens, before >= top_p)
+    kept = probabilities.masked_fill(dropped, 0.0)
+    return kept / kept.sum(-1, keepdim=True)
+
+
+def coin(own: Tensor, other: Tensor) -> Tensor:
+    """min(1, other / own): the chance that a token of probability `own` where it was drawn passes for `other`.
+
+    For a draft's proposal own is the draft's probability; for the target's own text it is the target's.
+    """
+    return (other / own).clamp(max=1.0)
+
+
+def residual(own: Tensor, other: Tensor) -> Tensor:
+    """Weights max(0, own - other): what `own` owes once the overlap is taken; `own` itself where they are equal."""
+    rest = (own - other).clamp(min=0.0)
+    return torch.where(rest.sum(-1, keepdim=True) == 0, own, rest)
+
+
+def draw(weights: Tensor, uniforms: Tensor) -> Tensor:
+    """One token per row by inverse CDF. Weights need not sum to 1; a token of weight 0 is never drawn."""
+    mass = _blocks(weights, torch.sum)  # (..., n_blocks): two short searches instead of one over the vocabulary
+    ends = mass.cumsum(-1)
+    below = uniforms.unsqueeze(-1) * ends[..., -1:]
+    block = _search(ends, below)
+    inside = _block(weights, block, 0.0)
+    start = ends.gather(-1, block) - mass.gather(-1, block)
+    token: Tensor = block * _WIDTH + _search(inside.cumsum(-1), (below - start).clamp(min=0.0))
+    return token.squeeze(-1).clamp(max=weights.shape[-1] - 1)  # NaN sorts past the end
+
+
+def _search(ends: Tensor, below: Tensor) -> Tensor:
+    """The first place whose cumulative sum exceeds `below`, held under the total against rounding."""
+    last = ends[..., -1:]
+    below = torch.minimum(below, torch.nextafter(last, torch.zeros_like(last)))
+    return torch.searchsorted(ends, below, right=True).clamp(max=ends.shape[-1] - 1)
+
+
+def best_two(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The first largest entry's index, its value and the second largest value of every row; NaN wins."""
+    tops = _blocks(values, torch.amax)
+    block = tops.argmax(-1, keepdim=True)
+    inside = _block(values, block, -torch.inf)
+    place = inside.argmax(-1, keepdim=True)
+    others = torch.maximum(inside.scatter(-1, place, -torch.inf).amax(-1), tops.scatter(-1, block, -torch.inf).amax(-1))
+    return (block * _WIDTH + place).squeeze(-1), inside.gather(-1, place).squeeze(-1), others
+
+
+def _blocks(values: Tensor, reduce: Callable[..., Tensor]) -> Tensor:
+    """Reduce every block of neighbouring tokens: vectorised reductions are far faster than argmax or cumsum."""
+    n_whole = values.shape[-1] // _WIDTH
+    whole = n_whole * _WIDTH
+    parts = [reduce(values[..., :whole].reshape(*values.shape[:-1], n_whole, _WIDTH), dim=-1)] if whole else []
+    if whole < values.shape[-1]:
+        parts.append(reduce(values[..., whole:], dim=-1, keepdim=True))
+    return torch.cat(parts, dim=-1)
+
+
+def _block(values: Tensor, block: Tensor, fill: float) -> Tensor:
+    """The tokens of one block per row (..., _WIDTH); `fill` past the end of the vocabulary."""
+    tokens = block * _WIDTH + torch.arange(_WIDTH, device=values.device)
+    past = tokens >= values.shape[-1]
+    return values.gather(-1, tokens.clamp(max=values.shape[-1] - 1)).masked_fill(past, fill)
+
+
+def at(values: Tensor, tokens: Tensor) -> Tensor:
+    """The entry of each row for its token."""
+    return values.gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
+
+
+def overlap(a: Tensor, b: Tensor) -> Tensor:
+    """Sum of min(a, b): 1 minus the total variation, and the mean of `coin` over tokens drawn from either."""
+    return torch.minimum(a, b).sum(-1)
+
+
+def entropy(logits: Tensor) -> Tensor:
+    """In nats, at temperature 1."""
+    dot: Tensor = torch.linalg.vecdot(torch.softmax(logits, dim=-1), logits)
+    return logits.logsumexp(-1) - dot
+
+
+def kl(own: Tensor, other: Tensor) -> Tensor:
+    """KL(own, other) of two rows of logits, in nats, at temperature 1."""
+    dot: Tensor = torch.linalg.vecdot(torch.softmax(own, dim=-1), other)
+    return other.logsumexp(-1) - dot - entropy(own)
+
+
+def uniforms(seed: int, ids: Sequence[str], n_positions: int) -> NDArray[np.float32]:
+    """Each prompt's own stream, from the run's seed and the prompt's id: (n_prompts, n_positions, DRAWS) in [0, 1).
+
+    A longer stream starts with the shorter one. Nothing depends on which other prompts are there.
+    """
+    return np.stack([_stream(seed, name).random((n_positions, DRAWS), dtype=np.float32) for name in ids])
+
+
+def _stream(seed: int, name: str) -> np.random.Generator:
+    digest = hashlib.sha256(f"{seed}\0{name}".encode()).digest()
+    return np.random.Generator(np.random.Philox(key=np.frombuffer(digest[:16], dtype=np.uint64)))

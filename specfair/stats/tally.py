@@ -1,0 +1,109 @@
+"""What was counted, by prompt: tallies of speculative decoding, and samples whose ratio of sums is a metric.
+
+Knows that counts add up and that a ratio is taken last. Does not know models, lookaheads or which metric is which.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array: TypeAlias = NDArray[np.float64]
+Codes: TypeAlias = NDArray[np.int64]
+Labels: TypeAlias = NDArray[np.str_]
+
+RATES: Mapping[str, tuple[str, str]] = {
+    "acceptance_rate": ("n_accepted", "n_tested"),
+    "draft_acceptance_rate": ("n_accepted", "n_drafted"),
+    "mean_acceptance_length": ("n_new_tokens", "n_rounds"),
+    "assisted_share": ("n_accepted", "n_new_tokens"),
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tally:
+    """Counts per prompt, or their totals. Tested = accepted plus the first rejected token of each round."""
+
+    n_new_tokens: Array
+    n_rounds: Array
+    n_drafted: Array
+    n_tested: Array
+    n_accepted: Array
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    def __getitem__(self, keep: Any) -> "Tally":
+        return Tally(*(getattr(self, f.name)[keep] for f in fields(self)))
+
+    def __len__(self) -> int:
+        return len(self.n_new_tokens)
+
+    def total(self) -> "Tally":
+        """The sums over prompts."""
+        return Tally(*(np.asarray(getattr(self, f.name).sum()) for f in fields(self)))
+
+    def rate(self, name: str) -> Array:
+        """One of RATES, for each entry; NaN where its denominator is zero."""
+        numerator, denominator = (getattr(self, part) for part in RATES[name])
+        return divide(numerator, denominator)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """One entry per prompt; the metric of any set of entries is sum(numerator) / sum(denominator).
+
+    The cluster is the unit of evidence; the template pairs prompts of different groups and is "" where there is none.
+    """
+
+    numerator: Array
+    denominator: Array
+    prompt: Labels
+    group: Labels
+    cluster: Labels
+    template: Labels
+
+    def __getitem__(self, keep: Any) -> "Sample":
+        return Sample(*(getattr(self, f.name)[keep] for f in fields(self)))
+
+    def __len__(self) -> int:
+        return len(self.prompt)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Groups in order of first appearance."""
+        return tuple(dict.fromkeys(self.group.tolist()))
+
+    @property
+    def value(self) -> float:
+        """The pooled ratio; NaN when empty, when nothing was counted or when anything is not finite."""
+        return float(divide(self.numerator.sum(), self.denominator.sum()))
+
+    def of(self, *groups: str) -> "Sample":
+        """Only the prompts of these groups."""
+        return self[np.isin(self.group, groups)]
+
+    def macro(self) -> "Sample":
+        """The same prompts weighing alike: per-prompt ratios over 1. A prompt with nothing counted has no weight."""
+        counted = self.denominator != 0
+        ratio = np.where(counted, divide(self.numerator, self.denominator), self.numerator)
+        return Sample(ratio, counted.astype(np.float64), self.prompt, self.group, self.cluster, self.template)
+
+
+def divide(numerator: Array, denominator: Array) -> Array:
+    """Elementwise ratio; NaN, and no warning, where the denominator is zero or anything is not finite."""
+    good = np.isfinite(numerator) & np.isfinite(denominator) & (np.asarray(denominator) != 0)
+    return np.asarray(np.where(good, numerator, np.nan) / np.where(good, denominator, 1.0), dtype=np.float64)
+
+
+def codes_of(labels: Labels) -> Codes:
+    """A number for each label, in order of first appearance."""
+    index: dict[str, int] = {}
+    return np.array([index.setdefault(label, len(index)) for label in labels.tolist()], dtype=np.int64)
+
+
+def sums_by(codes: Codes, columns: Array) -> Array:
+    """Sums of columns (rows, p) by code: (codes, p)."""
+    return np.stack([np.bincount(codes, weights=c) for c in columns.T], axis=-1)

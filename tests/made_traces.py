@@ -1,0 +1,79 @@
+"""Traces made of the tokens a test writes down, and plain loops that count them; no model anywhere."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from specfair.prompts import Prompt
+from specfair.replay import Lookahead
+from specfair.stats import Tally
+from specfair.trace import COLUMNS, Decoding, Header, Trace
+
+EOS = 0
+COUNTS = ("n_new_tokens", "n_rounds", "n_drafted", "n_tested", "n_accepted")
+
+Tokens = Sequence[Sequence[int]]
+
+
+def trace_of(
+    texts: Tokens, proposals: Tokens, coins: Sequence[Sequence[float]] | None = None, *, decoding: Decoding
+) -> Trace:
+    """Without coins the trace is greedy: a proposal is accepted where it is the token."""
+    lengths = [len(text) for text in texts]
+    columns = {name: np.zeros(sum(lengths), dtype=kind) for name, kind in COLUMNS.items()}
+    columns["token"][:] = np.concatenate([[], *texts])
+    columns["proposal"][:] = np.concatenate([[], *proposals])
+    columns["accepted"][:] = columns["token"] == columns["proposal"]
+    columns["accept_prob"][:] = columns["accepted"] if coins is None else np.concatenate([[], *coins])
+    header = Header("target", "draft", "", "", "", "made up", "", decoding, "float32", "cpu", eos=(EOS,))
+    prompts = tuple(Prompt(str(i), "group", "cluster", "", "text") for i in range(len(texts)))
+    return Trace(header, prompts, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), columns)
+
+
+def plain_loop(text: list[int], proposals: list[int], lookahead: Lookahead) -> list[float]:
+    """Canonical greedy counts of one prompt: draft one token, look at it, draft the next."""
+    written, k = 0, lookahead.n
+    rounds = drafted = tested = accepted = 0
+    while written < len(text):
+        rounds += 1
+        to_draft = min(k, len(text) - written - 1)
+        drafted += to_draft
+        good = 0
+        while good < to_draft and proposals[written + good] == text[written + good]:
+            good += 1
+        tested += good if good == to_draft else good + 1
+        accepted += good
+        written += good + 1
+        if lookahead.schedule != "constant":
+            k = k + 2 if good == to_draft else max(1, k - 1)
+    return [len(text), rounds, drafted, tested, accepted]
+
+
+def deployed_loop(text: list[int], proposals: list[int], lookahead: Lookahead, budget: int) -> tuple[list[float], int]:
+    """One prompt as transformers goes about it, and the lookahead it leaves behind."""
+    written: list[int] = []
+    k, rounds, drafted, tested, accepted = lookahead.n, 0, 0, 0, 0
+    while len(written) < budget and (not written or written[-1] != EOS):
+        at, draft, known = len(written), [], True
+        while len(draft) < min(k, budget - at - 1) and (not draft or draft[-1] != EOS):
+            here = at + len(draft)
+            draft.append(proposals[here] if known and here < len(text) else -1)  # -1: nobody knows
+            known = known and here < len(text) and draft[-1] == text[here]
+        matches = 0
+        while matches < len(draft) and at + matches < len(text) and draft[matches] == text[at + matches]:
+            matches += 1
+        valid = text[at : at + matches + 1]
+        if EOS in valid:
+            valid = valid[: valid.index(EOS) + 1]
+        matches = len(valid) - 1
+        rounds, drafted, accepted = rounds + 1, drafted + len(draft), accepted + matches
+        tested += matches + (matches < len(draft))
+        if lookahead.schedule != "constant":
+            k = k + 2 if matches == len(draft) else max(1, k - 1)
+        written += valid
+    return [len(written), rounds, drafted, tested, accepted], k
+
+
+def table(tally: Tally) -> np.ndarray:
+    """The five counts, one row a prompt."""
+    return np.column_stack([getattr(tally, name) for name in COUNTS])

@@ -1,0 +1,113 @@
+"""An audit end to end on the shipped pair: stored once, reused, recomputed when damaged; before and after compared."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from specfair import config
+from specfair.audit import Audit, prompt_set
+from specfair.errors import DataError, UsageError
+from specfair.finetune import Recipe
+from specfair.metrics import METRICS
+from specfair.replay import Lookahead
+
+SMALL = {"max_new_tokens": 5, "prompts_per_group": 6, "datasets": "imdb", "groups": "female,male,queer"}
+
+
+def audit(folder: Path, **changes: object) -> tuple[Audit, list[str]]:
+    said: list[str] = []
+    settings = config.override(config.Settings(), {**SMALL, "store": str(folder / "store"), **changes})
+    made = Audit(settings, said.append)
+    made.recipe = Recipe(max_steps=2, batch_size=2, accumulation=1, block=32, learning_rate=1e-3)
+    return made, said
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Audit:
+    made, _ = audit(tmp_path_factory.mktemp("audit"))
+    _ = made.base, made.after("imdb")
+    return made
+
+
+def test_stages_are_computed_once_and_reused(measured: Audit) -> None:
+    again, said = audit(Path(measured.settings.store).parent)
+    _ = again.base, again.after("imdb")
+    assert said == []
+    assert again.stages == ("base", "imdb")
+    assert np.array_equal(again.after("imdb").trace["token"], measured.after("imdb").trace["token"])
+
+
+def test_a_damaged_trace_is_set_aside_and_computed_again(tmp_path: Path) -> None:
+    first, _ = audit(tmp_path)
+    tokens = first.base.trace["token"]
+    stored = next(p for p in (tmp_path / "store" / "traces").iterdir() if p.suffix == "" and not p.name.startswith("."))
+    stored.write_bytes(b"garbage")
+    second, said = audit(tmp_path)
+    with pytest.warns(UserWarning, match="being recomputed"):
+        assert np.array_equal(second.base.trace["token"], tokens)
+    assert len(said) == 1
+    assert list(stored.parent.glob("*.damaged-*"))
+
+
+def test_other_settings_are_another_trace(measured: Audit) -> None:
+    store = Path(measured.settings.store).parent
+    other, said = audit(store, max_new_tokens=4)
+    _ = other.base
+    assert said == ["tracing base: 18 prompts, greedy, at most 4 new tokens"]
+    same, said = audit(store, lookahead="constant-3")  # a lookahead is replayed, not traced
+    assert same.base.lookahead == Lookahead(3)
+    assert said == []
+
+
+def test_tuning_changes_both_models(measured: Audit) -> None:
+    before, after = measured.base.trace.header, measured.after("imdb").trace.header
+    assert before.target_fingerprint != after.target_fingerprint
+    assert before.draft_fingerprint != after.draft_fingerprint
+    assert after.target == "embedded + imdb"
+
+
+def test_gains_are_paired_and_consistent_with_both_traces(measured: Audit) -> None:
+    gains = measured.gains("imdb")
+    for group, estimate in gains.items():
+        before, after = (m.acceptance_rate.by_group[group].value for m in (measured.base, measured.after("imdb")))
+        assert estimate.value == pytest.approx(after - before)
+    overall = measured.after("imdb").acceptance_rate.overall.value - measured.base.acceptance_rate.overall.value
+    assert measured.gain("imdb").value == pytest.approx(overall)
+
+
+def test_every_metric_is_an_attribute(measured: Audit) -> None:
+    for name in METRICS:
+        assert getattr(measured, name) is getattr(measured.base, name)
+    with pytest.raises(AttributeError, match="Did you mean 'alpha'"):
+        _ = measured.base.alpa
+    with pytest.raises(AttributeError, match="metrics: acceptance_rate"):
+        _ = measured.alpa
+
+
+def test_lookaheads_come_from_one_trace(measured: Audit) -> None:
+    gaps = measured.across_lookaheads("base", "difference", "mean_acceptance_length")
+    assert tuple(gaps) == config.LOOKAHEADS
+    by_lookahead = [measured.base.groups("mean_acceptance_length", Lookahead(n)).overall.value for n in (1, 3, 5)]
+    assert by_lookahead == sorted(set(by_lookahead))
+
+
+def test_frequency_sets_gains_against_mentions(measured: Audit) -> None:
+    counts = measured.mentions("imdb")
+    assert set(counts) == {"female", "male", "queer"}
+    assert measured.frequency("imdb").n_groups == 3
+
+
+def test_a_ready_pair_is_compared_without_training(tmp_path: Path) -> None:
+    from specfair.prompts import fixtures
+
+    made, said = audit(tmp_path, tuned_draft=str(fixtures() / "pair" / "draft"))
+    assert made.gain("tuned").value == 0.0
+    assert not any("fine-tuning" in line for line in said)
+
+
+def test_the_original_study_s_question_needs_two_groups() -> None:
+    with pytest.raises(DataError, match="at least 2"):
+        prompt_set(config.override(config.Settings(), {"groups": "queer"}))
+    with pytest.raises(UsageError, match="Did you mean 'queer'"):
+        prompt_set(config.override(config.Settings(), {"groups": "quer,male"}))

@@ -1,0 +1,121 @@
+"""A baseline survives git, refuses what is damaged or of another question, and never changes unasked."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from specfair import baseline
+from specfair.errors import StoreError
+from specfair.stats import Sample
+
+ABOUT = {"metric": "acceptance_rate", "lookahead": "constant-5", "decoding": "greedy", "prompts_fingerprint": "f"}
+
+
+def sample(shift: float = 0.0, n: int = 24) -> Sample:
+    """Two groups of twelve clusters; per-prompt rates spread evenly around 0.6 + shift."""
+    tested = np.full(n, 20.0)
+    accepted = tested * (0.6 + shift + 0.05 * np.linspace(-1, 1, n))
+    names = np.array([f"p{i}" for i in range(n)])
+    group = np.array(["a", "b"])[np.arange(n) % 2]
+    return Sample(accepted, tested, names, group, np.array([f"c{i // 2}" for i in range(n)]), np.full(n, ""))
+
+
+def make(**shifts: float) -> baseline.Baseline:
+    return baseline.take({stage: sample(shift) for stage, shift in shifts.items()}, ABOUT)
+
+
+def test_round_trip() -> None:
+    old = make(base=0.0, imdb=0.1)
+    assert baseline.loads(baseline.dumps(old), "x") == old
+
+
+def test_the_file_is_made_for_diffs() -> None:
+    """A change of one stage touches its counts, its estimates and the checksum, and nothing else."""
+    a, b = (baseline.dumps(make(base=0.0, imdb=shift)).splitlines() for shift in (0.1, 0.2))
+    changed = [i for i, (x, y) in enumerate(zip(a, b, strict=True)) if x != y]
+    assert len(a) == len(b)
+    assert len(changed) == 1 + 1 + 3  # checksum, numerator, overall + two groups
+    assert len(max(a, key=len)) < 2000
+
+
+def test_compare_is_paired_by_prompt() -> None:
+    """The same prompts in another order, all better by exactly 0.05: the interval has no width to speak of."""
+    new = baseline.take({"base": sample(0.05)[np.random.default_rng(0).permutation(24)]}, ABOUT)
+    found = baseline.compare(make(base=0.0), new, "base")
+    assert set(found) == {"overall", "a", "b"}
+    for estimate in found.values():
+        assert estimate.value == pytest.approx(0.05, abs=1e-3)
+        assert estimate.high - estimate.low < 0.01
+
+
+def _without(key: str) -> str:
+    stored = json.loads(baseline.dumps(make(base=0.0)))
+    del stored[key]
+    return json.dumps(stored)
+
+
+def _with(**values: object) -> str:
+    return json.dumps(json.loads(baseline.dumps(make(base=0.0))) | values)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (baseline.dumps(make(base=0.0))[:300], "not a whole baseline file"),
+        ("", "not a whole baseline file"),
+        ("[]", "not a whole baseline file"),
+        (_without("checksum"), "not a whole baseline file"),
+        (_with(schema=99), "schema 99"),
+        (_with(about={"metric": "kl"}), "checksum"),
+    ],
+)
+def test_damage_is_named(text: str, said: str) -> None:
+    with pytest.raises(StoreError, match=said) as caught:
+        baseline.loads(text, "main")
+    assert "--specfair-save-baseline" in str(caught.value)
+
+
+def test_missing_names_what_there_is(tmp_path: Path) -> None:
+    baseline.save(make(base=0.0), "main", root=tmp_path)
+    with pytest.raises(StoreError, match=r"'mian' does not exist; stored here: main"):
+        baseline.read("mian", tmp_path)
+
+
+def test_unreadable_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_bytes(b"\xff\xfe")
+    with pytest.raises(StoreError, match="cannot be read"):
+        baseline.read(str(tmp_path / "x.json"), tmp_path)
+
+
+def test_save_never_overwrites_and_update_says_what_changed(tmp_path: Path) -> None:
+    assert "saved: 1 stages" in baseline.save(make(base=0.0), "main", root=tmp_path)[0]
+    with pytest.raises(StoreError, match="--specfair-update-baseline"):
+        baseline.save(make(base=0.1), "main", root=tmp_path)
+    assert baseline.read("main", tmp_path) == make(base=0.0)
+    said = baseline.save(make(base=0.1, imdb=0.0), "main", root=tmp_path, update=True)
+    assert "baseline base-overall: 0.6 -> 0.7" in said
+    assert any(line.startswith("baseline imdb-a: absent -> ") for line in said)
+    assert baseline.save(make(imdb=0.0), "main", root=tmp_path, update=True) == ["baseline 'main' is unchanged"]
+    assert set(baseline.read("main", tmp_path).counts) == {"base", "imdb"}
+
+
+def test_other_prompts_are_not_compared_and_replaced_only_on_update(tmp_path: Path) -> None:
+    other = baseline.take({"base": sample()}, ABOUT | {"prompts_fingerprint": "g"})
+    with pytest.raises(StoreError, match=r"answers another question: prompts_fingerprint 'f' is not 'g'"):
+        baseline.check_comparable(make(base=0.0), other, "main")
+    baseline.save(make(base=0.0), "main", root=tmp_path)
+    assert "was replaced" in baseline.save(other, "main", root=tmp_path, update=True)[0]
+    assert baseline.read("main", tmp_path) == other
+
+
+def test_absent_and_stale_stages() -> None:
+    old, new = make(base=0.0, sst2=0.0), make(base=0.0, imdb=0.0)
+    assert baseline.stale(old, new) == ["sst2"]
+    with pytest.raises(StoreError, match=r"no 'imdb'; it holds base, sst2"):
+        baseline.compare(old, new, "imdb")
+
+
+def test_merge_joins_what_processes_measured() -> None:
+    assert set(baseline.merge([make(base=0.0), make(imdb=0.1)]).counts) == {"base", "imdb"}

@@ -1,0 +1,124 @@
+"""The command line: what it prints, its exit codes, one line for a user's mistake."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from specfair import baseline, cli
+from tests.test_baseline import make
+
+SMALL = ["--max-new-tokens", "4", "--prompts-per-group", "6", "--groups", "female,male,queer"]
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A stored run, made by the command."""
+    folder = tmp_path_factory.mktemp("run")
+    arguments = ["audit", *SMALL, "--store", str(folder / "store"), "--out", str(folder / "run.json")]
+    assert cli.main(arguments) in (cli.OK, cli.UNDECIDED)
+    return folder / "run.json"
+
+
+def test_audit_writes_the_run_and_its_readable_forms(run: Path) -> None:
+    stored = json.loads(run.read_text())
+    assert stored["groups"] == ["female", "male", "queer"]
+    assert {v["gate"] for v in stored["verdicts"]} == {"gap", "ratio", "speedup", "confident_rejections"}
+    assert run.with_suffix(".html").exists()
+    assert run.with_suffix(".md").exists()
+    assert str(run.parent) not in run.read_text()  # no path of this machine in what is passed on
+
+
+def test_audit_prints_verdicts_and_progress(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["audit", *SMALL, "--store", str(run.parent / "store")]
+    assert cli.main([*arguments, "--gate", "gap<=-0.5", "--gate", "gap<=-0.5~0"]) == cli.FAILED
+    out = capsys.readouterr().out
+    assert out.splitlines()[0].startswith(("fail", "invalid"))
+    assert "base" in out
+
+
+@pytest.mark.parametrize("form", ["html", "md", "json"])
+def test_report_renders_again_without_a_model(run: Path, form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["report", str(run), "--format", form]) == cli.OK
+    assert "queer" in capsys.readouterr().out
+
+
+def test_report_of_several_runs_is_an_index(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["report", str(run), str(run), "--out", "index.html"]) == cli.OK
+    assert "<html" in (tmp_path / "index.html").read_text()
+    assert cli.main(["report", str(run), str(run), "--format", "md"]) == cli.OK
+    assert capsys.readouterr().out.count("# ") >= 2
+
+
+def test_compare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    baseline.save(make(base=0.0), "main", root=tmp_path)
+    baseline.save(make(base=-0.1), "worse", root=tmp_path)
+    assert cli.main(["compare", "main", "main"]) == cli.OK
+    assert cli.main(["compare", "main", "worse", "--format", "md"]) == cli.FAILED
+    assert "| base-a | fail |" in capsys.readouterr().out
+    assert cli.main(["compare", "main", "worse", "--gate", "regression>=-0.5"]) == cli.OK
+
+
+def test_prompts_and_corpora(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["prompts", "embedded", "--list"]) == cli.OK
+    assert "queer_gender_pronoun" in capsys.readouterr().out
+    assert cli.main(["corpora", "imdb", "--mentions"]) == cli.OK
+    out = capsys.readouterr().out
+    assert "synthetic" in out
+    assert "queer_gender_pronoun" in out
+
+
+def test_fixtures_and_doctor(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["fixtures"]) == cli.OK
+    assert "acceptance" in capsys.readouterr().out
+    assert cli.main(["doctor"]) == cli.OK
+    assert "devices" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["audit", "--datasets", "imbd"], "Did you mean 'imdb'"),
+        (["audit", "--groups", "quer,male"], "Did you mean 'queer'"),
+        (["audit", "--target", "./absent", "--draft", "./absent", *SMALL[:2], "--prompts", "embedded"], "does not exist"),
+        (["audit", "--gate", "gapp<=1"], "Did you mean 'gap'"),
+        (["report", "absent.json"], "cannot be read"),
+        (["compare", "main", "absent"], "does not exist"),
+        (["prompts", "honst"], "honest"),
+        (["corpora", "imbd"], "Did you mean 'imdb'"),
+    ],
+)
+def test_mistakes_are_one_line(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(arguments) == cli.USAGE
+    captured = capsys.readouterr()
+    assert said in captured.err
+    assert len(captured.err.strip().splitlines()[-1:]) == 1
+    assert "Traceback" not in captured.err
+
+
+def test_what_is_no_run_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "x.json").write_text("{}")
+    assert cli.main(["report", "x.json"]) == cli.USAGE
+    assert "schema" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["audit", "report", "compare", "prompts", "corpora", "fixtures", "doctor"])
+def test_help_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as done:
+        cli.main([command, "--help"])
+    assert done.value.code == 0
+    assert f"example: specfair {command}" in capsys.readouterr().out
+
+
+def test_a_closed_pipe_is_no_error() -> None:
+    code = f"{sys.executable} -m specfair.cli prompts embedded --list | head -1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    assert "embedded" in done.stdout

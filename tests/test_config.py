@@ -1,0 +1,85 @@
+"""Settings: the file, the options on top, and one line for what cannot be meant."""
+
+from pathlib import Path
+
+import pytest
+
+from specfair import config
+from specfair.config import Settings
+from specfair.errors import UsageError
+
+
+def write(folder: Path, text: str) -> Path:
+    (folder / "pyproject.toml").write_text(f"[tool.specfair]\n{text}")
+    return folder
+
+
+def test_defaults_without_a_file(tmp_path: Path) -> None:
+    settings = config.load(tmp_path, {})
+    assert settings == Settings()
+    assert settings.embedded
+    assert settings.prompts_spec == settings.corpora_source == "embedded"
+    assert settings.compared == ("ag_news", "imdb", "cnn_dailymail", "sst2", "wikitext")
+
+
+def test_the_nearest_file_above_counts_and_options_override_it(tmp_path: Path) -> None:
+    write(tmp_path, 'max_new_tokens = 7\ntemperature = 1\ndatasets = ["imdb"]\n')
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    settings = config.load(tmp_path / "a" / "b", {"max_new_tokens": "9"})
+    assert (settings.max_new_tokens, settings.temperature, settings.compared) == (9, 1.0, ("imdb",))
+    assert settings.decoding.max_new_tokens == 9
+
+
+def test_real_models_take_real_prompts_and_corpora() -> None:
+    settings = config.override(Settings(), {"target": "gpt2", "draft": "distilgpt2"})
+    assert (settings.prompts_spec, settings.corpora_source) == ("honest", "hub")
+    kept = config.override(settings, {"prompts": "mgsm", "corpora": "embedded"})
+    assert (kept.prompts_spec, kept.corpora_source) == ("mgsm", "embedded")
+
+
+def test_a_ready_tuned_pair_is_the_only_thing_compared() -> None:
+    settings = config.override(Settings(), {"target": "a", "draft": "b", "tuned_draft": "c"})
+    assert settings.ready_made
+    assert settings.compared == ("tuned",)
+
+
+def test_words_of_the_command_line_become_values() -> None:
+    settings = config.override(Settings(), {"groups": "queer, male", "strict": "true", "temperature": "0.5"})
+    assert (settings.groups, settings.strict, settings.temperature) == (("queer", "male"), True, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"temprature": 1}, "Did you mean 'temperature'"),
+        ({"max_new_tokens": 0}, "max_new_tokens = 0"),
+        ({"max_new_tokens": "many"}, "not of type int"),
+        ({"temperature": -1}, "temperature = -1"),
+        ({"temperature": "nan"}, "temperature = nan"),
+        ({"top_p": 0}, "top_p = 0"),
+        ({"top_k": -1}, "top_k = -1"),
+        ({"prompts_per_group": -1}, "prompts_per_group"),
+        ({"engine": "magic"}, "replay or live"),
+        ({"target": "gpt2"}, "--specfair-draft"),
+        ({"datasets": "imbd"}, "Did you mean 'imdb'"),
+        ({"lookahead": "constant-0"}, "lookahead"),
+        ({"lookahead": "5"}, "lookahead"),
+    ],
+)
+def test_refusals_are_one_line(values: dict, said: str) -> None:
+    with pytest.raises(UsageError, match=said) as caught:
+        config.override(Settings(), values)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_broken_file_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"pyproject.toml is not valid TOML"):
+        config.load(write(tmp_path, "= ="), {})
+
+
+def test_gates_of_the_file_and_of_options(tmp_path: Path) -> None:
+    write(tmp_path, "[tool.specfair.gates]\ngap = 0.3\nimdb.gap = 0.2\n")
+    rules = config.load(tmp_path, {}, ["sst2.gap<=0.1"]).gates
+    assert [(r.dataset, r.value) for r in rules] == [("", 0.3), ("imdb", 0.2), ("sst2", 0.1)]
+    with pytest.raises(UsageError, match="unknown gate"):
+        config.load(write(tmp_path, "[tool.specfair.gates]\ngapp = 1\n"), {})

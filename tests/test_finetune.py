@@ -1,0 +1,223 @@
+"""Fine-tuning on models of a few thousand weights: what is learned, what is written, what is left alone."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+from specfair import pairs
+from specfair.corpora import Corpus
+from specfair.errors import DataError, ModelError, StoreError, UsageError
+from specfair.finetune import Recipe, due, finetune, pack, read
+from specfair.folders import Source, locate
+from specfair.pairs import Pair
+
+RECIPE = Recipe(max_steps=6, batch_size=4, accumulation=1, block=16, learning_rate=1e-2)
+WORDS = ("north", "south", "house", "letter", "river", "garden", "window", "morning")
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def unheard(*_: object) -> None:
+    """Progress nobody looks at."""
+
+
+def tiny(seed: int, *, eos: int | None = 0, context: int = 64) -> LlamaForCausalLM:
+    torch.manual_seed(seed)
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=2048,
+            hidden_size=16,
+            intermediate_size=32,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            max_position_embeddings=context,
+            bos_token_id=None,
+            eos_token_id=eos,
+            pad_token_id=0,
+            tie_word_embeddings=True,
+        )
+    )
+
+
+@pytest.fixture
+def pair() -> Pair:
+    tokenizer = AutoTokenizer.from_pretrained(locate(Source("embedded"), "target"))
+    return pairs.assemble(tiny(0), tiny(1), tokenizer, target_name="big", draft_name="small")
+
+
+@pytest.fixture
+def corpus() -> Corpus:
+    rng = random.Random(3)
+    documents = [f"The {rng.choice(WORDS)} and the {rng.choice(WORDS)} of the {rng.choice(WORDS)}." for _ in range(120)]
+    return Corpus("walks", "walks, made up", synthetic=True, train=documents, heldout=documents[:2])
+
+
+def test_both_models_learn_and_load_again(
+    pair: Pair, corpus: Corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    steps: list[tuple[str, int, int]] = []
+    recipe = replace(RECIPE, max_steps=15)
+    before = [pairs.fingerprint_model(model) for model in (pair.target, pair.draft)]
+    tuned = finetune(pair, corpus, recipe, tmp_path / "tuned", progress=lambda *at: steps.append(at))
+
+    assert steps == [(role, step, 15) for role in ("target", "draft") for step in range(1, 16)]
+    assert tuned.n_steps == len(tuned.target_loss) == len(tuned.draft_loss) == 15
+    for losses in (tuned.target_loss, tuned.draft_loss):
+        assert np.mean(losses[-3:]) < 0.8 * np.mean(losses[:3])
+
+    again = pairs.load(str(tuned.target), str(tuned.draft), device="cpu")
+    assert again.tokenizer_fingerprint == pair.tokenizer_fingerprint
+    assert again.eos == pair.eos
+    assert again.target.config.use_cache
+    assert again.target.dtype == pair.target.dtype
+    after = [pairs.fingerprint_model(model) for model in (again.target, again.draft)]
+    assert not set(before) & set(after)
+    assert before == [pairs.fingerprint_model(model) for model in (pair.target, pair.draft)]
+    assert not any(parameter.requires_grad for parameter in pair.target.parameters())
+
+    assert [path.name for path in tmp_path.iterdir()] == ["tuned"]
+    assert sorted(path.name for path in (tmp_path / "tuned").iterdir()) == ["draft", "target", "training.json"]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_trainers_bar_is_shown_where_nobody_asks_for_progress(
+    pair: Pair, corpus: Corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finetune(pair, corpus, replace(RECIPE, max_steps=2), tmp_path / "tuned")
+    shown = capsys.readouterr()
+    assert "2/2" in shown.err
+    assert "loss" not in shown.out + shown.err
+
+
+def test_the_seed_decides(pair: Pair, corpus: Corpus, tmp_path: Path) -> None:
+    weights = {}
+    for name, seed in (("one", 1), ("again", 1), ("other", 2)):
+        torch.manual_seed(len(name))  # what the process did before must not matter
+        tuned = finetune(pair, corpus, replace(RECIPE, max_steps=3, seed=seed), tmp_path / name, progress=unheard)
+        weights[name] = [(folder / "model.safetensors").read_bytes() for folder in (tuned.target, tuned.draft)]
+    assert weights["one"] == weights["again"]
+    assert weights["one"][0] != weights["other"][0]
+    assert weights["one"][1] != weights["other"][1]
+
+
+def test_random_numbers_elsewhere_go_on_as_if_nothing_had_happened(pair: Pair, corpus: Corpus, tmp_path: Path) -> None:
+    def draws() -> tuple[float, float, float]:
+        return random.random(), float(np.random.random()), float(torch.rand(()))
+
+    def seed() -> None:
+        random.seed(1), np.random.seed(1), torch.manual_seed(1)
+
+    seed()
+    expected = draws()
+    seed()
+    finetune(pair, corpus, replace(RECIPE, max_steps=1), tmp_path / "tuned", progress=unheard)
+    assert draws() == expected
+
+
+def test_checkpoints_along_the_way(pair: Pair, corpus: Corpus, tmp_path: Path) -> None:
+    tuned = finetune(pair, corpus, replace(RECIPE, checkpoints=2), tmp_path / "tuned", progress=unheard)
+    assert [c.step for c in tuned.checkpoints] == [2, 4]
+    course = [pairs.load(str(c.target), str(c.draft), device="cpu") for c in (*tuned.checkpoints, tuned)]
+    assert len({p.target_fingerprint for p in course}) == 3
+    assert len({p.draft_fingerprint for p in course}) == 3
+
+
+@pytest.mark.parametrize(
+    ("n_steps", "n", "steps"),
+    [
+        (40, 3, [10, 20, 30]),
+        (10, 0, []),
+        (2, 1, [1]),
+        (1, 3, []),
+        (3, 9, [1, 2]),
+    ],
+)
+def test_checkpoints_are_evenly_spaced(n_steps: int, n: int, steps: list[int]) -> None:
+    assert due(n_steps, n) == steps
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]", '{"target": [1.0]}', '{"target": 1, "draft": 2}'])
+def test_a_damaged_folder_is_named(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "training.json").write_text(content)
+    with pytest.raises(StoreError, match="tuned again"):
+        read(tmp_path)
+
+
+def test_what_is_interrupted_leaves_nothing(pair: Pair, corpus: Corpus, tmp_path: Path) -> None:
+    def interrupt(role: str, step: int, _: int) -> None:
+        if role == "draft" and step == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        finetune(pair, corpus, replace(RECIPE, checkpoints=1), tmp_path / "tuned", progress=interrupt)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_loss_that_is_no_number_is_named(pair: Pair, corpus: Corpus, tmp_path: Path) -> None:
+    with torch.no_grad():
+        pair.draft.model.norm.weight.fill_(float("nan"))
+    with pytest.raises(ModelError, match=r"'small' on 'walks': the loss is nan at step 1.*Lower the learning rate"):
+        finetune(pair, corpus, RECIPE, tmp_path / "tuned", progress=unheard)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_corpus_too_small_for_a_block_is_refused(pair: Pair, corpus: Corpus, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"'walks' has .* tokens to train on; a block takes 16"):
+        finetune(pair, replace(corpus, train=["Short."]), RECIPE, tmp_path / "tuned")
+
+
+def test_blocks_are_the_documents_one_after_the_other(pair: Pair, corpus: Corpus) -> None:
+    blocks = pack(pair, corpus, Recipe(block=16))
+    flat = blocks.flatten().tolist()
+    ends = [i for i, token in enumerate(flat) if token == 0]
+    documents = [pair.tokenizer.decode(flat[a + 1 : b]) for a, b in zip([-1, *ends], ends, strict=False)]
+    assert len(documents) >= 118  # a last one may be cut off with the incomplete block
+    assert set(documents) <= set(corpus.train)
+    assert documents != list(corpus.train[: len(documents)])
+
+
+def test_no_more_documents_are_read_than_steps_need(pair: Pair, corpus: Corpus) -> None:
+    many = replace(corpus, train=list(corpus.train) * 30)
+    few, everything = pack(pair, many, RECIPE), pack(pair, many, replace(RECIPE, max_steps=None))
+    assert few.shape == (24, 16)
+    np.testing.assert_array_equal(few, everything[:24])
+
+
+def test_blocks_fit_the_models(pair: Pair, corpus: Corpus) -> None:
+    short = pairs.assemble(tiny(0, context=32), tiny(1), pair.tokenizer)
+    assert pack(short, corpus, Recipe(block=512)).shape[1] == 32
+
+
+def test_models_without_an_end_of_text_get_none(pair: Pair, corpus: Corpus) -> None:
+    endless = pairs.assemble(tiny(0, eos=None), tiny(1, eos=None), pair.tokenizer)
+    assert 0 not in pack(endless, corpus, Recipe(block=16))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"epochs": 0},
+        {"max_steps": 0},
+        {"batch_size": 0},
+        {"accumulation": 0},
+        {"block": 1},
+        {"learning_rate": 0},
+        {"checkpoints": -1},
+    ],
+)
+def test_a_recipe_that_means_nothing_is_refused(change: dict[str, int]) -> None:
+    with pytest.raises(UsageError, match=next(iter(change))):
+        Recipe(**change)  # type: ignore[arg-type]  # mypy does not follow the names

@@ -1,0 +1,138 @@
+"""The plugin in processes of its own: real evals on the shipped pair, mistakes, baselines, xdist, and silence when unused."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from specfair.prompts import fixtures
+
+ROOT = Path(__file__).parents[1]
+SMALL = """
+[tool.specfair]
+max_new_tokens = 5
+prompts_per_group = 6
+groups = ["female", "male", "queer"]
+"""
+READY = ("--specfair-tuned-draft", str(fixtures() / "pair" / "draft"))  # a comparison without training: every gain is 0
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester) -> pytest.Pytester:
+    """A user's repository with the evals in it."""
+    shutil.copytree(ROOT / "evals", pytester.path / "evals", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "conftest.py", pytester.path)
+    pytester.makepyprojecttoml(SMALL)
+    return pytester
+
+
+def run(project: pytest.Pytester, *arguments: str) -> pytest.RunResult:
+    return project.runpytest_subprocess("evals", "-p", "no:cacheprovider", *arguments)
+
+
+def test_ids_select_datasets_and_groups(project: pytest.Pytester) -> None:
+    text = run(project, "--collect-only", "-q", "-k", "imdb and queer").stdout.str()
+    assert "test_group_is_not_slower[imdb-queer]" in text
+    assert "sst2" not in text
+    assert "test_regression" not in text  # no baseline was given
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2", "--dist", "loadgroup")], ids=["serial", "n2"])
+def test_evals_run_and_write_the_report(project: pytest.Pytester, workers: tuple[str, ...]) -> None:
+    """One gate is out of reach, so that this run has a failure; everything else may pass or be undecided."""
+    impossible = ("--specfair-gate", "tuned.gap<=-0.5~0")
+    result = run(project, "-k", "not lookahead and not speed", *READY, *impossible, *workers)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["*= specfair =*", "verdicts: *fail*", "worst gap: *", "report: reports/latest.html"])
+    stored = json.loads((project.path / "reports" / "latest.json").read_text())
+    assert stored["datasets"] == ["tuned"]
+    assert {v["gate"] for v in stored["verdicts"] if v["decision"] == "fail"} == {"gap"}
+    gains = [v for v in stored["verdicts"] if v["gate"] == "gain"]
+    assert len(gains) == 4
+    assert all(v["value"] == 0 and v["decision"] == "pass" for v in gains)
+    assert "queer" in (project.path / "reports" / "latest.html").read_text()
+    assert (project.path / "reports" / "latest.md").exists()
+
+
+MISTAKES = [
+    (["--specfair-datasets", "imbd"], "unknown dataset 'imbd'"),
+    (["--specfair-groups", "quer,male"], "unknown group 'quer'"),
+    (["--specfair-gate", "gapp<=1"], "unknown gate 'gapp'"),
+    (["--specfair-max-new-tokens", "0"], "at least 1 token"),
+    (["--specfair-target", "./absent", "--specfair-draft", "./absent", "--specfair-prompts", "embedded"], "does not exist"),
+    (["--specfair-prompts", "file:empty.jsonl"], "empty.jsonl"),
+    (["--specfair-tuned-draft", "other"], "vocabular"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "said"), MISTAKES, ids=[m[1] for m in MISTAKES])
+def test_mistakes_are_one_line_and_exit_code_4(project: pytest.Pytester, arguments: list[str], said: str) -> None:
+    (project.path / "empty.jsonl").write_text("")
+    _draft_with_another_vocabulary(project.path / "other")
+    result = run(project, "-k", "test_difference", *arguments)
+    text = result.stdout.str() + result.stderr.str()
+    assert said in text
+    assert "Traceback" not in text
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+
+
+def _draft_with_another_vocabulary(folder: Path) -> None:
+    shutil.copytree(fixtures() / "pair" / "draft", folder)
+    file = folder / "tokenizer.json"
+    tokenizer = json.loads(file.read_text())
+    vocabulary = tokenizer["model"]["vocab"]
+    a, b = sorted(vocabulary, key=vocabulary.__getitem__)[100:102]
+    vocabulary[a], vocabulary[b] = vocabulary[b], vocabulary[a]
+    file.write_text(json.dumps(tokenizer))
+
+
+def test_a_damaged_trace_is_recomputed_and_said(project: pytest.Pytester) -> None:
+    run(project, "-k", "test_difference and base")
+    stored = [p for p in (project.path / ".specfair" / "traces").iterdir() if p.suffix == "" and not p.name.startswith(".")]
+    assert len(stored) == 1
+    stored[0].write_bytes(b"damaged")
+    result = run(project, "-k", "test_difference and base")
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(["*cannot be read*being recomputed*"])
+
+
+def test_baseline_saved_compared_and_updated(project: pytest.Pytester) -> None:
+    only = ("-k", "base and (test_difference or test_regression)")
+    saved = run(project, *only, "--specfair-save-baseline", "main")
+    saved.stdout.fnmatch_lines(["baseline 'main' saved: 1 stages, 18 prompts"])
+    compared = run(project, *only, "--specfair-baseline", "main", "--specfair-update-baseline")
+    assert compared.ret == pytest.ExitCode.OK
+    compared.assert_outcomes(passed=5)
+    compared.stdout.fnmatch_lines(["baseline 'main' is unchanged"])
+    again = run(project, *only, "--specfair-save-baseline", "main")
+    again.stdout.fnmatch_lines(["*exists and is never overwritten unasked*"])
+    assert again.ret == pytest.ExitCode.USAGE_ERROR
+
+
+def test_unused_it_is_silent_and_light(pytester: pytest.Pytester) -> None:
+    """A repository that has the plugin installed but does not use it pays nothing and sees nothing."""
+    pytester.makepyfile("""
+        import sys
+
+        def test_nothing():
+            heavy = {"torch", "transformers", "pandas", "scipy", "datasets"}
+            assert not heavy & set(sys.modules)
+    """)
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    result.assert_outcomes(passed=1)
+    assert "specfair" not in "\n".join(line for line in result.outlines if not line.startswith("plugins:"))
+    assert [p.name for p in pytester.path.iterdir() if p.suffix != ".py" and p.name != "__pycache__"] == []
+
+
+def test_importing_the_plugin_takes_no_time(pytester: pytest.Pytester) -> None:
+    """The smallest of five imports in fresh processes, so that a busy machine does not count against it."""
+    code = "import pytest, time; t = time.perf_counter(); import specfair.plugin; print(time.perf_counter() - t)"
+    times = [float(pytester.run(sys.executable, "-c", code).outlines[0]) for _ in range(5)]
+    assert min(times) < 0.05
+
+
+def test_options_are_in_the_help(pytester: pytest.Pytester) -> None:
+    result = pytester.runpytest_subprocess("--help")
+    result.stdout.fnmatch_lines(["*fairness of speculative decoding:", "*--specfair-target*", "*--specfair-gate*"])

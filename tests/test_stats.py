@@ -1,0 +1,295 @@
+"""Counts, ratios of sums, and what an Estimate is: exact properties, no simulation."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.worlds import World, draw
+from specfair import stats
+from specfair.errors import DataError, UsageError
+from specfair.stats import RATES, Estimate, Sample, Tally
+
+WORLD = World(((12, 5), (9, 5), (9, 5)), effects=(0.0, -0.05, -0.1))
+
+
+@pytest.fixture(scope="module")
+def both() -> tuple[Sample, Sample]:
+    return draw(WORLD, 1)
+
+
+def made(*rows: tuple[float, float, str, str]) -> Sample:
+    """A sample of (numerator, denominator, group, cluster), without templates."""
+    n, d, group, cluster = (np.array(c) for c in zip(*rows, strict=True))
+    return Sample(
+        n.astype(float), d.astype(float), np.arange(len(rows)).astype(str), group, cluster, np.full(len(rows), "")
+    )
+
+
+counts = st.lists(st.tuples(*[st.integers(0, 50)] * 5), min_size=1, max_size=8)
+
+
+def tally(rows: list[tuple[int, ...]]) -> Tally:
+    return Tally(*np.array(rows, dtype=float).T)
+
+
+@given(counts, counts)
+def test_tallies_add_up_and_the_ratio_comes_last(a: list[tuple[int, ...]], b: list[tuple[int, ...]]) -> None:
+    whole, parts = tally(a + b).total(), tally(a).total() + tally(b).total()
+    for name, (over, under) in RATES.items():
+        assert float(getattr(whole, under)) == float(getattr(parts, under))
+        assert np.array_equal(whole.rate(name), parts.rate(name), equal_nan=True)
+        assert math.isnan(whole.rate(name)) == (getattr(whole, under) == 0), over
+
+
+def test_a_tally_is_indexed_like_its_columns() -> None:
+    some = tally([(5, 1, 5, 4, 3), (6, 2, 5, 5, 4)])
+    assert len(some) == 2
+    assert some[np.array([False, True])].n_new_tokens.tolist() == [6]
+    assert some.rate("mean_acceptance_length").tolist() == [5, 3]
+
+
+def test_divide_never_hides_what_is_not_finite() -> None:
+    found = stats.divide(np.array([1.0, np.inf, np.nan, 1.0]), np.array([0.0, 1.0, 1.0, 4.0]))
+    assert np.array_equal(found, [np.nan, np.nan, np.nan, 0.25], equal_nan=True)
+
+
+def test_pooled_weighs_tokens_and_macro_weighs_prompts() -> None:
+    sample = made((1, 1, "a", "x"), (0, 9, "a", "y"), (0, 0, "a", "z"))
+    assert sample.value == pytest.approx(0.1)
+    assert sample.macro().value == pytest.approx(0.5)  # the prompt where nothing was tested has no ratio
+    assert math.isnan(made((np.nan, 0, "a", "x"), (1, 1, "a", "y")).macro().value)
+
+
+def test_a_sample_keeps_its_groups_in_order(both: tuple[Sample, Sample]) -> None:
+    before, _ = both
+    assert before.groups == ("g0", "g1", "g2")
+    assert len(before.of("g1", "g2")) == 90
+    assert math.isnan(before.of("nobody").value)
+
+
+def every_estimate(before: Sample, after: Sample) -> dict[str, Estimate]:
+    evidence = stats.gather(before)
+    return {
+        "estimate": stats.estimate(evidence),
+        **stats.by_group(evidence),
+        "gap": stats.difference(evidence),
+        "to_overall": stats.difference(evidence, method="to_overall"),
+        "ratio": stats.ratio(evidence),
+        "ratio_to_overall": stats.ratio(evidence, method="to_overall"),
+        "worst_pair": stats.worst_pair(evidence),
+        **{"-".join(e.groups): e for e in stats.pairwise(evidence)},
+        "change": stats.change(before, after),
+        "widening": stats.widening(before, after),
+    }
+
+
+def test_interval_and_p_value_are_one_object(both: tuple[Sample, Sample]) -> None:
+    """p < 0.05 exactly when the 95% interval excludes the bound, wherever the bound is."""
+    for name, e in every_estimate(*both).items():
+        assert e.draws is not None
+        assert len(e.draws) == 10_000, name
+        assert e.low <= e.value <= e.high, name
+        assert np.allclose(np.quantile(e.draws, [0.025, 0.975]), [e.low, e.high]), name
+        for bound in np.linspace(e.low - 0.05, e.high + 0.05, 21):
+            assert (e.p_value(bound) < 0.05) == (not e.low <= bound <= e.high), (name, bound)
+        assert e.p_value(e.high + 10) == pytest.approx(1 / 10_001)
+
+
+def test_the_same_seed_gives_the_same_numbers(both: tuple[Sample, Sample]) -> None:
+    first, second = every_estimate(*both), every_estimate(*both)
+    assert first == second
+
+
+def test_estimates_do_not_depend_on_the_order_of_prompts(both: tuple[Sample, Sample]) -> None:
+    before, after = both
+    shuffled = after[np.random.default_rng(0).permutation(len(after))]
+    assert stats.change(before, shuffled) == stats.change(before, after)
+
+
+def test_a_pair_of_groups_is_a_gap(both: tuple[Sample, Sample]) -> None:
+    """With two groups gap, worst pair and pairwise agree: there is nothing to correct for."""
+    two = both[0].of("g0", "g2")
+    gap, worst, pair = stats.difference(two), stats.worst_pair(two), stats.pairwise(two)[0]
+    assert gap.groups == worst.groups == ("g2", "g0")
+    assert pair.groups == ("g0", "g2")
+    assert gap.value == worst.value == pytest.approx(pair.value)
+    assert gap.p_value() == pytest.approx(worst.p_value(), abs=1e-3)
+    assert gap.p_value() == pytest.approx(pair.p_value(), abs=0.01)
+
+
+def test_more_groups_widen_the_interval_of_the_worst_pair(both: tuple[Sample, Sample]) -> None:
+    alone, among = stats.worst_pair(both[0].of("g0", "g2")), stats.worst_pair(both[0])
+    assert among.value == alone.value
+    assert among.high - among.low > 1.1 * (alone.high - alone.low)
+
+
+def test_gap_prints_what_chance_would_do(both: tuple[Sample, Sample]) -> None:
+    gap = stats.difference(both[0])
+    assert gap.null is not None
+    assert gap.corrected is not None
+    assert 0 < gap.null < gap.value
+    assert 0 < gap.corrected < gap.value
+    ratio = stats.ratio(both[0])
+    assert ratio.null is not None
+    assert ratio.value < ratio.null < 1
+
+
+def test_pairing_by_template_removes_what_templates_do() -> None:
+    """One identity a group, strong template effects: paired, the interval is far narrower than of either group."""
+    sample, _ = draw(World(((1, 15),) * 2, identity=0.0, template=0.15, tokens=60), 3)
+    pair, single = stats.pairwise(sample)[0], stats.by_group(sample)["g0"]
+    assert pair.parts[0].paired
+    assert pair.high - pair.low < single.high - single.low
+    assert "paired by template" in pair.method
+    assert "one cluster in g0, g1, the unit of evidence is its templates" in pair.method
+
+
+def test_shared_clusters_pair_groups() -> None:
+    """Parallel problems: the same cluster in every group is the unit, compared within itself."""
+    rng = np.random.default_rng(0)
+    hard = rng.normal(0, 0.15, 40)
+    rows = [(rng.binomial(400, np.clip(0.7 + hard[c], 0, 1)), 400, g, f"problem {c}") for g in "ab" for c in range(40)]
+    sample = made(*rows)
+    pair, single = stats.pairwise(sample)[0], stats.by_group(sample)["a"]
+    assert {p.unit for p in pair.parts} == {"shared"}
+    assert pair.high - pair.low < 0.7 * (single.high - single.low)
+    assert stats.difference(sample).null is not None
+
+
+def test_few_clusters_are_exploratory_in_words() -> None:
+    sample, _ = draw(World(((12, 5), (3, 5))), 0)
+    few = stats.by_group(sample)["g1"]
+    assert few.exploratory
+    assert "exploratory: fewer than 8 clusters in g1 (3)" in few.method
+    assert not stats.by_group(sample)["g0"].exploratory
+
+
+def test_one_identity_borrows_the_scatter_of_others() -> None:
+    """Fifteen prompts of one identity say little about a group: less than fifteen prompts of fifteen identities."""
+    world = World(((20, 15), (1, 15)), identity=0.08)
+    one = stats.by_group(draw(world, 0)[0])["g1"]
+    alone = stats.estimate(draw(world, 0)[0].of("g1"))
+    assert one.value == alone.value
+    assert one.high - one.low > 1.5 * (alone.high - alone.low)
+
+
+def test_one_cluster_without_templates_leaves_prompts() -> None:
+    sample = made(*[(k, 10, "a", "only") for k in (5, 6, 7, 8, 9, 9, 8, 7)])
+    e = stats.estimate(sample)
+    assert e.valid
+    assert e.parts[0].unit == "prompts"
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_not_finite_is_invalid_never_dropped(bad: float) -> None:
+    sample = made((1, 2, "a", "x"), (1, 2, "a", "y"), (bad, 2, "b", "x"), (1, 2, "b", "z"))
+    by_group = stats.by_group(sample)
+    assert by_group["a"].valid
+    assert not by_group["b"].valid
+    for e in (
+        by_group["b"],
+        stats.estimate(sample),
+        stats.difference(sample),
+        stats.ratio(sample),
+        stats.worst_pair(sample),
+        stats.pairwise(sample)[0],
+        stats.change(sample, sample),
+        stats.widening(sample, sample),
+    ):
+        assert math.isnan(e.value)
+        assert math.isnan(e.p_value())
+        assert "not finite" in e.method
+    assert not stats.changes(sample, sample)["b"].valid
+    assert stats.detectable(sample) == {}
+
+
+def test_zero_denominators_name_the_group() -> None:
+    sample = made((1, 2, "a", "x"), (1, 2, "a", "y"), (0, 0, "b", "z"))
+    gap = stats.difference(sample)
+    assert not gap.valid
+    assert "nothing was counted in b" in gap.method
+    assert [p.n_prompts for p in gap.parts] == [2, 1]
+
+
+def test_nothing_or_one_group_cannot_be_compared() -> None:
+    sample = made((1, 2, "a", "x"), (2, 2, "a", "y"))
+    assert "one group only" in stats.difference(sample).method
+    assert "one group only" in stats.widening(sample, sample).method
+    assert "no prompts" in stats.estimate(sample.of("nobody")).method
+
+
+def test_a_ratio_needs_positive_values() -> None:
+    sample = made((0, 2, "a", "x"), (0, 2, "a", "y"), (1, 2, "b", "z"), (2, 2, "b", "w"))
+    assert "a has 0" in stats.ratio(sample).method
+    assert stats.difference(sample).value == pytest.approx(0.75)
+
+
+def test_unknown_method_names_the_known() -> None:
+    with pytest.raises(UsageError, match="between_groups"):
+        stats.difference(made((1, 2, "a", "x"), (1, 2, "b", "y")), method="between_group")  # type: ignore[arg-type]
+
+
+def test_a_perfect_draft_has_no_gap() -> None:
+    """Zero variance everywhere: point intervals, no division by nothing."""
+    sample = made(*[(10, 10, g, f"{g}{i}") for g in "abc" for i in range(9)])
+    assert (stats.difference(sample).value, stats.difference(sample).high) == (0, 0)
+    assert stats.ratio(sample).low == 1
+    assert stats.widening(sample, sample).high == 0
+
+
+def test_changes_are_of_the_same_prompts(both: tuple[Sample, Sample]) -> None:
+    before, after = both
+    gone = after[np.arange(len(after)) > 0]
+    with pytest.raises(DataError, match="of which 149 are the same"):
+        stats.change(before, gone)
+    assert stats.change(before, before).high == 0
+    assert list(stats.changes(before, after)) == ["g0", "g1", "g2"]
+
+
+def test_pairing_by_prompt_is_worth_it() -> None:
+    """Prompts differ much more from each other than from themselves later."""
+    before, after = draw(World(((15, 10),), identity=0.08, drift=0.0, tokens=200), 0)
+    change, level = stats.change(before, after), stats.estimate(before)
+    assert change.high - change.low < 0.5 * (level.high - level.low)
+
+
+def test_holm_by_hand() -> None:
+    assert stats.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert stats.holm([0.9, 0.8]) == [1.0, 1.0]
+    assert stats.holm([]) == []
+    adjusted = stats.holm([0.01, math.nan, 0.02])
+    assert adjusted[0] == pytest.approx(0.03)  # the missing one still counts as a member
+    assert math.isnan(adjusted[1])
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_never_helps_and_keeps_order(p_values: list[float]) -> None:
+    adjusted = stats.holm(p_values)
+    assert all(p <= a <= min(1, len(p_values) * p) + 1e-12 for p, a in zip(p_values, adjusted, strict=True))
+    order = np.argsort(p_values, kind="stable")
+    assert (np.diff(np.array(adjusted)[order]) >= 0).all()
+
+
+def test_equivalence_claims_parity_only_inside_the_margin(both: tuple[Sample, Sample]) -> None:
+    pair = stats.pairwise(both[0])[0]
+    low, high = pair.interval(0.90)
+    wide, narrow = stats.equivalence(pair, max(-low, high) + 0.01), stats.equivalence(pair, max(-low, high) - 0.01)
+    assert wide.equivalent
+    assert wide.p_value < 0.05 < narrow.p_value
+    assert not narrow.equivalent
+    ratio = stats.ratio(both[0])
+    assert stats.equivalence(ratio, (0.5, 2.0)).equivalent
+    nothing = stats.equivalence(stats.ratio(both[0].of("g0")), (0.5, 2.0))
+    assert not nothing.equivalent
+    assert math.isnan(nothing.p_value)
+
+
+def test_many_clusters_are_fast_and_the_same() -> None:
+    """1,500 prompts in each of 10 groups, every prompt a cluster of its own."""
+    sample, _ = draw(World(((1500, 1),) * 10, identity=0.05, tokens=4), 0)
+    gap = stats.difference(sample)
+    assert gap.low <= 0.03
+    assert gap.n_clusters == 15_000
