@@ -14,12 +14,10 @@ eval: $(READY)  ## measure and gate the embedded pair (or yours), write reports/
 	$(BIN)/pytest evals $(ARGS)
 
 test: $(READY)  ## specfair's own tests
-	$(BIN)/pytest tests -n 2 --dist loadfile $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests -n 2 --dist loadfile $(ARGS)
 
 coverage: $(READY)  ## the tests, with statement and branch coverage of specfair/
-	$(BIN)/python -m coverage erase
-	COVERAGE_PROCESS_START=pyproject.toml $(BIN)/python -m coverage run -m pytest tests $(ARGS)
-	$(BIN)/python -m coverage combine -q
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests -n 2 --dist loadfile --cov --cov-report= $(ARGS)
 	$(BIN)/python -m coverage report --fail-under=95
 
 check: $(READY) ## format, lint, types, import direction

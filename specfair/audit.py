@@ -4,8 +4,9 @@ Knows the order of things (prompts, pair, base trace, fine-tuning, trace after) 
 know pytest, bounds or pages. Models are loaded only when something has to be computed.
 """
 
+import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -15,14 +16,16 @@ from specfair import bounds, config, corpora, prompts, stats
 from specfair.errors import DataError, UsageError, unknown
 from specfair.mentions import Mentions
 from specfair.mentions import mentions as count_mentions
-from specfair.metrics import METRICS, Groups, sample
+from specfair.metrics import METRICS, Engine, Groups, sample
 from specfair.replay import Lookahead
+from specfair.replay import replay as replayed
 from specfair.stats import Estimate
 from specfair.store import Store
 from specfair.trace import Trace, load, save
 
 if TYPE_CHECKING:
-    from specfair.finetune import Recipe
+    from specfair.agreement import Agreement
+    from specfair.finetune import Recipe, Tuned
     from specfair.pairs import Pair
 
 Say = Callable[[str], None]
@@ -36,13 +39,14 @@ class Measured:
 
     trace: Trace
     lookahead: Lookahead
+    engine: Engine = replayed
     _groups: dict[tuple[str, Lookahead], Groups] = field(default_factory=dict, repr=False, compare=False)
 
     def groups(self, metric: str, lookahead: Lookahead | None = None) -> Groups:
         """The metric with `.overall`, `.by_group`, `.difference()`, `.ratio()` and `.worst_pair()`."""
         key = (metric, lookahead or self.lookahead)
         if key not in self._groups:
-            self._groups[key] = Groups(sample(self.trace, *key), metric)
+            self._groups[key] = Groups(sample(self.trace, *key, engine=self.engine), metric)
         return self._groups[key]
 
     def sample(self, metric: str) -> stats.Sample:
@@ -63,6 +67,7 @@ class Audit:
         self.say: Say = say or (lambda _: None)
         self.store = Store(Path(settings.store))
         self._measured: dict[str, Measured] = {}
+        self._pairs: dict[str, Pair] = {}
         self._gains: dict[tuple[str, str], Mapping[str, Estimate]] = {}
 
     @cached_property
@@ -86,9 +91,47 @@ class Audit:
     def measured(self, stage: str) -> Measured:
         """`base`, or a dataset's name for the pair after it."""
         if stage not in self._measured:
-            pair = self.pair if stage == config.BASE else self.tuned_pair(stage)
-            self._measured[stage] = Measured(self._traced(pair, stage), self.settings.deployed)
+            trace = self._traced(self.pair_of(stage), stage)
+            engine = replayed if self.settings.engine == "replay" else live_engine(lambda: self.pair_of(stage))
+            self._measured[stage] = Measured(trace, self.settings.deployed, engine)
         return self._measured[stage]
+
+    def pair_of(self, stage: str) -> "Pair":
+        """The models of a stage, loaded once."""
+        if stage == config.BASE:
+            return self.pair
+        if stage not in self._pairs:
+            self._pairs[stage] = self.tuned_pair(stage)
+        return self._pairs[stage]
+
+    def agreement(self, stage: str) -> "Agreement":
+        """Whether live decoding of a sample of prompts counts what the replay counts."""
+        from specfair import agreement, speculate
+
+        def make(path: Path) -> None:
+            whole = self.measured(stage).trace
+            some = whole.select(agreement.sampled(whole))
+            self.say(f"checking {stage}: {len(some):,} prompts decoded live, {self.settings.lookahead}")
+            settings, pair = self.settings, self.pair_of(stage)
+            live = speculate.speculate(pair, some.prompts, settings.decoding, settings.deployed)
+            agreement.save(agreement.compare(some, live), path)
+
+        key = self._key(self.pair_of(stage)) | {"lookahead": self.settings.lookahead}
+        return self.store.get_or_make("checks", key, make=make, read=agreement.load)
+
+    def clocked(self, stage: str) -> Groups:
+        """The measured speed-up by group: seconds of the target alone over seconds speculative."""
+        from specfair import clock, timing
+
+        def make(path: Path) -> None:
+            some = self.prompts.limit(timing.N_PROMPTS)
+            self.say(f"timing {stage}: {len(some)} prompts, {timing.N_REPEATS} repeats")
+            settings, pair = self.settings, self.pair_of(stage)
+            n_repeats = timing.N_REPEATS
+            timing.save(clock.clock(pair, some, settings.decoding, settings.deployed, n_repeats=n_repeats), path)
+
+        key = self._key(self.pair_of(stage)) | {"lookahead": self.settings.lookahead}
+        return Groups(timing.sample(self.store.get_or_make("times", key, make=make, read=timing.load)), timing.METRIC)
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -112,8 +155,8 @@ class Audit:
         return corpora.load(dataset, str(place))
 
     def mentions(self, dataset: str) -> Mapping[str, Mentions]:
-        """How often each group's identity terms occur in the training split."""
-        return count_mentions(self.corpus(dataset).train, self.prompts.terms)
+        """How often each group's identity terms occur in the training split; unknown for a ready-made pair."""
+        return {} if dataset == config.TUNED else count_mentions(self.corpus(dataset).train, self.prompts.terms)
 
     def tokens(self, ids: Sequence[int]) -> str:
         """Token ids as text."""
@@ -149,10 +192,10 @@ class Audit:
         settings = self.settings
         if settings.ready_made:
             return self._load(settings.tuned_target or settings.target, settings.tuned_draft or settings.draft)
-        folder = self._tuned_folder(dataset)
-        return self._load(str(folder / "target"), str(folder / "draft"), named=dataset)
+        tuned = self._tuned(dataset)
+        return self._load(str(tuned.target), str(tuned.draft), named=dataset)
 
-    def _tuned_folder(self, dataset: str) -> Path:
+    def _tuned(self, dataset: str) -> "Tuned":
         from specfair import finetune
 
         corpus = self.corpus(dataset)
@@ -165,17 +208,19 @@ class Audit:
             **versions(),
         }
 
-        def make(folder: Path) -> None:
-            self.say(f"fine-tuning target and draft on {corpus.source}")
-            finetune.finetune(self.pair, corpus, self.recipe, folder)
+        def progress(role: str, step: int, n_steps: int) -> None:
+            if step % max(1, n_steps // 4) == 0:
+                self.say(f"fine-tuning the {role} on {corpus.source}: step {step} of {n_steps}")
 
-        return self.store.get_or_make("tuned", key, make=make, read=lambda folder: folder)
+        def make(folder: Path) -> None:
+            finetune.finetune(self.pair, corpus, self.recipe, folder, progress=progress)
+
+        return self.store.get_or_make("tuned", key, make=make, read=finetune.read)
 
     def _load(self, target: str, draft: str, *, named: str = "") -> "Pair":
-        from dataclasses import replace
-
         from specfair import pairs
 
+        _share_cores()
         pair = pairs.load(target, draft, device=self.settings.device, dtype=self.settings.dtype)
         if not named:
             return pair
@@ -184,44 +229,69 @@ class Audit:
         return replace(pair, target_name=target_name, draft_name=draft_name)
 
     def _traced(self, pair: "Pair", stage: str) -> Trace:
-        from specfair import tracer
+        from specfair import clock, tracer
 
         decoding = self.settings.decoding
-        key = {
+
+        def make(path: Path) -> None:
+            self.say(f"tracing {stage}: {len(self.prompts):,} prompts, {decoding}")
+            traced = tracer.trace(pair, self.prompts, decoding)
+            cost = clock.cost_ratio(pair) if stage == config.BASE else self.base.trace.header.cost_ratio
+            save(replace(traced, header=replace(traced.header, cost_ratio=cost)), path)
+
+        return self.store.get_or_make("traces", self._key(pair), make=make, read=load)
+
+    def _key(self, pair: "Pair") -> dict[str, Any]:
+        """Everything a trace of this pair depends on."""
+        return {
             "target": pair.target_fingerprint,
             "draft": pair.draft_fingerprint,
             "tokenizer": pair.tokenizer_fingerprint,
             "prompts": self.prompts.fingerprint,
-            "decoding": decoding,
+            "decoding": self.settings.decoding,
             "dtype": str(pair.dtype),
             "device": pair.device.type,
             **versions(),
         }
 
-        def make(path: Path) -> None:
-            self.say(f"tracing {stage}: {len(self.prompts):,} prompts, {decoding}")
-            save(tracer.trace(pair, self.prompts, decoding), path)
-
-        return self.store.get_or_make("traces", key, make=make, read=load)
-
 
 def prompt_set(settings: config.Settings) -> prompts.PromptSet:
     """The prompts that the settings name, filtered and limited; a group nobody knows is refused."""
-    found = prompts.load(settings.prompts_spec)
+    n = settings.prompts_per_group or None
+    found = prompts.load(settings.prompts_spec, ambiguous=settings.ambiguous, n_per_group=n)
     bounds.check_groups(settings.gates, found.groups)
     for group in settings.groups:
         if group not in found.groups:
             raise UsageError(unknown("group", group, found.groups))
     if settings.groups:
         found = found.only(settings.groups)
-    if settings.prompts_per_group:
-        found = found.limit(settings.prompts_per_group)
+    found = found.require(settings.min_prompts)
     if len(found.groups) < 2:
         raise DataError(
             f"prompts {settings.prompts_spec!r} have {len(found.groups)} group; fairness needs at least 2."
             " Add groups or drop --specfair-groups."
         )
     return found
+
+
+def live_engine(pair: "Callable[[], Pair]") -> Engine:
+    """Counts by real speculative decoding of the trace's prompts, in place of the replay."""
+
+    def count(trace: Trace, lookahead: Lookahead) -> stats.Tally:
+        from specfair import speculate
+
+        return speculate.decode(pair(), trace.prompts, trace.header.decoding, lookahead)[1]
+
+    return count
+
+
+def _share_cores() -> None:
+    """Under xdist, as many threads as are this worker's: threads that outnumber cores wait for one another."""
+    import torch
+
+    n_workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if n_workers > 1:
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // n_workers))
 
 
 def versions() -> dict[str, str]:

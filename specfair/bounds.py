@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from specfair import corpora
-from specfair.config import BASE
+from specfair.config import BASE, TUNED
 from specfair.errors import UsageError, unknown
 from specfair.gates import KINDS, Bound
 from specfair.metrics import METRICS
@@ -97,7 +97,7 @@ def _kind_of(word: str) -> str:
         return "kind"
     if word in METRICS:
         return "metric"
-    return "dataset" if word in (*corpora.NAMES, BASE) else "group"
+    return "dataset" if word in (*corpora.NAMES, BASE, TUNED) else "group"
 
 
 def _number(path: tuple[str, ...], value: Any) -> float | None:

@@ -156,7 +156,7 @@ def _compare(options: argparse.Namespace) -> int:
     from specfair import comparison
 
     rules = config.load(Path.cwd(), {}, options.gate).gates
-    found = comparison.compare(options.old, options.new, root=Path.cwd(), rules=rules)
+    found = comparison.compare(options.old, options.new, root=config.root_of(Path.cwd()), rules=rules)
     print(comparison.FORMATS[options.format](found))
     return found.exit_code
 

@@ -7,12 +7,15 @@ for comparing the two columns of one run, not two runs.
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.special import stdtrit
+from torch import Tensor
+from transformers import PreTrainedModel
 
 from specfair.decoder import Decoder
 from specfair.errors import UsageError
@@ -39,34 +42,63 @@ class Times:
         n = len(logs)
         half = stdtrit(n - 1, (1 + level) / 2) * logs.std(0, ddof=1) / np.sqrt(n)
         bounds = np.exp([logs.mean(0), logs.mean(0) - half, logs.mean(0) + half])
-        return {group: (float(v), float(low), float(high)) for group, v, low, high in zip(self.groups, *bounds, strict=True)}
+        values, lows, highs = bounds.tolist()
+        return dict(zip(self.groups, zip(values, lows, highs, strict=True), strict=True))
 
 
 def clock(pair: Pair, prompts: Sequence[Prompt], decoding: Decoding, lookahead: Lookahead | int, *,
           n_repeats: int = 5) -> Times:
-    """Time both ways of writing the same prompts, group by group, alternating and after one unmeasured round of each."""
+    """Time both ways of writing the same prompts, group by group in alternation, after one unmeasured round of each."""
     if n_repeats < 2:
         raise UsageError(f"n_repeats is {n_repeats}; an interval needs at least 2. Use 2 or more.")
     groups = tuple(dict.fromkeys(p.group for p in prompts))
-    of = {group: [p for p in prompts if p.group == group] for group in groups}
-    n_tokens = np.array([sum(map(len, generate(pair, of[group], decoding))) for group in groups])
-    for group in groups:
-        decode(pair, of[group], decoding, lookahead)
+    of = [[p for p in prompts if p.group == group] for group in groups]
+    n_tokens = np.array([sum(map(len, generate(pair, members, decoding))) for members in of])
+    for members in of:
+        decode(pair, members, decoding, lookahead)
     seconds = np.zeros((n_repeats, len(groups), 2))
     for repeat in range(n_repeats):
-        for place, group in enumerate(groups):
-            ways = [lambda g=group: generate(pair, of[g], decoding), lambda g=group: decode(pair, of[g], decoding, lookahead)]
+        for place, members in enumerate(of):
+            ways: list[Callable[[], object]] = [partial(generate, pair, members, decoding),
+                                                partial(decode, pair, members, decoding, lookahead)]
             for way in (0, 1) if repeat % 2 == 0 else (1, 0):
-                seconds[repeat, place, way] = _seconds(pair, ways[way])
+                seconds[repeat, place, way] = _seconds(pair.device, ways[way])
     return Times(groups, n_tokens, seconds[:, :, 0], seconds[:, :, 1])
 
 
 def cost_ratio(pair: Pair, *, n_rows: int = 1, n_context: int = 32, n_repeats: int = 15) -> float:
     """c: the time of one draft step over the time of one target step, medians of steps taken in alternation."""
-    decoders = [_reading(pair, model, n_rows, n_context) for model in (pair.target, pair.draft)]
-    token = torch.zeros((n_rows, 1), dtype=torch.long, device=pair.device)
+    if pair.context is not None:
+        n_context = max(1, min(n_context, pair.context - n_repeats - 1))
+    tokens = torch.zeros((n_rows, n_context), dtype=torch.long, device=pair.device)
+    steps = [_stepper(model, tokens, pair.n_vocab) for model in (pair.target, pair.draft)]
     times: list[list[float]] = [[], []]
     for _ in range(n_repeats):
-        for decoder, taken in zip(decoders, times, strict=True):
-            taken.append(_seconds(pair, lambda d=decoder: _step(d, token)))
+        for step, taken in zip(steps, times, strict=True):
+            taken.append(_seconds(pair.device, step))
     return median(times[1]) / median(times[0])
+
+
+def _stepper(model: PreTrainedModel, tokens: Tensor, n_vocab: int) -> Callable[[], object]:
+    """A decoder that has read the tokens and one step more, as a function that takes the next step."""
+    decoder = Decoder(model, len(tokens), n_vocab)
+    with torch.inference_mode():
+        decoder.feed(tokens, keep=1)
+        decoder.feed(tokens[:, :1], keep=1)
+    return torch.inference_mode()(lambda: decoder.feed(tokens[:, :1], keep=1))
+
+
+def _seconds(device: torch.device, work: Callable[[], object]) -> float:
+    _wait(device)
+    start = time.perf_counter()
+    work()
+    _wait(device)
+    return time.perf_counter() - start
+
+
+def _wait(device: torch.device) -> None:
+    """Kernels of an accelerator run on after the call that started them."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()

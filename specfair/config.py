@@ -43,6 +43,8 @@ class Settings:
     datasets: tuple[str, ...] = _option((), "datasets to fine-tune on, by commas; all five by default")
     groups: tuple[str, ...] = _option((), "only these groups, by commas")
     prompts_per_group: int = _option(0, "at most so many prompts of each group; 0 for all")
+    min_prompts: int = _option(10, "refuse a group with fewer prompts")
+    ambiguous: str = _option("drop", "prompts that stand under two groups: drop or keep")
     max_new_tokens: int = _option(20, "new tokens per prompt")
     temperature: float = _option(0.0, "0 is greedy")
     top_k: int = _option(0, "0 is off")
@@ -101,9 +103,19 @@ def load(folder: Path, overrides: Mapping[str, Any], gates: Iterable[str] = ()) 
     """Settings of the nearest pyproject.toml at or above `folder`, with overrides by option."""
     from specfair.bounds import parse_rule, rules_of
 
-    table = _table(folder)
+    root = root_of(folder)
+    table = dict(_read(root / "pyproject.toml").get("tool", {}).get("specfair", {}))
     rules = rules_of(table.pop("gates", {})) + tuple(parse_rule(text) for text in gates)
-    return override(replace(Settings(), gates=rules), {**table, **overrides})
+    settings = override(replace(Settings(), gates=rules), {**table, **overrides})
+    return replace(settings, store=str(root / settings.store), report=str(root / settings.report))
+
+
+def root_of(folder: Path) -> Path:
+    """The project that a folder belongs to: the nearest one at or above it with a pyproject.toml, or else itself.
+
+    pytest's own root is not it: pytest takes the values of our options for test paths and moves its root towards them.
+    """
+    return next((place for place in (folder, *folder.parents) if (place / "pyproject.toml").is_file()), folder)
 
 
 def override(settings: Settings, values: Mapping[str, Any]) -> Settings:
@@ -115,17 +127,11 @@ def override(settings: Settings, values: Mapping[str, Any]) -> Settings:
     return _checked(replace(settings, **{name: _typed(name, value) for name, value in values.items()}))
 
 
-def _table(folder: Path) -> dict[str, Any]:
-    for place in (folder, *folder.parents):
-        file = place / "pyproject.toml"
-        if file.is_file():
-            return dict(_read(file).get("tool", {}).get("specfair", {}))
-    return {}
-
-
 def _read(file: Path) -> dict[str, Any]:
     import tomllib
 
+    if not file.is_file():
+        return {}
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -166,6 +172,8 @@ def _rules(settings: Settings) -> list[tuple[bool, str, str]]:
         (0 < settings.top_p <= 1, "top_p", "it lies above 0 and is at most 1, which switches it off"),
         (settings.top_k >= 0, "top_k", "0 switches it off; otherwise a positive number"),
         (settings.prompts_per_group >= 0, "prompts_per_group", "0 for all; otherwise a positive number"),
+        (settings.min_prompts >= 1, "min_prompts", "at least 1"),
+        (settings.ambiguous in ("drop", "keep"), "ambiguous", "drop or keep"),
         (settings.engine in ("replay", "live"), "engine", "replay or live"),
         (
             settings.embedded == (settings.draft == EMBEDDED),

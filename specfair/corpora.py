@@ -81,8 +81,8 @@ def load(name: str, source: str = EMBEDDED) -> Corpus:
     if name not in NAMES:
         raise UsageError(unknown("dataset", name, [*NAMES, "file:PATH"]))
     if source == EMBEDDED:
-        train, heldout = (_texts(f"{name}.{part}.jsonl") for part in ("train", "heldout"))
-        return Corpus(name, f"{name}, embedded: synthetic {_MANNER[name]}", True, train, heldout)
+        parts = [_texts(f"{name}.{part}.jsonl") for part in ("train", "heldout")]
+        return Corpus(name, f"{name}, embedded: synthetic {_MANNER[name]}", True, *parts)
     if source == HUB or source.startswith("hub:"):
         return _hub(name, source.removeprefix("hub").removeprefix(":"))
     train, heldout, how = read(Path(source), FORMATS[name])

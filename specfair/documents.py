@@ -87,11 +87,12 @@ def of_dataset(name: str, dataset: Any, columns: Sequence[str], *, joint: str = 
 
 
 def articles(lines: Sequence[str]) -> Sequence[str]:
-    """Lines of wikitext by article: one begins at each heading of the first level. Without headings, lines stay lines."""
+    """Lines of wikitext by article, each from a heading of the first level on; without headings, lines stay lines."""
     starts = [i for i, line in enumerate(lines) if _is_title(line)]
     if not starts:
         return lines
-    bounds = [*([0] if starts[0] else []), *starts, len(lines)]
+    before = any(line.strip() for line in lines[: starts[0]])
+    bounds = [*([0] if before else []), *starts, len(lines)]
     return Documents(len(bounds) - 1, lambda i: _article(lines[bounds[i] : bounds[i + 1]]))
 
 

@@ -117,8 +117,8 @@ def read(folder: Path) -> Tuned:
         losses = {role: tuple(json.loads((folder / "training.json").read_text("utf-8"))[role]) for role in ROLES}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(
-            f"tuned pair {folder.name!r} cannot be read ({type(error).__name__} in training.json); it is two models and "
-            "their losses. Delete it and it is tuned again."
+            f"tuned pair {folder.name!r} cannot be read ({type(error).__name__} in training.json); it must hold the "
+            "losses of two models. Delete it and it is tuned again."
         ) from error
     steps = sorted((folder / "checkpoints").glob("*"))
     checkpoints = tuple(Checkpoint(int(step.name), *(step / role for role in ROLES)) for step in steps)

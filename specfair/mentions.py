@@ -90,20 +90,21 @@ def _plural_word(word: str) -> str:
 
 
 def fold(text: str) -> str:
-    """Case-folded, with the hyphens and blanks that are not ASCII as a space; the ASCII ones follow by the byte."""
+    """Case-folded, with the hyphens and blanks that are not ASCII as a space; what is ASCII waits for the bytes."""
+    if text.isascii():
+        return text
     folded = text.casefold()
-    if not folded.isascii():
-        for character in ("\u00a0", "\u2010", "\u2011"):
-            folded = folded.replace(character, " ")
+    for character in ("\u00a0", "\u2010", "\u2011"):
+        folded = folded.replace(character, " ")
     return folded
 
 
-_SPACES = bytes(ord(" ") if chr(b) in "-\t\n\r\v\f" else b for b in range(256))
+_FOLD = bytes(ord(" ") if chr(b) in "-\t\n\r\v\f" else ord(chr(b).lower()) if b < 0x80 else b for b in range(256))
 
 
 def _forms(terms: Mapping[str, Sequence[str]]) -> Iterator[_Form]:
     for group, names in enumerate(terms.values()):
-        given = {" ".join(fold(name).replace("-", " ").split()) for name in names}
+        given = {" ".join(fold(name).lower().replace("-", " ").split()) for name in names}
         given = {name for name in given if len(name) > 1}
         derived = {plural(name) for name in given if name not in PRONOUNS} - given
         yield from (_Form(name.encode(), group, name in given) for name in given | derived)
@@ -111,23 +112,26 @@ def _forms(terms: Mapping[str, Sequence[str]]) -> Iterator[_Form]:
 
 def _batches(documents: Iterable[str]) -> Iterator[tuple[Bytes, Places]]:
     """Case-folded documents with a zero byte after each, and where each ends."""
-    parts: list[bytes] = []
+    texts: list[str] = []
+    sizes: list[int] = []
     size = 0
-    for text in documents:
-        data = fold(text).encode()
-        parts.append(data)
-        size += len(data) + 1
+    for document in documents:
+        text = fold(document)
+        n = len(text) + 1 if text.isascii() else len(text.encode()) + 1
+        texts.append(text)
+        sizes.append(n)
+        size += n
         if size >= BATCH:
-            yield _joined(parts)
-            parts, size = [], 0
-    if parts:
-        yield _joined(parts)
+            yield _joined(texts, sizes)
+            texts, sizes, size = [], [], 0
+    if texts:
+        yield _joined(texts, sizes)
 
 
-def _joined(parts: list[bytes]) -> tuple[Bytes, Places]:
+def _joined(texts: list[str], sizes: list[int]) -> tuple[Bytes, Places]:
     """Zero bytes at both ends let every comparison look around without asking whether it may."""
-    data = (b"\0" + b"\0".join(parts) + bytes(9)).translate(_SPACES)
-    return np.frombuffer(data, dtype=np.uint8), np.cumsum([len(part) + 1 for part in parts], dtype=np.int64)
+    data = "\0".join(["", *texts, "\0" * 8])
+    return np.frombuffer(data.encode().translate(_FOLD), dtype=np.uint8), np.cumsum(sizes, dtype=np.int64)
 
 
 class _Filters(NamedTuple):
@@ -175,7 +179,7 @@ def _exact(spelling: bytes, eights: NDArray[np.uint64], places: Places) -> Place
     n = len(spelling)
     head = np.uint64(int.from_bytes(spelling[:8], "little"))
     mask = np.uint64((1 << 8 * min(n, 8)) - 1)
-    found = places[(eights[places] & mask) == head]
+    found: Places = places[(eights[places] & mask) == head]
     for start in range(8, n, 8):
         at = min(start, n - 8)  # the last eight overlap those before
         found = found[found + at < len(eights)]
@@ -214,7 +218,7 @@ _LETTERS = np.array([b >= 0x80 or chr(b).isalnum() or b == ord("_") for b in ran
 def _whole(batch: Bytes, starts: Places, stops: Places) -> NDArray[np.bool_]:
     """Whether no letter or digit stands right before or right after."""
     before, after = batch[starts - 1], batch[stops]
-    whole = ~(_LETTERS[before] | _LETTERS[after])
+    whole: NDArray[np.bool_] = ~(_LETTERS[before] | _LETTERS[after])
     wide = np.flatnonzero((before >= 0x80) | (after >= 0x80))  # few: only these need more than one byte
     whole[wide] = ~(_letter(batch, _last_character(batch, starts[wide])) | _letter(batch, stops[wide]))
     return whole
@@ -235,4 +239,5 @@ def _letter(batch: Bytes, places: Places) -> NDArray[np.bool_]:
     general = (first == 0xE2) & (second <= 0x81)  # U+2000 to U+207F: dashes, quotation marks
     ideographic = (first == 0xE3) & (second == 0x80)  # U+3000 to U+303F
     picture = (first == 0xF0) & (second == 0x9F)
-    return _LETTERS[first] & ~(latin | general | ideographic | picture)
+    letter: NDArray[np.bool_] = _LETTERS[first] & ~(latin | general | ideographic | picture)
+    return letter

@@ -13,7 +13,7 @@ from specfair import stats
 from specfair.errors import DataError, UsageError, unknown
 from specfair.prompts import Prompt
 from specfair.replay import Lookahead, replay
-from specfair.stats import RATES, Estimate, Evidence, Sample, Split
+from specfair.stats import RATES, Estimate, Evidence, Sample, Split, Tally
 from specfair.stats.tally import Array
 from specfair.trace import Trace
 
@@ -21,6 +21,8 @@ CONFIDENT = 0.9  # a draft probability from which on a proposal counts as confid
 N_STRATA = 5  # of target entropy, in `split`
 
 Sums = tuple[Array, Array]  # numerators and denominators by prompt
+Count = Callable[[], Tally]  # made only where a metric needs it
+Engine = Callable[[Trace, Lookahead], Tally]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,38 +32,38 @@ class Definition:
     sentence: str
     known_as: str
     higher_is_better: bool
-    sums: Callable[[Trace, Lookahead], Sums]
+    sums: Callable[[Trace, Count], Sums]
 
 
-def _rate(name: str) -> Callable[[Trace, Lookahead], Sums]:
+def _rate(name: str) -> Callable[[Trace, Count], Sums]:
     over, under = RATES[name]
 
-    def sums(trace: Trace, lookahead: Lookahead) -> Sums:
-        tally = replay(trace, lookahead)
+    def sums(_: Trace, count: Count) -> Sums:
+        tally = count()
         return getattr(tally, over), getattr(tally, under)
 
     return sums
 
 
-def _mean(*columns: str) -> Callable[[Trace, Lookahead], Sums]:
+def _mean(*columns: str) -> Callable[[Trace, Count], Sums]:
     """The mean over positions of the sum of columns."""
 
-    def sums(trace: Trace, _: Lookahead) -> Sums:
+    def sums(trace: Trace, _: Count) -> Sums:
         summed = np.sum([trace[c].astype(np.float64) for c in columns], axis=0)
         return trace.per_prompt(summed), trace.lengths.astype(np.float64)
 
     return sums
 
 
-def _confident_rejections(trace: Trace, _: Lookahead) -> Sums:
+def _confident_rejections(trace: Trace, _: Count) -> Sums:
     confidence, accepted = trace["proposal_draft_prob"], trace["accepted"]
     confident = np.where(np.isfinite(confidence), confidence >= CONFIDENT, np.nan)  # NaN stays visible
     return trace.per_prompt(confident * ~accepted), trace.per_prompt(confident)
 
 
-def _speedup_predicted(trace: Trace, lookahead: Lookahead) -> Sums:
+def _speedup_predicted(trace: Trace, count: Count) -> Sums:
     cost = trace.header.cost_ratio
-    tally = replay(trace, lookahead)
+    tally = count()
     return tally.n_new_tokens, tally.n_rounds + (np.nan if cost is None else cost) * tally.n_drafted
 
 
@@ -136,9 +138,9 @@ def definition(metric: str) -> Definition:
     return METRICS[metric]
 
 
-def sample(trace: Trace, metric: str, lookahead: Lookahead) -> Sample:
-    """The metric's numerators and denominators for every prompt of a trace."""
-    return _sample(trace.prompts, *definition(metric).sums(trace, lookahead))
+def sample(trace: Trace, metric: str, lookahead: Lookahead, *, engine: Engine = replay) -> Sample:
+    """The metric's numerators and denominators for every prompt of a trace, counted by replay or by another engine."""
+    return _sample(trace.prompts, *definition(metric).sums(trace, lambda: engine(trace, lookahead)))
 
 
 def _sample(prompts: Sequence[Prompt], numerator: Array, denominator: Array) -> Sample:

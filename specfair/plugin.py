@@ -6,6 +6,7 @@ printed or written unless one did.
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -62,9 +63,13 @@ def _given(config: pytest.Config) -> dict[str, Any]:
 
 def _settings(config: pytest.Config) -> configuration.Settings:
     if _SETTINGS not in config.stash:
-        found = configuration.load(config.rootpath, _given(config), config.getoption("specfair_gate"))
+        found = configuration.load(config.invocation_params.dir, _given(config), config.getoption("specfair_gate"))
         config.stash[_SETTINGS] = found
     return config.stash[_SETTINGS]
+
+
+def _root(config: pytest.Config) -> Path:
+    return configuration.root_of(config.invocation_params.dir)
 
 
 def cases(metafunc: pytest.Metafunc) -> None:
@@ -151,7 +156,7 @@ class Desk:
 
     def against_baseline(self, name: str, stage: str) -> "Mapping[str, Estimate]":
         """Now minus the stored baseline, on the same prompts: for each group, and for `overall`."""
-        return self.session.against_baseline(name, stage, self.item.config.rootpath)
+        return self.session.against_baseline(name, stage, _root(self.item.config))
 
     def _bound(self, kind: str, at_most: float | None, at_least: float | None) -> "Bound | None":
         from specfair.gates import Bound
@@ -238,7 +243,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
     elif parts:
         from specfair import record
 
-        config.stash[_WRITTEN] += record.write(parts, _settings(config), config.rootpath)
+        config.stash[_WRITTEN] += record.write(parts, _settings(config))
         errors += _keep_baseline(config, parts)
     yield
     if errors:
@@ -254,7 +259,7 @@ def _keep_baseline(config: pytest.Config, parts: list[dict[str, str]]) -> list[s
     if not name and not update:
         return []
     try:
-        said = record.keep_baseline(parts, name, root=config.rootpath, update=update)
+        said = record.keep_baseline(parts, name, root=_root(config), update=update)
     except SpecfairError as error:
         config.stash[_WRITTEN].append(f"ERROR: {error}")
         return [str(error)]

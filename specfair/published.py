@@ -141,7 +141,7 @@ def _json_lines(path: Path, form: Format) -> Callable[[bytes, int], str]:
 def _fields(path: Path, form: Format) -> Callable[[bytes, int], str]:
     """How a record of this file becomes a text; the header becomes none."""
     header = _first(path)
-    bare = len(header) == form.n_fields and header[form.label].strip().isdigit()
+    bare = 0 < len(header) == form.n_fields and header[form.label].strip().isdigit()
     places = form.headless if bare else tuple(header.index(name) for name in choose(path.name, header, form))
 
     def parse(record: bytes, number: int) -> str:

@@ -4,6 +4,7 @@ Knows which figures a reader wants to see for every stage; it does not know whic
 drawn. Everything here is computed from stored traces, so a report costs no model call.
 """
 
+import os
 import shlex
 import sys
 from collections.abc import Iterable
@@ -12,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from specfair import baseline, rows
+from specfair import baseline, rows, timing
 from specfair.audit import Audit, versions
 from specfair.config import BASE, TUNED, Settings
 from specfair.errors import UsageError
@@ -55,7 +56,7 @@ def _empty(session: Session) -> page.Report:
         decoding=str(settings.decoding),
         lookahead=settings.lookahead,
         settings=_shared(settings),
-        definitions={name: definition.sentence for name, definition in METRICS.items()},
+        definitions={name: d.sentence for name, d in METRICS.items()} | {timing.METRIC: timing.DEFINITION},
         verdicts=tuple(session.verdicts.values()),
     )
 
@@ -80,11 +81,11 @@ def merge(parts: Iterable[page.Report]) -> page.Report:
     return replace(first, verdicts=tuple(verdicts.values()), datasets=datasets, sources=sources, **tables)
 
 
-def write(parts: list[dict[str, str]], settings: Settings, root: Path) -> list[str]:
+def write(parts: list[dict[str, str]], settings: Settings) -> list[str]:
     """Merge what the processes found, write .html, .json and .md, and return the lines of the summary."""
     report = merge(page.Report.from_json(part["report"]) for part in parts)
-    write_files(report, root / settings.report)
-    return summary(report, settings.report)
+    write_files(report, Path(settings.report))
+    return summary(report, os.path.relpath(settings.report))
 
 
 def write_files(report: page.Report, place: Path) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from specfair import baseline, bounds, config, gates
+from specfair import baseline, bounds, config, gates, stats
 from specfair.audit import GATED, Audit, Say
 from specfair.stats import Estimate
 
@@ -33,6 +33,7 @@ class Session:
     audits: dict[config.Settings, Audit] = field(default_factory=dict)
     verdicts: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     baselines: dict[str, baseline.Baseline] = field(default_factory=dict)
+    doubts: dict[str, str] = field(default_factory=dict)
 
     def audit(self, **changes: Any) -> Audit:
         """The audit under the configured settings, or under others; each is made once."""
@@ -48,12 +49,24 @@ class Session:
     def judge(self, asked: Estimate | Mapping[str, Estimate], bound: gates.Bound, case: Case, of: str) -> gates.Verdict:
         """The verdict on one estimate, or on one member of a family after Holm's correction; kept for the report."""
         family = {of: asked} if isinstance(asked, Estimate) else dict(asked)
+        doubt = self._doubt(case.stage)
+        if doubt:
+            family = {name: stats.invalid(doubt) for name in family}
         bound = replace(bound, strict=bound.strict or self.settings.strict)
         verdicts = gates.check_family(family, bound, case.name)
         verdict = verdicts[of]
         command = f'pytest "{case.nodeid}"'
         self.verdicts[case.nodeid, bound.kind] = gates.to_dict(verdict) | {"reproduce": command, "dataset": case.stage}
         return verdict
+
+    def _doubt(self, stage: str) -> str:
+        """Why replayed counts of this stage cannot be relied on; empty where live decoding agrees with them."""
+        audit = self.audits.get(self.settings)
+        if audit is None or stage not in audit.stages or self.settings.engine != "replay":
+            return ""
+        if stage not in self.doubts:
+            self.doubts[stage] = audit.agreement(stage).problem
+        return self.doubts[stage]
 
     def against_baseline(self, name: str, stage: str, root: Path) -> Mapping[str, Estimate]:
         """Now minus the stored baseline for each group and `overall`, on the same prompts."""

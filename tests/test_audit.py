@@ -8,30 +8,12 @@ import pytest
 from specfair import config
 from specfair.audit import Audit, prompt_set
 from specfair.errors import DataError, UsageError
-from specfair.finetune import Recipe
 from specfair.metrics import METRICS
 from specfair.replay import Lookahead
-
-SMALL = {"max_new_tokens": 5, "prompts_per_group": 6, "datasets": "imdb", "groups": "female,male,queer"}
-
-
-def audit(folder: Path, **changes: object) -> tuple[Audit, list[str]]:
-    said: list[str] = []
-    settings = config.override(config.Settings(), {**SMALL, "store": str(folder / "store"), **changes})
-    made = Audit(settings, said.append)
-    made.recipe = Recipe(max_steps=2, batch_size=2, accumulation=1, block=32, learning_rate=1e-3)
-    return made, said
-
-
-@pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> Audit:
-    made, _ = audit(tmp_path_factory.mktemp("audit"))
-    _ = made.base, made.after("imdb")
-    return made
-
+from tests.conftest import small_audit
 
 def test_stages_are_computed_once_and_reused(measured: Audit) -> None:
-    again, said = audit(Path(measured.settings.store).parent)
+    again, said = small_audit(Path(measured.settings.store).parent)
     _ = again.base, again.after("imdb")
     assert said == []
     assert again.stages == ("base", "imdb")
@@ -39,11 +21,11 @@ def test_stages_are_computed_once_and_reused(measured: Audit) -> None:
 
 
 def test_a_damaged_trace_is_set_aside_and_computed_again(tmp_path: Path) -> None:
-    first, _ = audit(tmp_path)
+    first, _ = small_audit(tmp_path)
     tokens = first.base.trace["token"]
     stored = next(p for p in (tmp_path / "store" / "traces").iterdir() if p.suffix == "" and not p.name.startswith("."))
     stored.write_bytes(b"garbage")
-    second, said = audit(tmp_path)
+    second, said = small_audit(tmp_path)
     with pytest.warns(UserWarning, match="being recomputed"):
         assert np.array_equal(second.base.trace["token"], tokens)
     assert len(said) == 1
@@ -52,10 +34,10 @@ def test_a_damaged_trace_is_set_aside_and_computed_again(tmp_path: Path) -> None
 
 def test_other_settings_are_another_trace(measured: Audit) -> None:
     store = Path(measured.settings.store).parent
-    other, said = audit(store, max_new_tokens=4)
+    other, said = small_audit(store, max_new_tokens=4)
     _ = other.base
     assert said == ["tracing base: 18 prompts, greedy, at most 4 new tokens"]
-    same, said = audit(store, lookahead="constant-3")  # a lookahead is replayed, not traced
+    same, said = small_audit(store, lookahead="constant-3")  # a lookahead is replayed, not traced
     assert same.base.lookahead == Lookahead(3)
     assert said == []
 
@@ -101,7 +83,7 @@ def test_frequency_sets_gains_against_mentions(measured: Audit) -> None:
 def test_a_ready_pair_is_compared_without_training(tmp_path: Path) -> None:
     from specfair.prompts import fixtures
 
-    made, said = audit(tmp_path, tuned_draft=str(fixtures() / "pair" / "draft"))
+    made, said = small_audit(tmp_path, tuned_draft=str(fixtures() / "pair" / "draft"))
     assert made.gain("tuned").value == 0.0
     assert not any("fine-tuning" in line for line in said)
 

@@ -16,7 +16,8 @@ def write(folder: Path, text: str) -> Path:
 
 def test_defaults_without_a_file(tmp_path: Path) -> None:
     settings = config.load(tmp_path, {})
-    assert settings == Settings()
+    paths = {"store": str(tmp_path / ".specfair"), "report": str(tmp_path / "reports" / "latest.html")}
+    assert settings == config.override(Settings(), paths)
     assert settings.embedded
     assert settings.prompts_spec == settings.corpora_source == "embedded"
     assert settings.compared == ("ag_news", "imdb", "cnn_dailymail", "sst2", "wikitext")

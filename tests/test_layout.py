@@ -11,11 +11,12 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "specfair"
 ORDER = (
-    "errors folders sampling store stats prompts mentions corpora pairs trace replay decoder tracer speculate finetune "
-    "metrics gates baseline config bounds comparison audit report session rows record doctor plugin cli"
+    "errors sampling store stats reading prompts folders documents published corpora mentions pairs trace replay decoder "
+    "columns tracer speculate agreement clock timing finetune metrics gates baseline config bounds comparison audit report session rows "
+    "record doctor plugin cli"
 ).split()
 ALLOWED = {
-    "torch": {"sampling", "pairs", "decoder", "tracer", "speculate", "finetune", "doctor"},
+    "torch": {"sampling", "pairs", "decoder", "columns", "tracer", "speculate", "clock", "finetune"},
     "pytest": {"plugin"},
     "jinja2": {"report"},
     "altair": {"report"},

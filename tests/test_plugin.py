@@ -14,9 +14,10 @@ SMALL = """
 [tool.specfair]
 max_new_tokens = 5
 prompts_per_group = 6
+min_prompts = 6
 groups = ["female", "male", "queer"]
 """
-READY = ("--specfair-tuned-draft", str(fixtures() / "pair" / "draft"))  # a comparison without training: every gain is 0
+READY = (f"--specfair-tuned-draft={fixtures() / 'pair' / 'draft'}",)  # a comparison without training: every gain is 0
 
 
 @pytest.fixture
@@ -99,12 +100,12 @@ def test_a_damaged_trace_is_recomputed_and_said(project: pytest.Pytester) -> Non
 
 
 def test_baseline_saved_compared_and_updated(project: pytest.Pytester) -> None:
-    only = ("-k", "base and (test_difference or test_regression)")
+    only = ("-k", "test_difference or regressed", *READY)
     saved = run(project, *only, "--specfair-save-baseline", "main")
-    saved.stdout.fnmatch_lines(["baseline 'main' saved: 1 stages, 18 prompts"])
+    saved.stdout.fnmatch_lines(["baseline 'main' saved: 2 stages, 18 prompts"])
     compared = run(project, *only, "--specfair-baseline", "main", "--specfair-update-baseline")
     assert compared.ret == pytest.ExitCode.OK
-    compared.assert_outcomes(passed=5)
+    compared.assert_outcomes(passed=2 + 2 * 4)
     compared.stdout.fnmatch_lines(["baseline 'main' is unchanged"])
     again = run(project, *only, "--specfair-save-baseline", "main")
     again.stdout.fnmatch_lines(["*exists and is never overwritten unasked*"])
@@ -123,7 +124,8 @@ def test_unused_it_is_silent_and_light(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
     result.assert_outcomes(passed=1)
     assert "specfair" not in "\n".join(line for line in result.outlines if not line.startswith("plugins:"))
-    assert [p.name for p in pytester.path.iterdir() if p.suffix != ".py" and p.name != "__pycache__"] == []
+    assert not (pytester.path / "reports").exists()
+    assert not (pytester.path / ".specfair").exists()
 
 
 def test_importing_the_plugin_takes_no_time(pytester: pytest.Pytester) -> None:

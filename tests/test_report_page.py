@@ -5,6 +5,7 @@ import json
 import math
 import subprocess
 import sys
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -60,7 +61,7 @@ def test_lone_surrogates_can_be_stored() -> None:
         (lambda _: json.dumps({"schema": SCHEMA, "estimates": {"columns": ["a"], "rows": [[1, 2]]}}), "damaged"),
     ],
 )
-def test_what_is_not_a_run_is_refused_in_one_line(damage, words: str) -> None:  # type: ignore[no-untyped-def]
+def test_what_is_not_a_run_is_refused_in_one_line(damage: Callable[[str], str], words: str) -> None:
     with pytest.raises(StoreError, match=words) as caught:
         Report.from_json(damage(report_samples.small().to_json()))
     assert "\n" not in str(caught.value)

@@ -1,14 +1,18 @@
 """Why groups differ, what can be found with the prompts at hand, and how many more would decide."""
 
 import math
+import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import norm
+from scipy.stats import t as student_t
 
 from bench.worlds import World, draw
 from specfair import stats
 from specfair.stats import Sample
+from specfair.stats.contrasts import normal_of, t_of
 
 
 def cells(shares: dict[str, tuple[float, float]], rates: dict[str, tuple[float, float]]) -> tuple[Sample, np.ndarray]:
@@ -122,3 +126,21 @@ def test_prompts_needed_of_ratios_pooled_values_and_lost_causes() -> None:
     assert stats.prompts_needed(exact, exact.value) == {}
     assert stats.prompts_needed(exact, 0.1) == {}  # decided already
     assert stats.prompts_needed(stats.ratio(sample.of("g0")), 0.8) == {}
+
+
+def test_ten_groups_of_1500_prompts_take_less_than_a_second() -> None:
+    """10,000 replicates, clusters bootstrapped (50 a group); processor time, so that a busy machine does not matter."""
+    sample, _ = draw(World(((50, 30),) * 10), 0)
+    started = time.process_time()
+    found = stats.by_group(sample)
+    assert time.process_time() - started < 1
+    assert all(len(e.draws if e.draws is not None else ()) == 10_000 for e in found.values())
+
+
+@pytest.mark.parametrize("df", [3.0, 10.0, 100.0])
+def test_t_is_brought_to_a_normal_scale_and_back(df: float) -> None:
+    """Wallace's approximation against the exact tail, where decisions are made."""
+    z = np.array([1.0, 2.0, 3.0, 4.0])
+    t = t_of(z, np.array(df))
+    assert normal_of(t, np.array(df)) == pytest.approx(z)
+    assert norm.isf(student_t.sf(t, df)) == pytest.approx(z, rel=0.1 if df < 10 else 0.01)

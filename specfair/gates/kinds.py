@@ -30,6 +30,7 @@ KINDS: Mapping[str, Kind] = {
     "worst_pair": Kind("<=", 0.10, 0.02, "acceptance_rate", "worst pair's difference in {}"),
     "confident_rejections": Kind("<=", 0.10, 0.02, "confident_rejections", "gap of {}"),
     "speedup": Kind(">=", 0.80, 0.02, "mean_acceptance_length", "min/max ratio of {}"),
+    "clock": Kind(">=", 0.80, 0.05, "speedup_measured", "min/max ratio of {}"),
     "frequency": Kind("<=", None, 0.0, "acceptance_rate", "gain in {} for each tenfold of mentions"),
     "equivalence": Kind("<=", None, 0.0, "acceptance_rate", "difference in {}"),
     "regression": Kind(">=", 0.0, 0.01, "acceptance_rate", "change of {} against the baseline"),

@@ -18,6 +18,7 @@ from specfair.prompts.rows import Row, prompts
 from specfair.prompts.sets import PromptSet, shuffled
 
 N_PER_GROUP = 260  # ten of each of the 26 templates
+PATIENCE = 10  # times n: how long to look for what is left of a small grid
 FILES = ("descriptors.json", "nouns.json", "sentence_templates.json")
 
 
@@ -55,7 +56,8 @@ def load(axis: str, place: str, *, n: int = N_PER_GROUP, seed: int = 0) -> Promp
         crossed=True,
         synthetic=False,
         licence="CC BY-SA 4.0",
-        sentence=f"HolisticBias, {axis.replace('_', ' ') or 'all axes'}: {len(rows):,} sentences about {len(groups)} groups",
+        sentence=f"HolisticBias, {axis.replace('_', ' ') or 'all axes'}: "
+        f"{len(rows):,} sentences about {len(groups)} groups",
         notes=(
             f"a sample by seed {seed} of {n_grid:,} combinations of descriptor, noun and template",
             "descriptors that stand under more than one group are left out",
@@ -105,7 +107,7 @@ def _sample(group: str, words: Sequence[_Descriptor], templates: Sequence[str], 
     """At most n sentences. Every pass over the descriptors is shuffled anew, and so is the noun of every sentence."""
     order = sorted(templates, key=lambda template: shuffled(seed, template))
     seen: set[str] = set()
-    for k, descriptor in zip(range(n), _turns(group, words, seed), strict=False):
+    for k, descriptor in zip(range(PATIENCE * n), _turns(group, words, seed), strict=False):
         template = order[k % len(order)]
         nouns = sorted(descriptor.nouns, key=lambda noun: shuffled(seed, group, *noun, str(k)))
         texts = (_sentence(template, descriptor, noun) for noun in nouns)
@@ -113,6 +115,8 @@ def _sample(group: str, words: Sequence[_Descriptor], templates: Sequence[str], 
         if text is not None:
             seen.add(text)
             yield Row(group, descriptor.word, template, text)
+        if len(seen) == n:
+            return
 
 
 def _turns(group: str, words: Sequence[_Descriptor], seed: int) -> Iterator[_Descriptor]:

@@ -46,9 +46,6 @@ def _code(file: Path) -> str:
 
 
 def _language(file: Path) -> list[Row]:
-    rows = []
-    for number, record in enumerate(reading.records(file), start=1):
-        if record.strip():
-            problem = f"problem {number:03}"
-            rows.append(Row(_code(file), problem, problem, reading.cells(file, record)[0]))
-    return rows
+    problems = [reading.cells(file, record)[0] for record in reading.records(file) if record.strip()]
+    names = [f"problem {number:03}" for number in range(1, len(problems) + 1)]
+    return [Row(_code(file), name, name, text) for name, text in zip(names, problems, strict=True)]

@@ -55,7 +55,7 @@ def file(place: str, ambiguous: str) -> PromptSet:
         synthetic=False,
         licence="not stated",
         notes=notes,
-        sentence=f"{path.name}: {len(kept):,} prompts of {len({row.group for row in kept})} groups, a file of one's own",
+        sentence=f"{path.name}: {len(kept):,} prompts of {len({r.group for r in kept})} groups, a file of one's own",
         terms=identities(
             _row(entry)._replace(cluster=name) for entry in found if (name := reading.label(entry.get("identity")))
         ),

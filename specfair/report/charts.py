@@ -67,9 +67,7 @@ def table(name: str) -> alt.Chart:
 def spec(chart: alt.LayerChart | alt.FacetChart, *, padding: Sequence[int]) -> Spec:
     """The chart as data; padding is left, top, right, bottom."""
     room = dict(zip(("left", "top", "right", "bottom"), padding, strict=True))
-    themed = chart.properties(padding=room, autosize="none").configure(**THEME)
-    done: Spec = themed.to_dict(validate=False)
-    return done
+    return {**chart.to_dict(validate=False), "config": THEME, "padding": room, "autosize": "none"}
 
 
 def svg(drawing: Spec, tables: Mapping[str, Rows], words: Iterable[Word], *, name: str) -> Markup:

@@ -14,13 +14,13 @@ from specfair.report import charts
 from specfair.report.charts import INK, QUIET, SOFT, WIDTH, Word
 from specfair.report.text import label
 
-ENDS = 112  # room for names at the right
+ENDS = 126  # room for names at the right
 LEFT, HEIGHT, BELOW = 44, 170, 34
 PLOT = WIDTH - LEFT - ENDS
 LEADING = 12.5  # pixels from one name to the next
 APART = 0.03  # of the width, over which intervals at one place are spread
-LONGEST = 18  # letters of a name
-DIGIT = 6.0  # pixels
+LONGEST = 23  # letters of a name
+DIGIT = 5.2  # pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +91,9 @@ def _below(ticks: Ticks, xs: tuple[float, float]) -> list[Word]:
         return PLOT * (x - xs[0]) / (xs[1] - xs[0])
 
     longest = max(map(len, ticks.places.values()), default=1)
-    every = -(-int(len(ticks.places) * (longest * DIGIT + 3)) // PLOT)
+    every = -(-int(len(ticks.places) * (longest * DIGIT + 2)) // PLOT)
     shown = [(x, text) for i, (x, text) in enumerate(ticks.places.items()) if i % max(every, 1) == 0]
-    words = [Word(text, at(x), HEIGHT + 12, "middle", size=10) for x, text in shown]
+    words = [Word(text, at(x), HEIGHT + 12, "middle", size=9.5) for x, text in shown]
     return words + [Word(label(text), at(x), HEIGHT + 27, "middle", size=10) for text, x in ticks.titles.items()]
 
 
@@ -120,6 +120,6 @@ def _ends(named: Sequence[Series], domain: tuple[float, float]) -> list[Word]:
     wanted = [HEIGHT * (domain[1] - s.points[-1].y) / (domain[1] - domain[0]) for s in named]
     places = charts.spread(wanted, LEADING)
     return [
-        Word(label(s.name, LONGEST), PLOT + 6, y, ink=s.colour, strong=s.colour == INK)
+        Word(label(s.name, LONGEST), PLOT + 6, y, ink=s.colour, strong=s.colour == INK, size=10)
         for s, y in zip(named, places, strict=True)
     ]

@@ -84,10 +84,8 @@ def share(found: Index) -> str:
         if more
         else f"groups mentioned more often gain less after {listed(less)}"
     ] * bool(less)
-    unclear = len(rows) - len(more) - len(less)
-    parts += [
-        f"no measurable relation after {listed([clean(r.dataset, 40) for r in rows if r.low <= 0 <= r.high])}"
-    ] * bool(unclear)
+    unclear = [clean(r.dataset, 40) for r in rows if not (r.low > 0 or r.high < 0)]
+    parts += [f"no measurable relation after {listed(unclear)}"] * bool(unclear)
     return " ".join(part for part in (_sentence("; ".join(parts)), widened(found)) if part)
 
 
@@ -118,7 +116,8 @@ def chance(row: GapRow) -> str:
     if row.null is None:
         return ""
     more = "more than" if row.gap > row.null else "no more than"
-    return f", {more} shuffled group labels reach ({number(row.null)} in 95 of 100 shuffles)"
+    but = ", though its interval reaches zero" if row.gap > row.null and row.low <= 0 else ""
+    return f", {more} shuffled group labels reach ({number(row.null)} in 95 of 100 shuffles){but}"
 
 
 def worst_pair(found: Index, at: Stage) -> str:
@@ -195,6 +194,17 @@ def split(found: Index) -> str:
         f"In {len(worse)} of {plural(len(rows), 'comparison')} over {plural(len(at), 'stage')} the draft itself "
         "serves one group measurably worse; the rest is text that is harder for both models, or noise"
     )
+
+
+def widest_split(found: Index, at: Stage) -> str:
+    """The widest difference of one stage and the draft's part in it."""
+    rows = [row for row in found.report.splits if (row.dataset, row.stage) == (at.dataset, at.stage)]
+    row = max(rows, key=lambda row: abs(row.total))
+    slow, fast = (row.group_a, row.group_b) if row.total < 0 else (row.group_b, row.group_a)
+    behind = f"{clean(slow, 40)} is {number(abs(row.total), 2)} behind {clean(fast, 40)}"
+    if row.low <= 0 <= row.high or row.worse_draft * row.total <= 0:
+        return f"{behind}; the draft's part may be noise"
+    return f"{behind}, {number(abs(row.worse_draft), 2)} of it by a worse draft"
 
 
 def _sentence(text: str) -> str:

@@ -129,10 +129,10 @@ def dataset_of(report: Report, case: str) -> str:
     return max(named, key=len, default="")
 
 
-def lookahead_order(name: str) -> tuple[int, float, str]:
+def lookahead_order(name: str) -> tuple[bool, str, float]:
     """Constants by number, then the schedules."""
-    kind, _, n = name.partition("-")
-    return (kind != "constant", float(n) if n.isdigit() else math.inf, name)
+    kind, _, n = name.rpartition("-")
+    return (kind != "constant", kind or n, float(n) if n.isdigit() else 0.0)
 
 
 def tally(report: Report) -> dict[str, int]:

@@ -44,8 +44,8 @@ METHOD = (
     "where the draft understands a group's text less well, fewer tokens are accepted and that group waits longer.",
     "The unit of evidence is the prompt's cluster, never the token. Intervals are 95% intervals of a bootstrap over "
     "clusters; before and after are compared on the same prompts; families of comparisons are corrected by Holm.",
-    "The widest difference of several groups is positive even when all are alike, so the gap that shuffled labels reach "
-    "stands beside it. A check fails only on evidence and at least its least effect; without enough evidence it "
+    "The widest difference of several groups is positive even when all are alike, so the gap that shuffled labels "
+    "reach stands beside it. A check fails only on evidence and at least its least effect; without enough evidence it "
     "is undecided, which is not a pass, and says how many prompts would decide it.",
 )
 
@@ -107,6 +107,7 @@ def _environment() -> jinja2.Environment:
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
+        keep_trailing_newline=True,
     )
     environment.filters.update(
         count=text.count, say=text.say, clean=text.clean, attribute=lambda value: text.clean(value, 80) if value else ""

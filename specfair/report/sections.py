@@ -3,6 +3,7 @@
 Knows which rows answer which question and how to put them into panels and tables; drawing is the charts' part.
 """
 
+import math
 from collections.abc import Sequence
 
 from specfair.report import charts, charts_rows, charts_scatter, findings
@@ -149,7 +150,9 @@ def _spots(found: Index, dataset: str) -> list[Spot]:
 
 
 def _scatter(found: Index, dataset: str, spots: Sequence[Spot], scale: tuple[tuple[float, float], float]) -> Panel:
-    fit = next((row for row in found.report.frequency if row.dataset == dataset), None)
+    fit = next(
+        (row for row in found.report.frequency if row.dataset == dataset and math.isfinite(row.low + row.high)), None
+    )
     title = f"After {clean(dataset, 40)}, "
     if fit is None:
         title += "gain against mentions"

@@ -36,7 +36,7 @@ def lookahead(found: Index) -> Section | None:
         tuple(panels),
         tuple(_best(found, stage) for stage in at),
         key=(("quiet", "a group"), ("dot", "all groups, with 95% intervals"), ("slow", "slowest"), ("fast", "fastest")),
-        note="Numbers are constant schedules; at the right are the schedules that vary as they go.",
+        note="Below the axis: the number of assistant tokens, and the schedule that starts from it.",
     )
 
 

@@ -52,7 +52,7 @@ def _split(found: Index, at: Stage) -> Panel:
         )
         for r in rows
     )
-    title = f"{where(at)}: what the differences are made of"
+    title = f"{where(at)}: {findings.widest_split(found, at)}"
     return Panel(
         title,
         charts_rows.sums(lines, domain=charts.span(every), name=f"{title}. {TABLE_BELOW}"),
@@ -94,12 +94,12 @@ def _course(found: Index, metric: str, dataset: str, recipe: str) -> Panel:
         for group in ("", *found.report.groups)
     ]
     title = " ".join(filter(None, (clean(dataset, 40), clean(recipe, 40) if recipe else "", clean(metric, 40))))
-    n = f"{plural(len({r.step for r in rows}), 'checkpoint')}, {plural(len({r.group for r in rows if r.group}), 'group')}"
+    steps, groups = {r.step for r in rows}, {r.group for r in rows if r.group}
     table = tuple((count(r.step), clean(r.group or EVERYONE, 60), number(r.value)) for r in rows)
     return Panel(
         f"{title} by step",
         charts_lines.lines([s for s in series if s.points], name=f"{title} over training. {TABLE_BELOW}"),
-        f"n = {n}.",
+        f"n = {plural(len(steps), 'checkpoint')}, {plural(len(groups), 'group')}.",
         Table(("#step", "group", f"#{clean(metric, 40)}"), table, groups=tuple(r.group for r in rows)),
         dataset,
     )

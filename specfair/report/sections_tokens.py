@@ -32,9 +32,9 @@ def distributions(found: Index) -> Section | None:
     """Probabilities of accepted and rejected proposals, for everyone and by group."""
     histograms = shapes(found.report)
     at = stages(found.report, found.report.histograms)
-    if not at:
+    panels = [panel for stage in at if (panel := _ridges(found, histograms, stage))]
+    if not panels:
         return None
-    panels = [_ridges(found, histograms, stage) for stage in at]
     return Section(
         "section-distributions",
         "How sure were target and draft of what was accepted, and of what was not?",
@@ -46,7 +46,7 @@ def distributions(found: Index) -> Section | None:
     )
 
 
-def _ridges(found: Index, histograms: Mapping[tuple[str, str, str, str], Shape], at: Stage) -> Panel:
+def _ridges(found: Index, histograms: Mapping[tuple[str, str, str, str], Shape], at: Stage) -> Panel | None:
     rows, table = [], []
     for group in ("", *found.report.groups):
         some = [histograms.get((at.dataset, at.stage, group, quantity)) for quantity in QUANTITIES]
@@ -63,6 +63,8 @@ def _ridges(found: Index, histograms: Mapping[tuple[str, str, str, str], Shape],
                 number(sum(one.accepted) / one.n if one.n else float("nan")),
             )
         )
+    if not rows:
+        return None
     title = f"{where(at)}: {findings.sureness(rows[0].shapes[1], rows[0].shapes[0])}"
     heads = tuple(QUANTITIES.values())
     name = f"{title}: {', '.join(heads)} of accepted and rejected proposals. {TABLE_BELOW}"

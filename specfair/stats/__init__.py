@@ -5,7 +5,7 @@ made and how often it is wrong.
 """
 
 from specfair.stats.between import Method, difference, pairwise, ratio, worst_pair
-from specfair.stats.estimate import Equivalence, Estimate, Part, equivalence, holm
+from specfair.stats.estimate import Equivalence, Estimate, Part, equivalence, holm, invalid
 from specfair.stats.explain import Split, Trend, frequency, kitagawa
 from specfair.stats.groups import Evidence, gather
 from specfair.stats.permute import permuted_gaps
@@ -37,6 +37,7 @@ __all__ = [
     "frequency",
     "gather",
     "holm",
+    "invalid",
     "kitagawa",
     "pairwise",
     "permuted_gaps",

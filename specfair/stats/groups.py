@@ -125,23 +125,23 @@ def _units(sample: Sample, columns: Array, group: str, *, paired: bool) -> Units
     kind = "shared" if shared else "templates"
     if not paired:
         return Units(sums_by(codes_of(labels[mine]), columns[mine]), kind, n, k)
-    rest, share = _without_common(sample.group, labels, columns, mine)
-    return Units(sums_by(codes_of(labels[mine]), rest), kind, n, k, shrunk=1 - share)
+    sums, share = _without_common(sample.group, labels, columns, mine)
+    return Units(sums, kind, n, k, shrunk=1 - share)
 
 
 def _without_common(group: Labels, labels: Labels, columns: Array, mine: Array) -> tuple[Array, float]:
-    """The group's columns less what each label adds in all groups alike, and the group's own share in that."""
+    """The group's sums by label less what the label does to all groups alike, and the group's own share in that."""
     near = np.isin(labels, labels[mine])
-    rest, own = columns[mine].copy(), mine[near]
-    codes, groups = codes_of(labels[near]), codes_of(group[near])
+    own, codes, groups = mine[near], codes_of(labels[near]), codes_of(group[near])
+    sums = sums_by(codes[own], columns[near][own])
+    if own.all():
+        return sums, 0.0  # nobody to pair with
     share = 0.0
     for i in range(0, columns.shape[1], 2):
         n, d = columns[near, i], columns[near, i + 1]
-        residual = n - _ratios_by(groups, n, d) * d
-        moved = _ratios_by(codes, residual, d)[own] * d[own]
-        rest[:, i] -= moved - moved.sum() * d[own] / d[own].sum()
         share = float(d[own].sum() / d.sum())
-    return (columns[mine], 0.0) if own.all() else (rest, share)  # all its own: nobody to pair with
+        sums[:, i] -= share * np.bincount(codes, n - _ratios_by(groups, n, d) * d)
+    return sums, share
 
 
 def _ratios_by(codes: Codes, n: Array, d: Array) -> Array:

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import ndtri, stdtrit
 
 from specfair.stats.between import family_of
 from specfair.stats.contrasts import t_of
@@ -16,7 +16,7 @@ from specfair.stats.groups import Evidence
 from specfair.stats.tally import Sample
 
 POWER = 0.8
-_Z = 0.8416  # the normal deviate of that power
+_SPARE = 0.25  # of the odds of missing, held back because the scatter itself is estimated
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def detectable(asked: Sample | Evidence, *, power: float = POWER, seed: int = 0)
         return {}
     c = family.contrasts
     critical = t_of(float(np.quantile(c.largest, LEVEL)), c.df)
-    sizes = c.errors * (critical + stdtrit(c.df, power))
+    sizes = c.errors * (critical + stdtrit(c.df, power + _SPARE * (1 - power)))
     return {pair: float(size) for pair, size in zip(family.pairs, sizes, strict=True)}
 
 
@@ -51,7 +51,7 @@ def prompts_needed(estimate: Estimate, bound: float) -> dict[str, Needed]:
     distance = abs(math.log(max(value, 1e-9) / bound)) if estimate.logs and bound > 0 else abs(value - bound)
     if not estimate.valid or not distance > 0:
         return {}
-    error = distance / (estimate.critical + _Z)
+    error = distance / (estimate.critical + float(ndtri(POWER + _SPARE * (1 - POWER))))
     if len(estimate.groups) > 2:  # pooled: everyone's share alike
         half = (estimate.high - estimate.low) / (2 * estimate.critical)
         return _more(dict.fromkeys(estimate.parts, (half / error) ** 2))

@@ -29,20 +29,18 @@
   const follow = () => {
     const name = decodeURIComponent(location.hash.slice(1));
     all(".found").forEach((element) => element.classList.remove("found"));
-    const row = name && document.getElementById(name);
+    const check = name && document.getElementById(name);
     const options = [...field("dataset").options].map((option) => option.value);
-    if (!row && options.includes(name)) field("dataset").value = name;
-    if (row && row.dataset.decision) {
-      const groups = JSON.parse(row.dataset.groups);
-      field("dataset").value = row.dataset.dataset;
+    if (!check && options.includes(name)) field("dataset").value = name;
+    if (check && check.dataset.decision) {
+      const groups = JSON.parse(check.dataset.groups);
+      field("dataset").value = check.dataset.dataset;
       field("group").value = groups.length === 1 ? groups[0] : "";
       field("decision").value = "";
-      apply();
-      const card = document.getElementById(`card-${name}`);
-      [row, card].filter(Boolean).forEach((element) => element.classList.add("found"));
-      if (card) reveal(row);
-      reveal(card || row);
-    } else apply();
+      check.classList.add("found");
+    }
+    apply();
+    if (check && check.dataset.decision) reveal(check);
   };
 
   const key = (row, i) => {

@@ -1,0 +1,68 @@
+"""A session remembers what was asked, finds the family and the bound, and explains a failure."""
+
+from pathlib import Path
+
+import pytest
+
+from specfair import gates
+from specfair.audit import Audit
+from specfair.errors import UsageError
+from specfair.session import Case, Session, explain, snapshot, standard
+from specfair.stats import Estimate
+
+
+@pytest.fixture
+def session(measured: Audit) -> Session:
+    return Session(measured.settings, lambda _: None, audits={measured.settings: measured})
+
+
+def test_an_audit_is_made_once_for_each_settings(session: Session) -> None:
+    assert session.audit() is session.audit()
+    assert session.audit(lookahead="constant-3") is not session.audit()
+    assert session.audit(lookahead="constant-3") is session.audit(lookahead="constant-3")
+    with pytest.raises(UsageError, match="Did you mean 'lookahead'"):
+        session.audit(lookahed="constant-3")
+
+
+def test_a_family_is_corrected_together_and_the_member_is_returned(session: Session) -> None:
+    case = Case("imdb-queer", "evals/x.py::t[imdb-queer]", "imdb", "queer")
+    bound = gates.Bound("gain", 0.0)
+    alone = session.judge(session.audit().gains("imdb")["queer"], bound, case, "")
+    family = session.judge(session.audit().gains("imdb"), bound, case, "queer")
+    assert alone.value == family.value
+    assert family.p_holm >= alone.p_holm
+    stored = session.verdicts["evals/x.py::t[imdb-queer]", "gain"]
+    assert stored["reproduce"] == 'pytest "evals/x.py::t[imdb-queer]"'
+
+
+def test_strict_settings_make_strict_verdicts(measured: Audit) -> None:
+    from dataclasses import replace
+
+    strict = Session(replace(measured.settings, strict=True), lambda _: None)
+    wide = Estimate(0.0, -1.0, 1.0)
+    assert strict.judge(wide, gates.Bound("gain", 0.0), Case("c", "n"), "").failed
+    assert not Session(measured.settings, lambda _: None).judge(wide, gates.Bound("gain", 0.0), Case("c", "n"), "").failed
+
+
+def test_standard_asks_the_questions_of_the_evals(session: Session) -> None:
+    for stage in ("base", "imdb"):
+        standard(session, stage)
+    kinds = {v["gate"] for v in session.verdicts.values()}
+    assert kinds == {"gap", "ratio", "speedup", "confident_rejections", "gain", "widening"}
+    assert sum(v["gate"] == "gain" for v in session.verdicts.values()) == 3
+
+
+def test_a_snapshot_holds_what_was_measured_and_no_path(session: Session, tmp_path: Path) -> None:
+    audit = session.audit()
+    kept = snapshot(audit, audit.stages)
+    assert set(kept.counts) == {"base", "imdb"}
+    assert str(tmp_path.parent) not in str(kept.about)
+    assert len(kept.labels["prompt"]) == len(audit.prompts)
+
+
+def test_an_explanation_has_every_number(session: Session) -> None:
+    case = Case("imdb", "evals/x.py::t[imdb]", "imdb")
+    verdict = session.judge(session.audit().after("imdb").acceptance_rate.difference(), gates.Bound("gap", -0.5), case, "")
+    text = explain(verdict, case)
+    for part in ("expected", "actual", "evidence", "groups", "6 prompts", "alone", "evals/x.py::t[imdb]"):
+        assert part in text
