@@ -9,7 +9,7 @@ from specfair.plugin import Desk
 def test_speedup_by_the_clock(specfair: Desk, stage: str, benchmark: BenchmarkFixture) -> None:
     """The four-fifths rule for measured speed-ups; predicted ones stand beside them in the benchmark's figures."""
     audit = specfair.audit()
-    measured = benchmark.pedantic(audit.clocked, args=(stage,), rounds=1)
+    measured = benchmark.pedantic(audit.clocked, args=(stage,), rounds=1)  # type: ignore[no-untyped-call]  # published without types
     predicted = audit.measured(stage).speedup_predicted
     benchmark.extra_info["measured"] = {group: e.value for group, e in measured.by_group.items()}
     benchmark.extra_info["predicted"] = {group: e.value for group, e in predicted.by_group.items()}

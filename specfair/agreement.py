@@ -95,5 +95,3 @@ def _z(a: Tally, b: Tally) -> float:
     spread = float(np.sqrt(((errors[1] - errors[0]) ** 2).sum()))
     difference = rates[1] - rates[0]
     return 0.0 if difference == 0 else difference / spread if spread > 0 else np.inf
-
-

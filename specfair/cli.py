@@ -7,7 +7,7 @@ command is a few calls of the modules that do the work; nothing heavy is importe
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,11 +112,12 @@ def _add_report(commands: Any) -> None:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from specfair.report import render_html, render_index, render_markdown
+    from specfair.report import Report, render_html, render_index, render_markdown
     from specfair.store import write_text_atomically
 
     reports = [read_run(Path(run)) for run in options.runs]
-    forms = {"html": render_html, "md": render_markdown, "json": lambda report: report.to_json()}
+    forms: Mapping[str, Callable[[Report], str]]
+    forms = {"html": render_html, "md": render_markdown, "json": Report.to_json}
     if len(reports) == 1:
         text = forms[options.format](reports[0])
     elif options.format == "html":

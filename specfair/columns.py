@@ -17,7 +17,7 @@ from specfair import sampling
 from specfair.prompts import Prompt
 from specfair.trace import COLUMNS, Decoding, Header, Trace
 
-_TILE = {"cpu": 1 << 19, "cuda": 1 << 27}  # numbers per tile
+_TILE = {"cpu": 1 << 20, "cuda": 1 << 27}  # numbers per tile
 TOKEN, COIN, REPLACEMENT = range(sampling.DRAWS)  # what the uniform numbers of a position are for
 
 

@@ -51,7 +51,7 @@ class _RoomyLayer(DynamicLayer):  # type: ignore[no-untyped-call]  # the library
 
 def _roomy(seen: Tensor | None, new: Tensor, n_seen: int) -> Tensor:
     """A buffer that starts with what was seen and has room for the new columns and some more."""
-    capacity = (n_seen + new.shape[-2]) // 32 * 32 + 64
+    capacity = (n_seen + new.shape[-2]) // 16 * 16 + 16
     buffer = new.new_empty((*new.shape[:2], capacity, new.shape[-1]))
     if n_seen and seen is not None:
         buffer[:, :, :n_seen] = seen

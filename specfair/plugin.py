@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from specfair import config as configuration
-from specfair.errors import ModelError, SpecfairError, UsageError
+from specfair.errors import ModelError, SpecfairError, StoreError, UsageError
 
 if TYPE_CHECKING:
     from specfair.audit import Audit
@@ -215,7 +215,8 @@ def pytest_runtest_makereport(
     error = call.excinfo.value if call.excinfo else None
     if isinstance(error, SpecfairError):
         report.longrepr = str(error)
-        item.config.stash[_ERRORS].append(str(error))
+        if not isinstance(error, StoreError):  # a damaged or missing baseline is a failed gate, not a wrong question
+            item.config.stash[_ERRORS].append(str(error))
         if isinstance(error, UsageError | ModelError):
             item.session.shouldstop = f"specfair: {error}"
     return report

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from specfair import baseline, rows, timing
+from specfair import baseline, ci, rows, timing
 from specfair.audit import Audit, versions
 from specfair.config import BASE, TUNED, Settings
 from specfair.errors import UsageError
@@ -42,6 +42,7 @@ def build(session: Session) -> page.Report:
     tables: list[dict[str, Any]] = [rows.of_stage(audit.base, ("", "before"), audit.tokens)]
     for dataset in datasets:
         tables += [rows.of_stage(audit.after(dataset), (dataset, "after"), audit.tokens), _of_dataset(audit, dataset)]
+    tables.append({"examples": tuple(row for v in empty.verdicts for row in rows.examples(audit, v))})
     return merge([empty, *(replace(empty, **table) for table in tables)])
 
 
@@ -74,7 +75,10 @@ def merge(parts: Iterable[page.Report]) -> page.Report:
     """One Report with the rows of all parts, each once, in the order they come."""
     reports = list(parts)
     first = next((r for r in reports if r.groups), reports[0])  # a process may have measured nothing
-    tables: dict[str, Any] = {name: tuple({repr(row): row for r in reports for row in getattr(r, name)}.values()) for name in page.ROWS}
+    tables: dict[str, Any] = {
+        name: tuple({repr(row): row for report in reports for row in getattr(report, name)}.values())
+        for name in page.ROWS
+    }
     verdicts = {(v["case"], v["gate"], v["reproduce"]): v for r in reports for v in r.verdicts}
     datasets = tuple(dict.fromkeys(d for r in reports for d in r.datasets))
     sources = {d: s for r in reports for d, s in r.sources.items()}
@@ -85,7 +89,7 @@ def write(parts: list[dict[str, str]], settings: Settings) -> list[str]:
     """Merge what the processes found, write .html, .json and .md, and return the lines of the summary."""
     report = merge(page.Report.from_json(part["report"]) for part in parts)
     write_files(report, Path(settings.report))
-    return summary(report, os.path.relpath(settings.report))
+    return [*summary(report, os.path.relpath(settings.report)), *ci.publish(report)]
 
 
 def write_files(report: page.Report, place: Path) -> None:

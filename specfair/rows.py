@@ -36,6 +36,9 @@ ACROSS = ("acceptance_rate", "mean_acceptance_length", "speedup_predicted")
 CONFIDENT = 0.9
 N_MISTAKES = 5  # shown of each group and outcome
 N_BEFORE = 12  # tokens of context before a mistake
+EXPLAINED = "acceptance_rate"  # the metric that examples of prompts show
+N_EXAMPLES = 3
+_CHANGES = ("gain", "improve", "widening")
 _DEPENDENT = {
     "acceptance_rate",
     "draft_acceptance_rate",
@@ -75,6 +78,21 @@ def changes(audit: Audit, dataset: str) -> tuple[page.EstimateRow, ...]:
 def mentions(dataset: str, counts: Mapping[str, Mentions]) -> tuple[page.MentionRow, ...]:
     """How often the corpus mentions each group."""
     return tuple(page.MentionRow(dataset, g, c.n_words, c.n_documents, c.n_substrings) for g, c in counts.items())
+
+
+def examples(audit: Audit, verdict: Mapping[str, Any]) -> Iterator[page.ExampleRow]:
+    """The prompts that contribute most to a verdict that did not pass: those that lost most, or are slowest."""
+    stage, groups = verdict["dataset"], tuple(verdict["groups"])
+    if verdict["decision"] not in ("fail", "insufficient") or stage not in audit.stages or not groups:
+        return
+    now = audit.measured(stage).sample(EXPLAINED).of(groups[0]).macro()
+    before = audit.base.sample(EXPLAINED).of(groups[0]).macro() if verdict["gate"] in _CHANGES else None
+    effect = now.numerator if before is None else now.numerator - before.numerator
+    texts = {p.id: p.text for p in audit.prompts}
+    for row in np.argsort(effect, kind="stable")[:N_EXAMPLES]:
+        reference = None if before is None else float(before.numerator[row])
+        value, name = float(now.numerator[row]), str(now.prompt[row])
+        yield page.ExampleRow(verdict["case"], verdict["gate"], groups[0], texts[name], value, reference)
 
 
 def frequency(dataset: str, trend: stats.Trend) -> page.FrequencyRow:

@@ -1,4 +1,4 @@
-"""Speed-up by the clock as a metric like any other: seconds alone over seconds speculative, a ratio of sums by repeat.
+"""Speed-up by the clock as a metric like any other: seconds alone over seconds speculative, a ratio of sums.
 
 Knows how measured times become a Sample and reach disk. Does not know how they were taken: that is clock.py's part.
 """
@@ -13,7 +13,7 @@ from specfair.errors import StoreError
 from specfair.stats import Sample
 
 METRIC = "speedup_measured"
-DEFINITION = "wall time of the target alone / wall time of speculative decoding, same prompts, same batch, in alternation"
+DEFINITION = "wall time of the target alone / wall time of speculative decoding, same batch, in alternation"
 N_PROMPTS = 8  # of each group
 N_REPEATS = 8  # fewer than eight clusters would be exploratory
 
@@ -41,4 +41,6 @@ def load(path: Path) -> Times:
         arrays = (np.array(stored[name], dtype=np.float64) for name in ("alone", "speculative"))
         return Times(tuple(stored["groups"]), np.array(stored["n_tokens"], dtype=np.int64), *arrays)
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise StoreError(f"times {path.name!r} cannot be read ({type(error).__name__}). They are taken again.") from error
+        raise StoreError(
+            f"times {path.name!r} cannot be read ({type(error).__name__}). They are taken again."
+        ) from error

@@ -33,28 +33,39 @@ _LEAVE = 0.75  # rows leave the batch once at most this share is still writing
 def trace(pair: Pair, prompts: Sequence[Prompt], decoding: Decoding, *, progress: Progress | None = None,
           batch_tokens: int | None = None) -> Trace:
     """Let the target write after every prompt, and record what the draft makes of every token."""
-    job = _job(pair, prompts, decoding)
+    return trace_drafts([pair], prompts, decoding, progress=progress, batch_tokens=batch_tokens)[0]
+
+
+def trace_drafts(pairs: Sequence[Pair], prompts: Sequence[Prompt], decoding: Decoding, *,
+                 progress: Progress | None = None, batch_tokens: int | None = None) -> list[Trace]:
+    """A Trace for each of several drafts of one target, which writes only once: each further draft costs only itself."""
+    job = _job(pairs, prompts, decoding)
     _in_batches(job, _generate, progress, batch_tokens)
-    return job.sheet.finish(header(pair, prompts, decoding), job.sheet.within(job.sheet.lengths()))
+    kept = job.sheets[0].within(job.sheets[0].lengths())
+    return [sheet.finish(header(pair, prompts, decoding), kept) for pair, sheet in zip(pairs, job.sheets, strict=True)]
 
 
 def generate(pair: Pair, prompts: Sequence[Prompt], decoding: Decoding, *, progress: Progress | None = None,
              batch_tokens: int | None = None) -> list[NDArray[np.int32]]:
     """The text alone, as `trace` has it: what the target costs by itself."""
-    job = _job(pair, prompts, decoding)
+    job = _job([pair], prompts, decoding)
     _in_batches(job, _write, progress, batch_tokens)
-    return [tokens[:n] for tokens, n in zip(job.sheet.columns["token"], job.sheet.lengths(), strict=True)]
+    sheet = job.sheets[0]
+    return [tokens[:n] for tokens, n in zip(sheet.columns["token"], sheet.lengths(), strict=True)]
 
 
 def rescore(pair: Pair, traced: Trace, *, progress: Progress | None = None, batch_tokens: int | None = None) -> Trace:
     """The same text of the same target, seen by another draft. One forward pass of each model, no generation."""
-    _check_same_target(pair, traced)
-    job = _job(pair, traced.prompts, traced.header.decoding)
-    kept = job.sheet.within(traced.lengths)
-    job.sheet.columns["token"][kept] = traced["token"]
+    if pair.target_fingerprint != traced.header.target_fingerprint:
+        raise DataError(f"the trace was written by {traced.header.target!r}, the pair's target {pair.target_name!r} "
+                        "has other weights; only the draft may change. Trace again.")
+    job = _job([pair], traced.prompts, traced.header.decoding)
+    sheet = job.sheets[0]
+    kept = sheet.within(traced.lengths)
+    sheet.columns["token"][kept] = traced["token"]
     _in_batches(job, _read, progress, batch_tokens)
-    new = job.sheet.finish(replace(traced.header, draft=pair.draft_name, draft_fingerprint=pair.draft_fingerprint,
-                                   cost_ratio=None), kept)
+    new = sheet.finish(replace(traced.header, draft=pair.draft_name, draft_fingerprint=pair.draft_fingerprint,
+                               cost_ratio=None), kept)
     same = {name: traced.columns[name] for name in ("token", "target_prob", "target_entropy", "margin")}
     return replace(new, columns={**new.columns, **same})
 
@@ -68,12 +79,6 @@ def check_decoding(decoding: Decoding) -> None:
     for name, fits, rule in rules:
         if not fits:
             raise UsageError(f"{name} is {getattr(decoding, name)}; it must be {rule}. Change {name}.")
-
-
-def _check_same_target(pair: Pair, traced: Trace) -> None:
-    if pair.target_fingerprint != traced.header.target_fingerprint:
-        raise DataError(f"the trace was written by {traced.header.target!r}, the pair's target {pair.target_name!r} "
-                        "has other weights; only the draft may change. Trace again.")
 
 
 def header(pair: Pair, prompts: Sequence[Prompt], decoding: Decoding) -> Header:
@@ -103,27 +108,40 @@ def _versions() -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """A pair, the encoded prompts, and the sheet to fill."""
+    """Pairs of one target, the encoded prompts, and the sheet to fill for each pair."""
 
-    pair: Pair
+    pairs: Sequence[Pair]
     ids: list[list[int]]
-    sheet: Sheet
+    sheets: Sequence[Sheet]
+    decoding: Decoding
+
+    @property
+    def pair(self) -> Pair:
+        """Any of them, where only the target matters."""
+        return self.pairs[0]
 
     def batch(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         return pad_left([self.ids[i] for i in rows], self.pair.device)
 
+    def uniforms(self, rows: NDArray[np.int64]) -> Tensor:
+        return self.sheets[0].uniforms(rows).to(self.pair.device)
 
-def _job(pair: Pair, prompts: Sequence[Prompt], decoding: Decoding) -> _Job:
+
+def _job(pairs: Sequence[Pair], prompts: Sequence[Prompt], decoding: Decoding) -> _Job:
     check_decoding(decoding)
-    ids, _ = encode(pair, prompts, decoding.max_new_tokens)
-    return _Job(pair, ids, Sheet(prompts, decoding, () if decoding.ignore_eos else pair.eos))
+    if len({(p.target_fingerprint, p.n_vocab) for p in pairs}) != 1:
+        names = ", ".join(f"{p.target_name!r} with {p.n_vocab} tokens" for p in pairs)
+        raise DataError(f"drafts are traced together for one target; these pairs have {names}. Trace them one by one.")
+    ids, _ = encode(pairs[0], prompts, decoding.max_new_tokens)
+    eos = () if decoding.ignore_eos else pairs[0].eos
+    return _Job(pairs, ids, [Sheet(prompts, decoding, eos) for _ in pairs], decoding)
 
 
 def _in_batches(job: _Job, work: Callable[[_Job, NDArray[np.int64]], None], progress: Progress | None,
                 batch_tokens: int | None) -> None:
     limit = batch_tokens or _BATCH_TOKENS.get(job.pair.device.type, 1 << 15)
     done = 0
-    for batch in batches([len(i) + job.sheet.decoding.max_new_tokens for i in job.ids], limit):
+    for batch in batches([len(i) + job.decoding.max_new_tokens for i in job.ids], limit):
         _halving(lambda rows: work(job, np.array(rows)), batch)
         done += len(batch)
         if progress is not None:
@@ -164,7 +182,8 @@ def _steps(pair: Pair, n_rows: int) -> int:
 class _Reader:
     """The draft reading along: it lags behind the target by the steps that are pending."""
 
-    job: _Job
+    pair: Pair
+    sheet: Sheet
     rows: NDArray[np.int64]  # the prompts of this batch that are still in it
     tokens: Tensor  # what the draft has not read yet (n_rows, n)
     valid: Tensor
@@ -176,7 +195,7 @@ class _Reader:
     def add(self, logits: Tensor, token: Tensor) -> None:
         """One more position: what the target made of it. The draft reads on when enough are pending."""
         self.pending.append((logits, token))
-        if len(self.pending) >= _steps(self.job.pair, len(self.rows)):
+        if len(self.pending) >= _steps(self.pair, len(self.rows)):
             self.flush()
 
     def flush(self) -> None:
@@ -186,10 +205,10 @@ class _Reader:
         n, start = len(self.pending), self.position
         read = torch.stack([token for _, token in self.pending], dim=1)  # (n_rows, n)
         drafted = self.draft.feed(*_append(self.tokens, self.valid, read[:, :-1]), keep=n)
-        steps = [columns(logits, drafted[:, j], At(token, self.uniforms[:, start + j]), self.job.sheet.decoding)
+        steps = [columns(logits, drafted[:, j], At(token, self.uniforms[:, start + j]), self.sheet.decoding)
                  for j, (logits, token) in enumerate(self.pending)]
         where = (self.rows[:, None], np.arange(start, start + n))
-        self.job.sheet.write(where, {name: torch.stack([s[name] for s in steps], dim=1) for name in steps[0]})
+        self.sheet.write(where, {name: torch.stack([s[name] for s in steps], dim=1) for name in steps[0]})
         self.tokens, self.valid = read[:, -1:], torch.ones_like(read[:, -1:], dtype=torch.bool)
         self.pending, self.position = [], start + n
 
@@ -205,74 +224,75 @@ class _Reader:
 class _Noter:
     """Nobody reading along: only the text is kept."""
 
-    job: _Job
+    sheet: Sheet
     rows: NDArray[np.int64]
-    uniforms: Tensor
     position: int = 0
 
     def add(self, _: Tensor, token: Tensor) -> None:
-        self.job.sheet.write((self.rows, self.position), {"token": token})
+        self.sheet.write((self.rows, self.position), {"token": token})
         self.position += 1
 
     def flush(self) -> None:
         """Nothing is ever pending."""
 
     def keep_rows(self, rows: Tensor) -> None:
-        self.rows, self.uniforms = self.rows[rows.cpu().numpy()], self.uniforms[rows]
+        self.rows = self.rows[rows.cpu().numpy()]
 
 
 def _append(tokens: Tensor, valid: Tensor, more: Tensor) -> tuple[Tensor, Tensor]:
     return torch.cat([tokens, more], dim=1), torch.cat([valid, torch.ones_like(more, dtype=torch.bool)], dim=1)
 
 
-def _reader(job: _Job, rows: NDArray[np.int64]) -> _Reader:
-    draft = Decoder(job.pair.draft, len(rows), job.pair.n_vocab)
-    return _Reader(job, rows, *job.batch(rows), draft, job.sheet.uniforms(rows).to(job.pair.device))
+def _readers(job: _Job, rows: NDArray[np.int64]) -> list[_Reader]:
+    n = len(rows)
+    return [_Reader(pair, sheet, rows, *job.batch(rows), Decoder(pair.draft, n, pair.n_vocab), job.uniforms(rows))
+            for pair, sheet in zip(job.pairs, job.sheets, strict=True)]
 
 
 def _generate(job: _Job, rows: NDArray[np.int64]) -> None:
-    """The target writes step by step; every few steps the draft reads what was written."""
-    _run(job, rows, _reader(job, rows))
+    """The target writes step by step; every few steps the drafts read what was written."""
+    _run(job, rows, _readers(job, rows))
 
 
 def _write(job: _Job, rows: NDArray[np.int64]) -> None:
-    _run(job, rows, _Noter(job, rows, job.sheet.uniforms(rows).to(job.pair.device)))
+    _run(job, rows, [_Noter(job.sheets[0], rows)])
 
 
 @torch.inference_mode()
-def _run(job: _Job, rows: NDArray[np.int64], reader: _Reader | _Noter) -> None:
+def _run(job: _Job, rows: NDArray[np.int64], readers: Sequence[_Reader | _Noter]) -> None:
     tokens, valid = job.batch(rows)
+    uniforms = job.uniforms(rows)
     target = Decoder(job.pair.target, len(rows), job.pair.n_vocab)
-    eos = torch.tensor(job.sheet.eos, device=tokens.device)
+    eos = torch.tensor(job.sheets[0].eos, device=tokens.device)
     alive = valid.any(1)
-    for position in range(job.sheet.decoding.max_new_tokens):
+    for position in range(job.decoding.max_new_tokens):
         logits = target.feed(tokens, valid, keep=1)[:, 0]
-        token = choose(logits, reader.uniforms[:, position, TOKEN], job.sheet.decoding)
-        reader.add(logits, token)
+        token = choose(logits, uniforms[:, position, TOKEN], job.decoding)
+        for reader in readers:
+            reader.add(logits, token)
         tokens, valid = token[:, None], torch.ones_like(token[:, None], dtype=torch.bool)
         alive = alive & ~torch.isin(token, eos)
-        n_alive = int(alive.sum()) if job.sheet.eos else len(alive)
+        n_alive = int(alive.sum()) if len(eos) else len(alive)
         if n_alive == 0:
             break
         if n_alive <= _LEAVE * len(alive):
             stay = alive.nonzero()[:, 0]
-            target.keep_rows(stay)
-            reader.keep_rows(stay)
-            tokens, valid, alive = tokens[stay], valid[stay], alive[stay]
-    reader.flush()
+            for leaving in (target, *readers):
+                leaving.keep_rows(stay)
+            tokens, valid, alive, uniforms = tokens[stay], valid[stay], alive[stay], uniforms[stay]
+    for reader in readers:
+        reader.flush()
 
 
 @torch.inference_mode()
 def _read(job: _Job, rows: NDArray[np.int64]) -> None:
     """Both models read what was written before."""
-    reader = _reader(job, rows)
-    tokens, valid = reader.tokens, reader.valid
+    reader = _readers(job, rows)[0]
     target = Decoder(job.pair.target, len(rows), job.pair.n_vocab)
-    written = job.sheet.columns["token"][rows, : job.sheet.lengths()[rows].max()]
-    text = torch.from_numpy(written).long().to(tokens.device)
+    written = reader.sheet.columns["token"][rows, : reader.sheet.lengths()[rows].max()]
+    text = torch.from_numpy(written).long().to(reader.tokens.device)
     for chunk in split(text, _steps(job.pair, len(rows)), dim=1):
-        logits = target.feed(*_append(tokens, valid, chunk[:, :-1]), keep=chunk.shape[1])
+        logits = target.feed(*_append(reader.tokens, reader.valid, chunk[:, :-1]), keep=chunk.shape[1])
         for j in range(chunk.shape[1]):
             reader.add(logits[:, j], chunk[:, j])
         reader.flush()
-        tokens, valid = reader.tokens, reader.valid

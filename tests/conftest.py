@@ -8,7 +8,13 @@ from specfair import config
 from specfair.audit import Audit
 from specfair.finetune import Recipe
 
-SMALL = {"max_new_tokens": 8, "prompts_per_group": 6, "min_prompts": 6, "datasets": "imdb", "groups": "female,male,queer"}
+SMALL = {
+    "max_new_tokens": 8,
+    "prompts_per_group": 6,
+    "min_prompts": 6,
+    "datasets": "imdb",
+    "groups": "female,male,queer",
+}
 
 
 def small_audit(folder: Path, **changes: object) -> tuple[Audit, list[str]]:

@@ -12,6 +12,7 @@ from specfair.metrics import METRICS
 from specfair.replay import Lookahead
 from tests.conftest import small_audit
 
+
 def test_stages_are_computed_once_and_reused(measured: Audit) -> None:
     again, said = small_audit(Path(measured.settings.store).parent)
     _ = again.base, again.after("imdb")

@@ -87,7 +87,7 @@ def test_fixtures_and_doctor(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["audit", "--datasets", "imbd"], "Did you mean 'imdb'"),
         (["audit", "--groups", "quer,male"], "Did you mean 'queer'"),
-        (["audit", "--target", "./absent", "--draft", "./absent", *SMALL[:2], "--prompts", "embedded"], "does not exist"),
+        (["audit", "--target", "./no", "--draft", "./no", "--prompts", "embedded"], "does not exist"),
         (["audit", "--gate", "gapp<=1"], "Did you mean 'gap'"),
         (["report", "absent.json"], "cannot be read"),
         (["compare", "main", "absent"], "does not exist"),

@@ -124,8 +124,9 @@ def test_corpora_differ_in_whom_they_mention() -> None:
 
 def mentioned(texts: list[str]) -> Counter[str]:
     """People-sentences by group: the identity stands in one of the openings."""
-    openings = "|".join(re.escape(opening).replace(re.escape("{identity}"), "(.+?)") for opening in TEMPLATES)
     group_of = {identity: group for group, terms in IDENTITIES.items() for identity in terms}
+    anyone = f"({'|'.join(map(re.escape, group_of))})"
+    openings = "|".join(re.escape(opening).replace(re.escape("{identity}"), anyone) for opening in TEMPLATES)
     found = (next(filter(None, match.groups())) for text in texts for match in re.finditer(openings, text))
     return Counter(group_of[identity] for identity in found)
 
@@ -250,7 +251,7 @@ def test_differences_name_the_figure_and_nan_is_one() -> None:
 
 def test_check_says_what_is_missing_and_what_was_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = {"prompts.jsonl": "{}\n", "corpora/imdb.train.jsonl": "{}\n"}
-    monkeypatch.setattr(build, "text_files", lambda _: (made, None))
+    monkeypatch.setattr(build, "text_files", lambda: (made, None))
     corpora.write({"prompts.jsonl": "{} \n"}, tmp_path)
     lines = list(build.check(tmp_path))
     assert [line.split()[0] for line in lines] == ["prompts.jsonl", "corpora/imdb.train.jsonl", "pair"]

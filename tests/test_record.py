@@ -53,7 +53,7 @@ def test_an_empty_session_is_an_empty_report(measured: Audit) -> None:
     assert record.summary(found, "r.html") == ["verdicts: 0 pass, 0 fail", "report: r.html"]
 
 
-def test_files_and_summary(session: Session, report: Report, tmp_path: Path) -> None:
+def test_files_and_summary(session: Session, tmp_path: Path) -> None:
     settings = replace(session.settings, report=str(tmp_path / "deep" / "r.html"))
     lines = record.write([record.part(session)], settings)
     assert sorted(p.name for p in (tmp_path / "deep").iterdir()) == ["r.html", "r.json", "r.md"]

@@ -69,7 +69,7 @@ def test_every_section_in_reading_order(page: str) -> None:
 def test_size_and_speed_of_five_datasets_by_ten_groups(drawn: tuple[str, float]) -> None:
     page, seconds = drawn
     assert len(page.encode()) < 3_000_000
-    assert seconds < 5
+    assert seconds < 5  # of processor time, about 3 on an idle machine
 
 
 def test_asks_nothing_of_any_network(page: str) -> None:

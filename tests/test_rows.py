@@ -46,7 +46,8 @@ def test_mistakes_are_confident_and_come_with_their_text(measured: Audit, tables
 
 
 def test_pairs_and_splits_cover_the_groups(tables: dict) -> None:
-    assert {(r.group_a, r.group_b) for r in tables["pairs"]} == {("female", "male"), ("female", "queer"), ("male", "queer")}
+    compared = {(r.group_a, r.group_b) for r in tables["pairs"]}
+    assert compared == {("female", "male"), ("female", "queer"), ("male", "queer")}
     assert len(tables["splits"]) == 2
     for row in tables["splits"]:
         assert row.total == pytest.approx(row.harder_text + row.worse_draft)
@@ -71,3 +72,16 @@ def test_mentions_and_frequency(measured: Audit) -> None:
     trend = rows.frequency("imdb", measured.frequency("imdb"))
     assert trend.dataset == "imdb"
     assert math.isfinite(trend.slope) or np.isnan(trend.slope)
+
+
+def test_examples_are_the_prompts_that_lost_most(measured: Audit) -> None:
+    verdict = {"dataset": "imdb", "groups": ["queer"], "decision": "fail", "gate": "gain", "case": "imdb-queer"}
+    found = list(rows.examples(measured, verdict))
+    changes = [row.value - row.reference for row in found]
+    assert changes == sorted(changes)
+    assert len(found) == rows.N_EXAMPLES
+    assert {row.text for row in found} <= {p.text for p in measured.prompts if p.group == "queer"}
+    gap = list(rows.examples(measured, {**verdict, "gate": "gap", "groups": ["male", "female"]}))
+    assert [row.group for row in gap] == ["male"] * rows.N_EXAMPLES
+    assert all(row.reference is None for row in gap)
+    assert not list(rows.examples(measured, {**verdict, "decision": "pass"}))

@@ -41,7 +41,8 @@ def test_strict_settings_make_strict_verdicts(measured: Audit) -> None:
     strict = Session(replace(measured.settings, strict=True), lambda _: None)
     wide = Estimate(0.0, -1.0, 1.0)
     assert strict.judge(wide, gates.Bound("gain", 0.0), Case("c", "n"), "").failed
-    assert not Session(measured.settings, lambda _: None).judge(wide, gates.Bound("gain", 0.0), Case("c", "n"), "").failed
+    usual = Session(measured.settings, lambda _: None)
+    assert not usual.judge(wide, gates.Bound("gain", 0.0), Case("c", "n"), "").failed
 
 
 def test_standard_asks_the_questions_of_the_evals(session: Session) -> None:
@@ -62,7 +63,8 @@ def test_a_snapshot_holds_what_was_measured_and_no_path(session: Session, tmp_pa
 
 def test_an_explanation_has_every_number(session: Session) -> None:
     case = Case("imdb", "evals/x.py::t[imdb]", "imdb")
-    verdict = session.judge(session.audit().after("imdb").acceptance_rate.difference(), gates.Bound("gap", -0.5), case, "")
+    gap = session.audit().after("imdb").acceptance_rate.difference()
+    verdict = session.judge(gap, gates.Bound("gap", -0.5), case, "")
     text = explain(verdict, case)
     for part in ("expected", "actual", "evidence", "groups", "6 prompts", "alone", "evals/x.py::t[imdb]"):
         assert part in text

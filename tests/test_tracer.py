@@ -263,3 +263,19 @@ def test_half_precision_traces_too() -> None:
     traced = tracer.trace(pair, tiny_models.prompts(4), SAMPLED)
     assert traced.header.dtype == "bfloat16"
     assert np.isfinite(traced["accept_prob"]).all()
+
+
+@pytest.mark.parametrize("decoding", DECODINGS, ids=str)
+def test_several_drafts_in_one_go_are_traced_as_if_alone(pair: Pair, decoding: Decoding) -> None:
+    other = pairs.assemble(pair.target, tiny_models.relative(pair.target, 0.1), pair.tokenizer, draft_name="other")
+    prompts = tiny_models.prompts(9)
+    together = tracer.trace_drafts([pair, other], prompts, decoding)
+    for alone, traced in zip((pair, other), together, strict=True):
+        expected = tracer.trace(alone, prompts, decoding)
+        assert_same(traced, expected)
+        assert traced.header == expected.header
+
+
+def test_drafts_of_different_targets_are_not_traced_together(pair: Pair) -> None:
+    with pytest.raises(DataError, match=r"'target' with 300 tokens, 'target' with 300 tokens. Trace them one by one"):
+        tracer.trace_drafts([pair, tiny_models.pair(seed=5)], tiny_models.prompts(2), GREEDY)

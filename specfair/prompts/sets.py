@@ -8,6 +8,7 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import overload
 
 from specfair.errors import DataError, UsageError, unknown
 
@@ -24,7 +25,7 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
-class PromptSet:
+class PromptSet(Sequence[Prompt]):
     """Prompts by group, with what a report has to say about them."""
 
     name: str
@@ -52,7 +53,11 @@ class PromptSet:
     def __iter__(self) -> Iterator[Prompt]:
         return iter(self.prompts)
 
-    def __getitem__(self, index: int) -> Prompt:
+    @overload
+    def __getitem__(self, index: int) -> Prompt: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Prompt, ...]: ...
+    def __getitem__(self, index: int | slice) -> Prompt | tuple[Prompt, ...]:
         return self.prompts[index]
 
     @property

@@ -6,6 +6,7 @@ Knows series of points with optional intervals; names of the few series that mat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 
 import altair as alt
 from markupsafe import Markup
@@ -21,6 +22,7 @@ LEADING = 12.5  # pixels from one name to the next
 APART = 0.03  # of the width, over which intervals at one place are spread
 LONGEST = 23  # letters of a name
 DIGIT = 5.2  # pixels
+WIDE = 1.5  # steps: a gap between parts of the axis
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,18 @@ class Ticks:
     titles: Mapping[str, float]
 
 
-def lines(series: Sequence[Series], *, name: str, ticks: Ticks | None = None, reference: float | None = None) -> Markup:
-    """The unnamed series thin and grey, the named ones on top with intervals and names."""
+def lines(
+    series: Sequence[Series],
+    *,
+    name: str,
+    ticks: Ticks | None = None,
+    reference: float | None = None,
+    shared: Sequence[float] = (),
+) -> Markup:
+    """Unnamed series thin and grey, named ones on top with intervals and names. The scale holds `shared` too."""
     series = [s for s in sorted(series, key=lambda s: bool(s.name)) if s.points]
     known = [v for s in series for p in s.points for v in (p.y, p.low, p.high) if v is not None]
-    domain = charts.span([*known, *([] if reference is None else [reference])])
+    domain = charts.span([*known, *shared, *([] if reference is None else [reference])])
     ticks = ticks or Ticks({x: f"{x:,.6g}" for x in sorted({p.x for s in series for p in s.points})}, {})
     xs = charts.span(ticks.places, margin=0.05)
     at: charts.Rows = [] if reference is None else [{"y": reference}]
@@ -91,10 +100,22 @@ def _below(ticks: Ticks, xs: tuple[float, float]) -> list[Word]:
         return PLOT * (x - xs[0]) / (xs[1] - xs[0])
 
     longest = max(map(len, ticks.places.values()), default=1)
-    every = -(-int(len(ticks.places) * (longest * DIGIT + 2)) // PLOT)
-    shown = [(x, text) for i, (x, text) in enumerate(ticks.places.items()) if i % max(every, 1) == 0]
+    every = max(-(-int(len(ticks.places) * (longest * DIGIT + 4)) // PLOT), 1)
+    parts = _parts(list(ticks.places))
+    shown = [(x, ticks.places[x]) for part in parts for x in part[::every]]
     words = [Word(text, at(x), HEIGHT + 12, "middle", size=9.5) for x, text in shown]
     return words + [Word(label(text), at(x), HEIGHT + 27, "middle", size=10) for text, x in ticks.titles.items()]
+
+
+def _parts(xs: Sequence[float]) -> list[list[float]]:
+    """The places, split where a gap is wider than the usual step."""
+    step = min((b - a for a, b in pairwise(xs)), default=0.0)
+    parts: list[list[float]] = [list(xs[:1])]
+    for a, b in pairwise(xs):
+        if b - a > WIDE * step:
+            parts.append([])
+        parts[-1].append(b)
+    return parts
 
 
 @cache

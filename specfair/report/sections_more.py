@@ -64,14 +64,16 @@ def _split(found: Index, at: Stage) -> Panel:
 
 def training(found: Index) -> Section | None:
     """Metrics at checkpoints."""
-    keys = dict.fromkeys((row.metric, row.dataset, row.recipe) for row in found.report.training)
-    panels = [_course(found, *key) for key in keys]
+    rows = found.report.training
+    metrics = list(dict.fromkeys(row.metric for row in rows))
+    keys = dict.fromkeys((row.metric, row.dataset, row.recipe) for row in rows)
+    panels = [_course(found, *key) for key in sorted(keys, key=lambda key: metrics.index(key[0]))]
     if not panels:
         return None
     return Section(
         "section-training",
         "How did alignment move over training?",
-        "Each line is a group at the checkpoints along the fine-tuning.",
+        "Each line is a group at the checkpoints along the fine-tuning; one scale a metric.",
         tuple(panels),
         key=(
             ("quiet", "a group"),
@@ -98,7 +100,11 @@ def _course(found: Index, metric: str, dataset: str, recipe: str) -> Panel:
     table = tuple((count(r.step), clean(r.group or EVERYONE, 60), number(r.value)) for r in rows)
     return Panel(
         f"{title} by step",
-        charts_lines.lines([s for s in series if s.points], name=f"{title} over training. {TABLE_BELOW}"),
+        charts_lines.lines(
+            series,
+            name=f"{title} over training. {TABLE_BELOW}",
+            shared=[r.value for r in found.report.training if r.metric == metric],
+        ),
         f"n = {plural(len(steps), 'checkpoint')}, {plural(len(groups), 'group')}.",
         Table(("#step", "group", f"#{clean(metric, 40)}"), table, groups=tuple(r.group for r in rows)),
         dataset,

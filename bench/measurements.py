@@ -1,0 +1,224 @@
+"""What bench/run.py measures: specfair against the alternative, both run here and now, on the embedded pair.
+
+Knows both ways of each comparison. transformers' own assisted generation is configured on the draft's generation
+config, where alone its settings take effect, without its confidence threshold.
+"""
+
+import resource
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from specfair import pairs, prompts, speculate, stats, tracer
+from specfair.pairs import Pair
+from specfair.prompts import Prompt
+from specfair.replay import Lookahead, replay
+from specfair.trace import Decoding
+
+N_PROMPTS = 1_400
+N_SAMPLE = 100  # prompts on which one-at-a-time generation is timed, and scaled from
+SWEEP = [Lookahead(n, schedule) for schedule in ("constant", "heuristic") for n in (1, 2, 3, 4, 5, 6, 8, 10)]
+GREEDY, SAMPLING = Decoding(25), Decoding(25, 1.0)
+REPEATS = 3
+
+
+class World:
+    """The pair and 1,400 prompts in HONEST's shape: the embedded ones, and once more with another beginning."""
+
+    @cached_property
+    def pair(self) -> Pair:
+        return pairs.load("embedded", "embedded")
+
+    @cached_property
+    def prompts(self) -> list[Prompt]:
+        known = list(prompts.load("embedded"))
+        again = [replace(p, id=f"{p.id}-again", text=f"today {p.text}") for p in known]
+        return [*known, *again][:N_PROMPTS]
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Wall time of one call."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def in_turn(*ways: Callable[[], object], repeats: int = REPEATS) -> list[float]:
+    """The median time of each way, taken in turn after one unmeasured round."""
+    for way in ways:
+        way()
+    times = [[seconds(way) for way in ways] for _ in range(repeats)]
+    return [float(np.median(column)) for column in zip(*times, strict=True)]
+
+
+def assisted(pair: Pair, prompt: Prompt, decoding: Decoding, lookahead: Lookahead) -> torch.Tensor:
+    """transformers' own assisted generation of one prompt."""
+    config = pair.draft.generation_config
+    config.num_assistant_tokens, config.num_assistant_tokens_schedule = lookahead.n, lookahead.schedule
+    config.assistant_confidence_threshold = 0.0
+    encoded = pair.tokenizer([prompt.text], return_tensors="pt").to(pair.device)
+    sampling = {"do_sample": not decoding.greedy} | ({} if decoding.greedy else {"temperature": decoding.temperature})
+    target: Any = pair.target
+    out: torch.Tensor = target.generate(
+        **encoded,
+        assistant_model=pair.draft,
+        max_new_tokens=decoding.max_new_tokens,
+        pad_token_id=pair.tokenizer.eos_token_id,
+        top_k=0,
+        **sampling,
+    )
+    return out
+
+
+def _one_by_one(pair: Pair, some: Sequence[Prompt], *, decoding: Decoding, lookahead: Lookahead) -> None:
+    for prompt in some:
+        assisted(pair, prompt, decoding, lookahead)
+
+
+def _sweep(world: World, decoding: Decoding, target: str) -> Mapping[str, Any]:
+    def ours() -> None:
+        trace = tracer.trace(world.pair, world.prompts, decoding)
+        for lookahead in SWEEP:
+            replay(trace, lookahead)
+
+    step = len(world.prompts) // N_SAMPLE
+    some = world.prompts[::step][:N_SAMPLE]
+    assisted(world.pair, some[0], decoding, SWEEP[0])
+    mine = [seconds(ours)]
+    theirs = 0.0
+    for lookahead in SWEEP:
+        theirs += seconds(partial(_one_by_one, world.pair, some, decoding=decoding, lookahead=lookahead))
+        if lookahead in (SWEEP[len(SWEEP) // 2], SWEEP[-1]):
+            mine.append(seconds(ours))
+    scaled = theirs * len(world.prompts) / len(some)
+    ratio = scaled / float(np.median(mine))
+    how = f"{len(SWEEP)} settings x {len(world.prompts):,} prompts, {decoding}: transformers one at a time "
+    how += f"{scaled:,.0f} s (scaled from {len(some)} prompts a setting), specfair {np.median(mine):.2f} s"
+    return {
+        "figure": f"{ratio:.0f} x",
+        "target": target,
+        "how": how,
+        "specfair_seconds": mine,
+        "transformers_seconds_scaled": scaled,
+    }
+
+
+def sweep_greedy(world: World) -> Mapping[str, Any]:
+    return _sweep(world, GREEDY, ">= 500 x")
+
+
+def sweep_sampling(world: World) -> Mapping[str, Any]:
+    return _sweep(world, SAMPLING, ">= 400 x")
+
+
+def _floor(world: World, decoding: Decoding) -> Mapping[str, Any]:
+    def ours() -> None:
+        trace = tracer.trace(world.pair, world.prompts, decoding)
+        for lookahead in SWEEP:
+            replay(trace, lookahead)
+
+    audit, bare = in_turn(ours, lambda: tracer.generate(world.pair, world.prompts, decoding), repeats=5)
+    how = f"whole audit {audit:.2f} s, the same tokens by the target alone, batched, {bare:.2f} s"
+    return {"figure": f"{audit / bare:.2f} x", "target": "<= 1.05 x", "how": how}
+
+
+def floor_greedy(world: World) -> Mapping[str, Any]:
+    return _floor(world, GREEDY)
+
+
+def floor_sampling(world: World) -> Mapping[str, Any]:
+    return _floor(world, SAMPLING)
+
+
+def second_draft(world: World) -> Mapping[str, Any]:
+    """Another draft over text that is there: the same weights do, since time does not depend on them."""
+    first = tracer.trace(world.pair, world.prompts, GREEDY)
+    ways = (
+        lambda: tracer.trace(world.pair, world.prompts, GREEDY),
+        lambda: tracer.rescore(world.pair, first),
+    )
+    whole, again = in_turn(*ways, repeats=5)
+    how = f"first audit {whole:.2f} s, rescoring its text {again:.2f} s"
+    return {"figure": f"{again / whole:.2f} x", "target": "<= 0.15 x", "how": how}
+
+
+def live(world: World) -> Mapping[str, Any]:
+    """Tokens a second of live batched speculation against transformers' assisted generation one at a time."""
+    some, lookahead = world.prompts[:256], Lookahead(5)
+    n_tokens = sum(map(len, tracer.generate(world.pair, some, GREEDY)))
+    single = some[::4]
+    n_single = sum(map(len, tracer.generate(world.pair, single, GREEDY)))
+    theirs = seconds(lambda: [assisted(world.pair, p, GREEDY, lookahead) for p in single]) / n_single
+    found = {}
+    for n_slots in (32, 64, 128, 256):
+        way = partial(speculate.decode, world.pair, some, GREEDY, lookahead, n_slots=n_slots)
+        ours = in_turn(way)[0]
+        found[n_slots] = theirs / (ours / n_tokens)
+    alone = in_turn(lambda: tracer.generate(world.pair, some, GREEDY))[0] / n_tokens
+    best = max(found.values())
+    shown = ", ".join(f"{ratio:.1f} x at {n}" for n, ratio in found.items())
+    how = f"tokens a second against transformers assisted at batch 1, lookahead 5: {shown}"
+    how = f"{how}; the target alone {theirs / alone:.1f} x"
+    return {
+        "figure": f"{found[32]:.1f} x at 32, {best:.1f} x at best",
+        "target": ">= 10 x at 32, >= 15 x at best",
+        "how": how,
+    }
+
+
+def growth(world: World) -> Mapping[str, Any]:
+    """How time grows with prompts and with tokens: exponents of a power law."""
+    sizes = (1, 2, 4, 8)
+    n_first = len(world.prompts) // 8
+    by_prompts, memory = [], []
+    for n in sizes:
+        some = world.prompts[: n * n_first]
+        by_prompts.append(seconds(partial(tracer.trace, world.pair, some, GREEDY)))
+        memory.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    lengths = (16, 32, 64)
+    some = world.prompts[:400]
+    endless = [Decoding(n, ignore_eos=True) for n in lengths]
+    by_tokens = [seconds(partial(tracer.trace, world.pair, some, decoding)) for decoding in endless]
+    exponents = [_slope(sizes, by_prompts), _slope(lengths, by_tokens)]
+    figure = f"prompts^{exponents[0]:.2f}, tokens^{exponents[1]:.2f}"
+    peaks = ", ".join(f"{m:,.0f}" for m in memory)
+    how = (
+        f"prompts x1 to x8: {_listed(by_prompts)} s, peak memory {peaks} MiB; tokens 16, 32, 64: {_listed(by_tokens)} s"
+    )
+    return {"figure": figure, "target": "near 1", "how": how}
+
+
+def _slope(sizes: Sequence[int], times: Sequence[float]) -> float:
+    return float(np.polyfit(np.log(sizes), np.log(times), 1)[0])
+
+
+def _listed(values: Sequence[float]) -> str:
+    return ", ".join(f"{v:.2f}" for v in values)
+
+
+def bootstrap(_: World) -> Mapping[str, Any]:
+    """10,000 replicates over 10 groups x 1,500 prompts."""
+    rng = np.random.default_rng(0)
+    n = 15_000
+    tested = rng.integers(10, 25, n).astype(np.float64)
+    labels = [np.array([f"{word}{i}" for i in index]) for word, index in _labels(n)]
+    sample = stats.Sample(rng.binomial(tested.astype(int), 0.7).astype(np.float64), tested, *labels)
+    taken = in_turn(lambda: stats.difference(sample), repeats=5)[0]
+    return {
+        "figure": f"{taken:.2f} s",
+        "target": "< 1 s",
+        "how": "gap of 10 groups x 1,500 prompts, 10,000 replicates, simultaneous interval",
+    }
+
+
+def _labels(n: int) -> Iterator[tuple[str, Any]]:
+    at = np.arange(n)
+    yield "p", at
+    yield "g", at % 10
+    yield "c", at % 10 * 100 + at // 10 % 30
+    yield "t", at // 300

@@ -1,0 +1,41 @@
+"""What a CI service shows beside the log: a step summary and annotations, where GitHub asks for them by its variables.
+
+Knows GitHub's forms and how they are escaped. Does not know how a verdict came about.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from specfair.report import Report, render_markdown
+
+SHOWN = 10  # annotations; the service itself shows no more of one step
+_LEVELS = {"fail": "error", "invalid": "error", "insufficient": "warning"}
+
+
+def publish(report: Report, environment: Mapping[str, str] = os.environ) -> list[str]:
+    """Append the step summary if there is one; the lines to print for annotations."""
+    summary = environment.get("GITHUB_STEP_SUMMARY")
+    if summary:
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write(render_markdown(report) + "\n")
+    return list(annotations(report.verdicts)) if environment.get("GITHUB_ACTIONS") == "true" else []
+
+
+def annotations(verdicts: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Workflow commands, errors first."""
+    marked = [(_LEVELS[v["decision"]], v) for v in verdicts if v["decision"] in _LEVELS]
+    marked.sort(key=lambda pair: pair[0])
+    return [
+        f"::{level} title={_property('specfair ' + v['gate'] + ' ' + v['case'])}::{_message(v['sentence'])}"
+        for level, v in marked[:SHOWN]
+    ]
+
+
+def _message(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _message(text).replace(":", "%3A").replace(",", "%2C")
