@@ -46,8 +46,9 @@ class Times:
         return dict(zip(self.groups, zip(values, lows, highs, strict=True), strict=True))
 
 
-def clock(pair: Pair, prompts: Sequence[Prompt], decoding: Decoding, lookahead: Lookahead | int, *,
-          n_repeats: int = 5) -> Times:
+def clock(
+    pair: Pair, prompts: Sequence[Prompt], decoding: Decoding, lookahead: Lookahead | int, *, n_repeats: int = 5
+) -> Times:
     """Time both ways of writing the same prompts, group by group in alternation, after one unmeasured round of each."""
     if n_repeats < 2:
         raise UsageError(f"n_repeats is {n_repeats}; an interval needs at least 2. Use 2 or more.")
@@ -59,8 +60,10 @@ def clock(pair: Pair, prompts: Sequence[Prompt], decoding: Decoding, lookahead: 
     seconds = np.zeros((n_repeats, len(groups), 2))
     for repeat in range(n_repeats):
         for place, members in enumerate(of):
-            ways: list[Callable[[], object]] = [partial(generate, pair, members, decoding),
-                                                partial(decode, pair, members, decoding, lookahead)]
+            ways: list[Callable[[], object]] = [
+                partial(generate, pair, members, decoding),
+                partial(decode, pair, members, decoding, lookahead),
+            ]
             for way in (0, 1) if repeat % 2 == 0 else (1, 0):
                 seconds[repeat, place, way] = _seconds(pair.device, ways[way])
     return Times(groups, n_tokens, seconds[:, :, 0], seconds[:, :, 1])

@@ -77,8 +77,13 @@ def _tile(target: Tensor, draft: Tensor, at: At, decoding: Decoding) -> dict[str
     entropy = _log_normaliser(target, best, best_prob) - torch.linalg.vecdot(plain_target, target)
     cross_entropy = _log_normaliser(draft, first, first_prob) - torch.linalg.vecdot(plain_target, draft)
     divergence = (cross_entropy - entropy).clamp(min=0.0)
-    found = {"token": at.token, "overlap": sampling.overlap(plain_target, plain_draft),
-             "target_entropy": entropy.clamp(min=0.0), "kl": divergence, "margin": best_prob - second_prob}
+    found = {
+        "token": at.token,
+        "overlap": sampling.overlap(plain_target, plain_draft),
+        "target_entropy": entropy.clamp(min=0.0),
+        "kl": divergence,
+        "margin": best_prob - second_prob,
+    }
     if decoding.greedy:
         accept = torch.where(divergence.isfinite(), (first == at.token).float(), torch.nan)
         return found | _proposed(plain_target, plain_draft, at.token, first, accept)
@@ -106,9 +111,13 @@ def _propose(target: Tensor, draft: Tensor, at: At, accept: Tensor) -> Tensor:
 def _proposed(target: Tensor, draft: Tensor, token: Tensor, proposal: Tensor, accept: Tensor) -> dict[str, Tensor]:
     """A rejected proposal is never the token: what replaces it is drawn where the draft gives too little."""
     return {
-        "target_prob": sampling.at(target, token), "draft_prob": sampling.at(draft, token), "accept_prob": accept,
-        "proposal": proposal, "proposal_target_prob": sampling.at(target, proposal),
-        "proposal_draft_prob": sampling.at(draft, proposal), "accepted": (proposal == token) & accept.isfinite(),
+        "target_prob": sampling.at(target, token),
+        "draft_prob": sampling.at(draft, token),
+        "accept_prob": accept,
+        "proposal": proposal,
+        "proposal_target_prob": sampling.at(target, proposal),
+        "proposal_draft_prob": sampling.at(draft, proposal),
+        "accepted": (proposal == token) & accept.isfinite(),
     }
 
 
@@ -131,7 +140,9 @@ class Sheet:
         self.columns = {name: np.zeros(shape, kind) for name, kind in COLUMNS.items()}
 
     def uniforms(self, rows: NDArray[np.int64]) -> Tensor:
-        """(n_rows, max_new_tokens, draws)"""
+        """(n_rows, max_new_tokens, draws); nothing is drawn under greedy decoding."""
+        if self.decoding.greedy:
+            return torch.zeros((len(rows), self.decoding.max_new_tokens, sampling.DRAWS))
         names = [self.prompts[i].id for i in rows]
         return torch.from_numpy(sampling.uniforms(self.decoding.seed, names, self.decoding.max_new_tokens))
 

@@ -45,8 +45,11 @@ class _RoomyLayer(DynamicLayer):  # type: ignore[no-untyped-call]  # the library
     def join(self, other: "_RoomyLayer") -> None:
         """The other's rows below these, both ending at the same column."""
         width = max(self.get_seq_length(), other.get_seq_length())
-        self.keys, self.values, self.room = (_joined(self.keys, other.keys, width),
-                                             _joined(self.values, other.values, width), None)
+        self.keys, self.values, self.room = (
+            _joined(self.keys, other.keys, width),
+            _joined(self.values, other.values, width),
+            None,
+        )
 
 
 def _roomy(seen: Tensor | None, new: Tensor, n_seen: int) -> Tensor:
@@ -64,10 +67,10 @@ def _joined(first: Tensor | None, second: Tensor | None, width: int) -> Tensor:
 
 
 def _taken(states: Any, rows: Tensor | None, columns: Tensor | None) -> Tensor:
-    taken: Tensor = states if rows is None else states[rows]
+    taken: Tensor = states if rows is None else states[rows.to(states.device)]
     if columns is None:
         return taken
-    return taken.gather(2, columns[:, None, :, None].expand(-1, taken.shape[1], -1, taken.shape[-1]))
+    return taken.gather(2, columns.to(states.device)[:, None, :, None].expand(-1, taken.shape[1], -1, taken.shape[-1]))
 
 
 class Decoder:
@@ -94,24 +97,31 @@ class Decoder:
 
         Where `valid` is False the token is padding: nothing will ever attend to it.
         """
+        home = self.mask.device  # of this model: with a device map, target and draft may live apart
         valid = torch.ones_like(tokens, dtype=torch.bool) if valid is None else valid
-        ahead = valid.cumsum(-1)
-        inputs: dict[str, Any] = {"attention_mask": (mask := torch.cat([self.mask, valid], dim=1)).long()}
+        ahead = valid.to(home).cumsum(-1)
+        mask = torch.cat([self.mask, valid.to(home)], dim=1)
+        inputs: dict[str, Any] = {"attention_mask": mask.long()}
         if self._positions:
             inputs["position_ids"] = (self.lengths[:, None] + ahead - 1).clamp(min=0)
         if self._keeps:
             inputs["logits_to_keep"] = keep
-        output = self.model(input_ids=tokens, past_key_values=self.cache, use_cache=True, return_dict=True, **inputs)
+        output = self.model(
+            input_ids=tokens.to(home), past_key_values=self.cache, use_cache=True, return_dict=True, **inputs
+        )
         self.mask, self.lengths = mask, self.lengths + ahead[:, -1]
         if self.cache.get_seq_length() != mask.shape[1]:
-            raise ModelError(f"model of type {self.model.config.model_type!r} does not keep one cache column per "
-                             "token, so rejected tokens cannot be taken back. Choose an attention-only model.")
+            raise ModelError(
+                f"model of type {self.model.config.model_type!r} does not keep one cache column per token, "
+                "so rejected tokens cannot be taken back. Choose an attention-only model."
+            )
         logits: Tensor = output.logits[:, -keep:, : self.n_vocab]
-        return logits.float()
+        return logits.to(tokens.device, torch.float32)
 
     def take_back(self, kept: Tensor) -> None:
         """Of the last columns, hide those where `kept` (n_rows, n) is False."""
         self.holes = True
+        kept = kept.to(self.mask.device)
         n = kept.shape[1]
         last = self.mask[:, -n:]
         self.lengths = self.lengths - (last & ~kept).sum(-1)
@@ -119,6 +129,7 @@ class Decoder:
 
     def keep_rows(self, rows: Tensor) -> None:
         """Only these rows (indices) stay in the batch."""
+        rows = rows.to(self.mask.device)
         self.mask, self.lengths = self.mask[rows], self.lengths[rows]
         for layer in self.layers:
             layer.take(rows, None)

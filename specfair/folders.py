@@ -52,8 +52,10 @@ def _from_hub(source: Source, role: str) -> Path:
         return _complete(_snapshot(name, revision, source, offline=True), source)
     except (OSError, ValueError, ModelError) as error:
         if constants.HF_HUB_OFFLINE:
-            raise ModelError(f"{role} {source.name!r} is not complete in the hub cache ({brief(error)}) and "
-                             "HF_HUB_OFFLINE is set. Unset it once to download, or give a folder.") from error
+            raise ModelError(
+                f"{role} {source.name!r} is not complete in the hub cache ({brief(error)}) and "
+                "HF_HUB_OFFLINE is set. Unset it once to download, or give a folder."
+            ) from error
     return _download(name, revision, source)
 
 
@@ -63,22 +65,33 @@ def _download(name: str, revision: str, source: Source) -> Path:
     try:
         return _complete(_snapshot(name, revision, source, offline=False), source)
     except (OSError, ValueError, HfHubHTTPError) as error:
-        raise ModelError(f"model {source.name!r} cannot be fetched from the hub: {brief(error)} "
-                         "Check the name, the revision and the network, or give a folder.") from error
+        raise ModelError(
+            f"model {source.name!r} cannot be fetched from the hub: {brief(error)} "
+            "Check the name, the revision and the network, or give a folder."
+        ) from error
 
 
 def _snapshot(name: str, revision: str, source: Source, *, offline: bool) -> Path:
     from huggingface_hub import snapshot_download
 
     files = [*_FILES, *["*.bin"] * source.allow_pickle]
-    return Path(snapshot_download(name, revision=revision or None, allow_patterns=files,
-                                  ignore_patterns=list(_NOT_NEEDED), local_files_only=offline))
+    return Path(
+        snapshot_download(
+            name,
+            revision=revision or None,
+            allow_patterns=files,
+            ignore_patterns=list(_NOT_NEEDED),
+            local_files_only=offline,
+        )
+    )
 
 
 def _complete(folder: Path, source: Source) -> Path:
     if not (folder / "config.json").is_file():
-        raise ModelError(f"model {source.name!r} has no config.json; a model folder needs config, weights and "
-                         "tokenizer. Save it with save_pretrained.")
+        raise ModelError(
+            f"model {source.name!r} has no config.json; a model folder needs config, weights and "
+            "tokenizer. Save it with save_pretrained."
+        )
     _json(folder / "config.json")
     missing = [name for name in _weights(folder, source) if not (folder / name).is_file()]
     if missing:
@@ -95,10 +108,13 @@ def _weights(folder: Path, source: Source) -> list[str]:
         if index.is_file():
             return sorted(set(_json(index)["weight_map"].values()))
     if any(folder.glob("*.bin")):
-        raise ModelError(f"model {source.name!r} has only pickle weights; loading a pickle runs its code. Convert it "
-                         "with save_pretrained, or allow pickles (allow_pickle).")
-    raise ModelError(f"model {source.name!r} has no model.safetensors; weights are read from there. "
-                     "Save it with save_pretrained.")
+        raise ModelError(
+            f"model {source.name!r} has only pickle weights; loading a pickle runs its code. Convert it "
+            "with save_pretrained, or allow pickles (allow_pickle)."
+        )
+    raise ModelError(
+        f"model {source.name!r} has no model.safetensors; weights are read from there. Save it with save_pretrained."
+    )
 
 
 def fingerprint(folder: Path, source: Source) -> str:
@@ -123,8 +139,9 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads(path.read_text("utf-8"))
     except ValueError as error:
-        raise ModelError(f"{path.name} of model {path.parent.name!r} is not JSON ({brief(error)}). "
-                         "Copy or download it again.") from error
+        raise ModelError(
+            f"{path.name} of model {path.parent.name!r} is not JSON ({brief(error)}). Copy or download it again."
+        ) from error
     return content
 
 

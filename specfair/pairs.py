@@ -6,6 +6,7 @@ code stays off. A model without an end-of-text token is allowed: its texts then 
 
 import hashlib
 import json
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,12 +16,11 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
-from specfair.errors import DataError, ModelError, UsageError, unknown
+from specfair.devices import device_of, dtype_of
+from specfair.errors import DataError, ModelError
 from specfair.folders import Source, brief, fingerprint, locate
 from specfair.prompts import Prompt
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-DEVICES = ("auto", "cuda", "mps", "cpu")
 _ATTENTION = {"full_attention", "sliding_attention", "chunked_attention"}
 
 
@@ -61,7 +61,7 @@ class Pair:
     def eos(self) -> tuple[int, ...]:
         """Tokens that end the target's text; none where it declares none."""
         value = getattr(self.target.generation_config, "eos_token_id", None)
-        value = self.target.config.eos_token_id if value is None else value
+        value = getattr(self.target.config, "eos_token_id", None) if value is None else value
         return () if value is None else (value,) if isinstance(value, int) else tuple(value)
 
     @property
@@ -79,8 +79,8 @@ class Pair:
 def load(target: str, draft: str, *, device: str = "auto", dtype: str = "auto", loading: Loading | None = None) -> Pair:
     """Load both by folder, hub id ("name" or "name@revision") or "embedded"; every refusal is a ModelError."""
     loading = loading or Loading()
-    where = _device(device)
-    precision = _dtype(dtype, where)
+    where = device_of(device)
+    precision = dtype_of(dtype, where)
     sources = [Source(name, loading.allow_pickle) for name in (target, draft)]
     folders = [locate(s, role) for s, role in zip(sources, ("target", "draft"), strict=True)]
     with _quiet():
@@ -88,19 +88,42 @@ def load(target: str, draft: str, *, device: str = "auto", dtype: str = "auto", 
         check_vocabularies(*(t.get_vocab() for t in tokenizers))
         models = [_model(str(f), s, where, precision, loading) for f, s in zip(folders, sources, strict=True)]
     prints = [fingerprint(folder, source) for folder, source in zip(folders, sources, strict=True)]
-    return _checked(Pair(
-        target=models[0], draft=models[1], tokenizer=tokenizers[0], target_name=target, draft_name=draft,
-        target_fingerprint=prints[0], draft_fingerprint=prints[1],
-        tokenizer_fingerprint=fingerprint_tokenizer(tokenizers[0]), truncate=loading.truncate))
+    return _checked(
+        Pair(
+            target=models[0],
+            draft=models[1],
+            tokenizer=tokenizers[0],
+            target_name=target,
+            draft_name=draft,
+            target_fingerprint=prints[0],
+            draft_fingerprint=prints[1],
+            tokenizer_fingerprint=fingerprint_tokenizer(tokenizers[0]),
+            truncate=loading.truncate,
+        )
+    )
 
 
-def assemble(target: PreTrainedModel, draft: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *,
-             target_name: str = "target", draft_name: str = "draft") -> Pair:
+def assemble(
+    target: PreTrainedModel,
+    draft: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    target_name: str = "target",
+    draft_name: str = "draft",
+) -> Pair:
     """A pair of models that are already in memory; fingerprints are of their weights there."""
-    return _checked(Pair(
-        target=_frozen(target), draft=_frozen(draft), tokenizer=tokenizer, target_name=target_name,
-        draft_name=draft_name, target_fingerprint=fingerprint_model(target), draft_fingerprint=fingerprint_model(draft),
-        tokenizer_fingerprint=fingerprint_tokenizer(tokenizer)))
+    return _checked(
+        Pair(
+            target=_frozen(target),
+            draft=_frozen(draft),
+            tokenizer=tokenizer,
+            target_name=target_name,
+            draft_name=draft_name,
+            target_fingerprint=fingerprint_model(target),
+            draft_fingerprint=fingerprint_model(draft),
+            tokenizer_fingerprint=fingerprint_tokenizer(tokenizer),
+        )
+    )
 
 
 def encode(pair: Pair, prompts: Sequence[Prompt], max_new_tokens: int) -> tuple[list[list[int]], int]:
@@ -117,9 +140,12 @@ def encode(pair: Pair, prompts: Sequence[Prompt], max_new_tokens: int) -> tuple[
         return ids, 0
     long = [i for i, tokens in enumerate(ids) if len(tokens) > room]
     if not pair.truncate or room < 1:
-        raise DataError(f"prompt {prompts[long[0]].id!r} has {len(ids[long[0]])} tokens; the context of {pair.context} "
-                        f"leaves {room} beside {max_new_tokens} new tokens ({len(long)} such prompts). Shorten them, "
-                        "or allow truncation from the left (truncate).")
+        raise DataError(
+            f"prompt {prompts[long[0]].id!r} has {len(ids[long[0]])} tokens; the context of {pair.context} "
+            f"leaves {room} beside {max_new_tokens} new tokens ({len(long)} such prompts). Shorten them, "
+            "or allow truncation from the left (truncate)."
+        )
+    warnings.warn(f"{len(long)} of {len(ids)} prompts were cut from the left to {room} tokens", stacklevel=2)
     return [tokens[-room:] for tokens in ids], len(long)
 
 
@@ -127,44 +153,34 @@ def _start(pair: Pair, prompt: Prompt) -> list[int]:
     for token in (pair.tokenizer.bos_token_id, pair.tokenizer.eos_token_id):
         if token is not None:
             return [token]
-    raise DataError(f"prompt {prompt.id!r} is empty and the tokenizer has no token to begin a text with. "
-                    "Give it a text.")
-
-
-def _device(name: str) -> torch.device:
-    kind = name.partition(":")[0]
-    if kind not in DEVICES:
-        raise UsageError(unknown("device", name, DEVICES))
-    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if kind == "auto":
-        return torch.device(next(name for name, here in present.items() if here))
-    if not present[kind]:
-        raise UsageError(f"device {name!r} is not available on this machine. Use auto or cpu.")
-    return torch.device(name)
-
-
-def _dtype(name: str, device: torch.device) -> torch.dtype:
-    if name == "auto":
-        half = device.type == "cuda" and torch.cuda.is_bf16_supported()
-        return torch.bfloat16 if half else torch.float32
-    if name not in DTYPES:
-        raise UsageError(unknown("dtype", name, ("auto", *DTYPES)))
-    return DTYPES[name]
+    raise DataError(
+        f"prompt {prompt.id!r} is empty and the tokenizer has no token to begin a text with. Give it a text."
+    )
 
 
 def _model(folder: str, source: Source, device: torch.device, dtype: torch.dtype, loading: Loading) -> PreTrainedModel:
     try:
         loaded: Any = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, device_map=loading.device_map, output_loading_info=True, local_files_only=True,
-            trust_remote_code=False, use_safetensors=None if loading.allow_pickle else True)
+            folder,
+            dtype=dtype,
+            device_map=loading.device_map,
+            output_loading_info=True,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=None if loading.allow_pickle else True,
+        )
     except Exception as error:  # whatever a damaged file makes the libraries beneath raise
-        raise ModelError(f"model {source.name!r} cannot be loaded ({type(error).__name__}: {brief(error)}). "
-                         "Check its files, or save it again with save_pretrained.") from error
+        raise ModelError(
+            f"model {source.name!r} cannot be loaded ({type(error).__name__}: {brief(error)}). "
+            "Check its files, or save it again with save_pretrained."
+        ) from error
     model, info = loaded
     missing = sorted(info["missing_keys"]) + sorted(map(str, info["mismatched_keys"]))
     if missing:
-        raise ModelError(f"model {source.name!r} has no usable weights for {missing[0]!r} ({len(missing)} tensors); "
-                         "they would be random. Save it again with save_pretrained.")
+        raise ModelError(
+            f"model {source.name!r} has no usable weights for {missing[0]!r} ({len(missing)} tensors); "
+            "they would be random. Save it again with save_pretrained."
+        )
     return _frozen(model if loading.device_map else model.to(device))
 
 
@@ -179,8 +195,10 @@ def _tokenizer(folder: str, name: str) -> PreTrainedTokenizerBase:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         tokenizer.get_vocab()
     except Exception as error:  # as above: the libraries beneath raise what they like
-        raise ModelError(f"the tokenizer of {name!r} cannot be loaded ({type(error).__name__}: {brief(error)}). "
-                         "Save the tokenizer's files beside the model.") from error
+        raise ModelError(
+            f"the tokenizer of {name!r} cannot be loaded ({type(error).__name__}: {brief(error)}). "
+            "Save the tokenizer's files beside the model."
+        ) from error
     return tokenizer
 
 
@@ -188,11 +206,15 @@ def check_vocabularies(target: Mapping[str, int], draft: Mapping[str, int]) -> N
     """Raise a ModelError that names tokens which differ, unless every token has the same id in both."""
     if target == draft:
         return
-    differing = sorted((token for token in target.keys() | draft.keys() if target.get(token) != draft.get(token)),
-                       key=lambda token: (target.get(token, len(target)), token))
+    differing = sorted(
+        (token for token in target.keys() | draft.keys() if target.get(token) != draft.get(token)),
+        key=lambda token: (target.get(token, len(target)), token),
+    )
     shown = ", ".join(f"{t!r} is {target.get(t)} in the target and {draft.get(t)} in the draft" for t in differing[:3])
-    raise ModelError(f"target and draft have different vocabularies: {len(differing)} tokens differ ({shown}). A draft "
-                     "can only propose tokens the target knows by the same id: choose two models of one family.")
+    raise ModelError(
+        f"target and draft have different vocabularies: {len(differing)} tokens differ ({shown}). A draft "
+        "can only propose tokens the target knows by the same id: choose two models of one family."
+    )
 
 
 def _checked(pair: Pair) -> Pair:
@@ -200,8 +222,10 @@ def _checked(pair: Pair) -> Pair:
         _check_cache(model, name)
         largest = max(pair.tokenizer.get_vocab().values())
         if largest >= _n_rows(model):
-            raise ModelError(f"model {name!r} has {_n_rows(model)} output rows but its tokenizer writes token "
-                             f"{largest}. Use the tokenizer it was trained with.")
+            raise ModelError(
+                f"model {name!r} has {_n_rows(model)} output rows but its tokenizer writes token "
+                f"{largest}. Use the tokenizer it was trained with."
+            )
     return pair
 
 
@@ -210,8 +234,10 @@ def _check_cache(model: PreTrainedModel, name: str) -> None:
 
     kinds = set(getattr(_text_config(model), "layer_types", None) or []) - _ATTENTION
     if getattr(model, "_is_stateful", False) or "past_key_values" not in signature(model.forward).parameters or kinds:
-        raise ModelError(f"model {name!r} ({model.config.model_type}) keeps a running state instead of a key/value "
-                         "cache, which cannot be taken back after a rejected token. Choose an attention-only model.")
+        raise ModelError(
+            f"model {name!r} ({model.config.model_type}) keeps a running state instead of a key/value "
+            "cache, which cannot be taken back after a rejected token. Choose an attention-only model."
+        )
 
 
 def _text_config(model: PreTrainedModel) -> Any:

@@ -4,7 +4,7 @@ Knows pytest and hands everything else on. Nothing heavy is imported until a tes
 printed or written unless one did.
 """
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,16 +98,24 @@ def _values(settings: configuration.Settings, wanted: list[str]) -> dict[str, tu
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out comparisons where no baseline is given. With xdist's loadgroup, a dataset's cases go to one worker."""
-    asking = [item for item in items if "specfair_baseline" in getattr(item, "fixturenames", ())]
-    if asking and not _settings(config).baseline:
-        config.hook.pytest_deselected(items=asking)
-        items[:] = [item for item in items if item not in asking]
+    """Leave out what nothing is configured for. With xdist's loadgroup, a dataset's cases go to one worker."""
+    idle = [item for item in items if _is_idle(config, getattr(item, "fixturenames", ()))]
+    if idle:
+        config.hook.pytest_deselected(items=idle)
+        items[:] = [item for item in items if item not in idle]
     if config.pluginmanager.hasplugin("xdist"):
         for item in items:
             stage = _stage(item)
             if stage:
                 item.add_marker(pytest.mark.xdist_group(stage))
+
+
+def _is_idle(config: pytest.Config, fixtures: Sequence[str]) -> bool:
+    """Comparisons want a baseline; timing, which is slow and as noisy as its machine, wants a `clock` gate."""
+    if "specfair_baseline" in fixtures:
+        return not _settings(config).baseline
+    timing = "specfair" in fixtures and "benchmark" in fixtures
+    return timing and all(rule.kind != "clock" for rule in _settings(config).gates)
 
 
 def _stage(item: pytest.Item) -> str:

@@ -42,7 +42,7 @@ def plain(pair: Pair, prompt: Prompt) -> list[int]:
     """transformers' own greedy text: one prompt, no padding."""
     ids = torch.tensor([pair.tokenizer(prompt.text)["input_ids"]])
     written = pair.target.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=10, do_sample=False)
-    return list(written[0, ids.shape[1]:].tolist())
+    return list(written[0, ids.shape[1] :].tolist())
 
 
 def same(found: Trace, expected: Trace, rows: np.ndarray | slice = slice(None)) -> None:

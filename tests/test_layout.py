@@ -12,14 +12,27 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "specfair"
 # fmt: off
 ORDER = (
-    "errors", "sampling", "store", "stats", "reading", "prompts", "folders", "documents", "published", "corpora",
-    "mentions", "pairs", "trace", "replay", "decoder", "columns", "tracer", "speculate", "agreement", "clock",
-    "timing", "finetune", "metrics", "gates", "baseline", "config", "bounds", "comparison", "audit", "report",
-    "session", "rows", "ci", "record", "doctor", "plugin", "cli",
+    "errors", "devices", "sampling", "store", "stats", "reading", "prompts", "folders", "documents",
+    "published", "corpora", "mentions", "pairs", "trace", "replay", "decoder", "columns", "lockstep",
+    "tracer", "rounds", "speculate", "agreement", "clock", "timing", "finetune", "metrics", "gates",
+    "baseline", "config", "bounds", "comparison", "audit", "report", "session", "rows", "ci", "record",
+    "doctor", "plugin", "cli",
 )
 # fmt: on
 ALLOWED = {
-    "torch": {"sampling", "pairs", "decoder", "columns", "tracer", "speculate", "clock", "finetune"},
+    "torch": {
+        "sampling",
+        "pairs",
+        "decoder",
+        "columns",
+        "lockstep",
+        "rounds",
+        "tracer",
+        "speculate",
+        "clock",
+        "finetune",
+        "devices",
+    },
     "pytest": {"plugin"},
     "jinja2": {"report"},
     "altair": {"report"},

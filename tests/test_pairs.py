@@ -1,4 +1,4 @@
-"""Loading pairs: what fits, and a table of what does not, each a one-line error that names the thing and the way out."""
+"""Loading pairs: what fits, and a table of what does not, each a one-line error with a way out."""
 
 import dataclasses
 import json
@@ -100,7 +100,10 @@ def pickle_weights(folder: Path) -> None:
 
 def remote_code(folder: Path) -> None:
     config = json.loads((folder / "config.json").read_text())
-    config |= {"model_type": "homemade", "auto_map": {"AutoConfig": "code.Config", "AutoModelForCausalLM": "code.Model"}}
+    config |= {
+        "model_type": "homemade",
+        "auto_map": {"AutoConfig": "code.Config", "AutoModelForCausalLM": "code.Model"},
+    }
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "code.py").write_text("raise SystemExit('remote code ran')")
 
@@ -119,7 +122,10 @@ DAMAGE: list[tuple[Callable[[Path], object], str]] = [
     (lambda f: (f / "config.json").write_text("{"), r"config.json of model 'draft' is not JSON"),
     (remote_code, r"cannot be loaded"),
     (no_tokenizer, r"the tokenizer of .* cannot be loaded"),
-    (lambda f: tiny_models.tokenizer(297).save_pretrained(f), r"3 tokens differ \('.*' is 297 in the target and None in"),
+    (
+        lambda f: tiny_models.tokenizer(297).save_pretrained(f),
+        r"3 tokens differ \('.*' is 297 in the target and None in",
+    ),
 ]
 
 
@@ -137,14 +143,23 @@ def test_pickles_load_where_allowed(saved: Path, broken: Path) -> None:
     assert torch.equal(pair.draft.lm_head.weight, tiny_models.model("llama", 1).lm_head.weight)
 
 
-@pytest.mark.parametrize(("target", "options", "kind", "says"), [
-    ("./nowhere", {}, ModelError, r"target './nowhere' does not exist"),
-    ("{saved}/target", {"device": "cdua"}, UsageError, r"Did you mean 'cuda'"),
-    ("{saved}/target", {"device": "mps"}, UsageError, r"device 'mps' is not available"),
-    ("{saved}/target", {"dtype": "fp32"}, UsageError, r"unknown dtype 'fp32'"),
-])
-def test_wrong_options(saved: Path, target: str, options: dict[str, str], kind: type[SpecfairError], says: str,
-                       monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("target", "options", "kind", "says"),
+    [
+        ("./nowhere", {}, ModelError, r"target './nowhere' does not exist"),
+        ("{saved}/target", {"device": "cdua"}, UsageError, r"Did you mean 'cuda'"),
+        ("{saved}/target", {"device": "mps"}, UsageError, r"device 'mps' is not available"),
+        ("{saved}/target", {"dtype": "fp32"}, UsageError, r"unknown dtype 'fp32'"),
+    ],
+)
+def test_wrong_options(
+    saved: Path,
+    target: str,
+    options: dict[str, str],
+    kind: type[SpecfairError],
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(kind, match=says):
         pairs.load(target.format(saved=saved), str(saved / "draft"), **options)
@@ -174,10 +189,13 @@ def test_empty_prompts_begin_somewhere() -> None:
 def test_long_prompts_are_refused_or_cut_from_the_left() -> None:
     pair = tiny_models.pair()
     long = [Prompt("long", "g", "c", "", "xyz" * 30), Prompt("short", "g", "c", "", "xyz")]
-    with pytest.raises(DataError, match=r"prompt 'long' has 90 tokens; the context of 64 leaves 44 beside 20 new tokens"):
+    with pytest.raises(
+        DataError, match=r"prompt 'long' has 90 tokens; the context of 64 leaves 44 beside 20 new tokens"
+    ):
         pairs.encode(pair, long, 20)
     whole = pair.tokenizer(long[0].text)["input_ids"]
-    ids, n_cut = pairs.encode(dataclasses.replace(pair, truncate=True), long, 20)
+    with pytest.warns(UserWarning, match="1 of 2 prompts were cut from the left to 44 tokens"):
+        ids, n_cut = pairs.encode(dataclasses.replace(pair, truncate=True), long, 20)
     assert (n_cut, ids[0], len(ids[1])) == (1, whole[-44:], 3)
     with pytest.raises(DataError, match="leaves -6"):
         pairs.encode(dataclasses.replace(pair, truncate=True), long, 70)

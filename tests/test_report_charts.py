@@ -18,7 +18,7 @@ from specfair.report.lookup import Shape
 
 
 def parsed(drawing: Markup) -> Tree.Element:
-    return Tree.fromstring(drawing)  # noqa: S314  # our own drawing
+    return Tree.fromstring(drawing)  # our own drawing
 
 
 def texts(drawing: Markup) -> list[str]:

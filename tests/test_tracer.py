@@ -1,12 +1,11 @@
 """Tracing: what must not matter (batch size, order, company, padding) does not, and what cannot be computed shows."""
 
-from collections.abc import Callable
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
 from specfair import pairs, sampling, tracer
 from specfair.errors import DataError, UsageError
@@ -28,7 +27,9 @@ def pair() -> Pair:
 def assert_same(one: Trace, other: Trace) -> None:
     assert np.array_equal(one.offsets, other.offsets)
     for name, kind in COLUMNS.items():
-        np.testing.assert_allclose(one[name], other[name], atol=1e-5 if kind is np.float32 else 0, rtol=1e-5, err_msg=name)
+        np.testing.assert_allclose(
+            one[name], other[name], atol=1e-5 if kind is np.float32 else 0, rtol=1e-5, err_msg=name
+        )
 
 
 def order(traced: Trace, by: list[int]) -> Trace:
@@ -53,7 +54,7 @@ def test_columns_against_plain_forward_passes(pair: Pair, decoding: Decoding) ->
     prompts = tiny_models.prompts(5)
     traced = tracer.trace(pair, prompts, decoding)
     for i, prompt in enumerate(prompts):
-        rows = slice(*traced.offsets[i:i + 2])
+        rows = slice(*traced.offsets[i : i + 2])
         expected = defined(pair, pair.tokenizer(prompt.text)["input_ids"], traced["token"][rows].tolist(), decoding)
         drawn = sampling.uniforms(decoding.seed, [prompt.id], decoding.max_new_tokens)[0]
         if not decoding.greedy:
@@ -65,14 +66,21 @@ def test_columns_against_plain_forward_passes(pair: Pair, decoding: Decoding) ->
 
 def defined(pair: Pair, prompt: list[int], text: list[int], decoding: Decoding) -> dict[str, torch.Tensor]:
     with torch.inference_mode():
-        logits = [model(torch.tensor([prompt + text])).logits[0, len(prompt) - 1:-1] for model in (pair.target, pair.draft)]
+        logits = [
+            model(torch.tensor([prompt + text])).logits[0, len(prompt) - 1 : -1] for model in (pair.target, pair.draft)
+        ]
     token = torch.tensor(text)
     target, draft = (torch.softmax(x, -1) for x in logits)
-    used = [sampling.distribution(x, decoding.temperature or 1.0, top_k=decoding.top_k, top_p=decoding.top_p) for x in logits]
+    used = [
+        sampling.distribution(x, decoding.temperature or 1.0, top_k=decoding.top_k, top_p=decoding.top_p)
+        for x in logits
+    ]
     p, q = (sampling.at(x, token) for x in used)
     first = draft.argmax(-1)
     found = {
-        "target_prob": p, "draft_prob": q, "overlap": torch.minimum(target, draft).sum(-1),
+        "target_prob": p,
+        "draft_prob": q,
+        "overlap": torch.minimum(target, draft).sum(-1),
         "accept_prob": (first == token).float() if decoding.greedy else (q / p).clamp(max=1),
         "target_entropy": torch.distributions.Categorical(target).entropy(),
         "kl": (target * (target.log() - draft.log())).sum(-1),
@@ -100,7 +108,9 @@ def test_realised_proposals_have_the_drafts_law() -> None:
     text = tiny_models.prompts(4)[2]
     traced = tracer.trace(pair, [replace(text, id=str(i)) for i in range(2000)], Decoding(1, temperature=1.0))
     with torch.inference_mode():
-        law = torch.softmax(pair.draft(torch.tensor([pair.tokenizer(text.text)["input_ids"]])).logits[0, -1].double(), -1)
+        law = torch.softmax(
+            pair.draft(torch.tensor([pair.tokenizer(text.text)["input_ids"]])).logits[0, -1].double(), -1
+        )
     counts = np.bincount(traced["proposal"], minlength=len(law))
     common = (law * 2000 > 8).numpy()
     observed = [*counts[common], counts[~common].sum()]
@@ -124,8 +134,10 @@ def test_texts_end_at_the_end_of_text() -> None:
     assert endless.header.eos == ()
     for i in range(len(prompts)):
         start = endless.offsets[i]
-        assert np.array_equal(endless["token"][start:start + traced.lengths[i]],
-                              traced["token"][traced.offsets[i]:traced.offsets[i + 1]])
+        assert np.array_equal(
+            endless["token"][start : start + traced.lengths[i]],
+            traced["token"][traced.offsets[i] : traced.offsets[i + 1]],
+        )
     assert_same(tracer.rescore(pair, traced), traced)
 
 
@@ -161,7 +173,13 @@ def test_rescoring_needs_the_same_target(pair: Pair) -> None:
 def test_the_header_says_what_was_traced(pair: Pair) -> None:
     prompts = tiny_models.prompts(3)
     head = tracer.trace(pair, prompts, GREEDY).header
-    assert (head.target, head.decoding, head.dtype, head.device, head.prompts) == ("target", GREEDY, "float32", "cpu", "prompts")
+    assert (head.target, head.decoding, head.dtype, head.device, head.prompts) == (
+        "target",
+        GREEDY,
+        "float32",
+        "cpu",
+        "prompts",
+    )
     assert head.target_fingerprint == pair.target_fingerprint
     assert head.prompts_fingerprint == tracer.header(pair, list(prompts), SAMPLED).prompts_fingerprint
     assert head.prompts_fingerprint != tracer.header(pair, prompts[:2], GREEDY).prompts_fingerprint
@@ -208,53 +226,20 @@ def test_near_ties_show_in_the_margin(pair: Pair) -> None:
     assert (traced["margin"][~tied] > 1e-6).all()
 
 
-def test_progress_counts_prompts(pair: Pair) -> None:
-    seen: list[tuple[int, int]] = []
-    tracer.trace(pair, tiny_models.prompts(7), GREEDY, progress=lambda *at: seen.append(at), batch_tokens=60)
-    assert seen[-1] == (7, 7)
-    assert len(seen) > 2
-    assert seen == sorted(seen)
-
-
-@pytest.mark.parametrize(("change", "says"), [
-    ({"max_new_tokens": 0}, "max_new_tokens is 0; it must be at least 1"), ({"temperature": -1.0}, "temperature is -1.0"),
-    ({"temperature": float("nan")}, "temperature is nan"), ({"top_k": -2}, "top_k is -2"), ({"top_p": 0.0}, "top_p is 0.0"),
-    ({"top_p": 1.1}, "top_p is 1.1"),
-])
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"max_new_tokens": 0}, "max_new_tokens is 0; it must be at least 1"),
+        ({"temperature": -1.0}, "temperature is -1.0"),
+        ({"temperature": float("nan")}, "temperature is nan"),
+        ({"top_k": -2}, "top_k is -2"),
+        ({"top_p": 0.0}, "top_p is 0.0"),
+        ({"top_p": 1.1}, "top_p is 1.1"),
+    ],
+)
 def test_settings_without_a_meaning_are_refused(pair: Pair, change: dict[str, float], says: str) -> None:
     with pytest.raises(UsageError, match=says):
         tracer.trace(pair, tiny_models.prompts(2), replace(GREEDY, **change))
-
-
-def test_a_batch_too_large_for_memory_is_halved(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The device runs out above three rows, as a GPU would: at the allocation, with an OutOfMemoryError."""
-    prompts = tiny_models.prompts(9)
-    expected = tracer.trace(pair, prompts, GREEDY)
-    sizes: list[int] = []
-    monkeypatch.setattr(tracer, "Decoder", limited(tracer.Decoder, sizes))
-    assert_same(tracer.trace(pair, prompts, GREEDY), expected)
-    assert max(sizes) == 9
-    monkeypatch.setattr(tracer, "Decoder", limited(tracer.Decoder, sizes, limit=0))
-    with pytest.raises(torch.OutOfMemoryError):
-        tracer.trace(pair, prompts[:1], GREEDY)
-
-
-def limited(decoder: Callable[..., object], sizes: list[int], limit: int = 3) -> Callable[..., object]:
-    def made(model: object, n_rows: int, n_vocab: int) -> object:
-        sizes.append(n_rows)
-        if n_rows > limit:
-            raise torch.OutOfMemoryError("out of memory")
-        return decoder(model, n_rows, n_vocab)
-
-    return made
-
-
-def test_batches_hold_everything_once_within_the_limit() -> None:
-    sizes: NDArray[np.int64] = np.random.default_rng(0).integers(1, 50, 200)
-    packed = list(tracer.batches(sizes.tolist(), 200))
-    assert sorted(i for batch in packed for i in batch) == list(range(200))
-    assert all(len(batch) == 1 or len(batch) * sizes[batch].max() <= 200 for batch in packed)
-    assert list(tracer.batches([5, 900], 10)) == [[1], [0]]
 
 
 def test_half_precision_traces_too() -> None:
@@ -279,3 +264,11 @@ def test_several_drafts_in_one_go_are_traced_as_if_alone(pair: Pair, decoding: D
 def test_drafts_of_different_targets_are_not_traced_together(pair: Pair) -> None:
     with pytest.raises(DataError, match=r"'target' with 300 tokens, 'target' with 300 tokens. Trace them one by one"):
         tracer.trace_drafts([pair, tiny_models.pair(seed=5)], tiny_models.prompts(2), GREEDY)
+
+
+def test_a_package_that_is_not_installed_has_no_version(monkeypatch: pytest.MonkeyPatch, pair: Pair) -> None:
+    def absent(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(tracer, "version", absent)
+    assert set(tracer.header(pair, [], GREEDY).versions.values()) == {"unknown"}

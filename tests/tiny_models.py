@@ -16,18 +16,38 @@ N_VOCAB = 300
 CONTEXT = 64
 EOS = "<|endoftext|>"  # token 0
 
-_GPT = {"vocab_size": N_VOCAB, "n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": CONTEXT, "initializer_range": 0.4}
+_GPT = {
+    "vocab_size": N_VOCAB,
+    "n_embd": 16,
+    "n_layer": 2,
+    "n_head": 2,
+    "n_positions": CONTEXT,
+    "initializer_range": 0.4,
+}
 _LLAMA = {
-    "vocab_size": N_VOCAB, "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
-    "num_key_value_heads": 1, "max_position_embeddings": CONTEXT, "initializer_range": 0.4,
+    "vocab_size": N_VOCAB,
+    "hidden_size": 16,
+    "intermediate_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "max_position_embeddings": CONTEXT,
+    "initializer_range": 0.4,
 }
 _WINDOW = {"head_dim": 8, "sliding_window": 6}
 _NEO = {key: value for key, value in _LLAMA.items() if key != "num_key_value_heads"}
 ARCHITECTURES: Mapping[str, Mapping[str, Any]] = {
     "gpt2": _GPT,
-    "gpt_neo": {"vocab_size": N_VOCAB, "hidden_size": 16, "num_layers": 2, "num_heads": 2, "window_size": 6,
-                "attention_types": [[["global", "local"], 1]], "max_position_embeddings": CONTEXT,
-                "initializer_range": 0.4},
+    "gpt_neo": {
+        "vocab_size": N_VOCAB,
+        "hidden_size": 16,
+        "num_layers": 2,
+        "num_heads": 2,
+        "window_size": 6,
+        "attention_types": [[["global", "local"], 1]],
+        "max_position_embeddings": CONTEXT,
+        "initializer_range": 0.4,
+    },
     "gpt_neox": _NEO,
     "llama": _LLAMA,
     "mistral": {**_LLAMA, **_WINDOW},
@@ -36,11 +56,25 @@ ARCHITECTURES: Mapping[str, Mapping[str, Any]] = {
     "gemma": {**_LLAMA, "head_dim": 8},
     "gemma3_text": {**_LLAMA, **_WINDOW, "layer_types": ["sliding_attention", "full_attention"]},
     "phi": {**_LLAMA, "num_key_value_heads": 2},
-    "opt": {"vocab_size": N_VOCAB, "hidden_size": 16, "ffn_dim": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
-            "max_position_embeddings": CONTEXT, "word_embed_proj_dim": 16, "init_std": 0.4},
+    "opt": {
+        "vocab_size": N_VOCAB,
+        "hidden_size": 16,
+        "ffn_dim": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "max_position_embeddings": CONTEXT,
+        "word_embed_proj_dim": 16,
+        "init_std": 0.4,
+    },
     "bloom": {"vocab_size": N_VOCAB, "hidden_size": 16, "n_layer": 2, "n_head": 2, "initializer_range": 0.4},
-    "mpt": {"vocab_size": N_VOCAB, "d_model": 16, "n_layers": 2, "n_heads": 2, "max_seq_len": CONTEXT,
-            "initializer_range": 0.4},
+    "mpt": {
+        "vocab_size": N_VOCAB,
+        "d_model": 16,
+        "n_layers": 2,
+        "n_heads": 2,
+        "max_seq_len": CONTEXT,
+        "initializer_range": 0.4,
+    },
 }
 
 
