@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from specfair import stats
+from specfair import config, stats
 from specfair.audit import Audit, Measured
 from specfair.mentions import Mentions
 from specfair.metrics import split
@@ -31,7 +31,7 @@ SHOWN = (
     "confident_rejections",
 )
 PAIRED = ("acceptance_rate",)  # metrics whose groups are compared two by two
-LOOKAHEADS = tuple(Lookahead(n, schedule) for schedule in ("constant", "heuristic") for n in (1, 2, 3, 5, 8, 12, 20))
+LOOKAHEADS = tuple(Lookahead.parse(text) for text in config.LOOKAHEADS)
 ACROSS = ("acceptance_rate", "mean_acceptance_length", "speedup_predicted")
 CONFIDENT = 0.9
 N_MISTAKES = 5  # shown of each group and outcome

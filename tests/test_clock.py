@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+import torch
 
+from specfair import clock as module
 from specfair.clock import Times, clock, cost_ratio
 from specfair.errors import UsageError
 from specfair.trace import Decoding
@@ -40,3 +42,17 @@ def test_a_draft_much_smaller_than_its_target_costs_less() -> None:
     pair = pairs.assemble(tiny_models.model(n_layer=12), tiny_models.model(), tiny_models.tokenizer())
     assert 0 < cost_ratio(pair, n_repeats=9) < 1
     assert cost_ratio(pair, n_rows=4, n_context=500, n_repeats=3) > 0
+
+
+def test_without_a_context_limit() -> None:
+    assert cost_ratio(tiny_models.pair("bloom"), n_repeats=3) > 0
+
+
+def test_accelerators_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the work and after it, or only its start would be timed."""
+    waits: list[str] = []
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda device: waits.append(str(device)))
+    monkeypatch.setattr(torch.mps, "synchronize", lambda: waits.append("mps"))
+    for name in ("cuda:0", "mps", "cpu"):
+        module._seconds(torch.device(name), lambda name=name: waits.append(f"work on {name}"))
+    assert waits == ["cuda:0", "work on cuda:0", "cuda:0", "mps", "work on mps", "mps", "work on cpu"]

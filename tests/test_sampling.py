@@ -122,6 +122,12 @@ def test_filters_equal_those_of_transformers(temperature: float, top_k: int, top
     assert torch.allclose(found, torch.softmax(expected, -1), atol=1e-6)
 
 
+def test_filters_off_the_cpu() -> None:
+    """No accelerator here: shapes only, on the device that computes nothing else."""
+    logits = torch.empty(3, 130, device="meta")
+    assert sampling.distribution(logits, 0.7, top_k=9, top_p=0.5).shape == (3, 130)
+
+
 def test_divergences_against_torch() -> None:
     own, other = torch.randn(2, 7, 50, generator=torch.Generator().manual_seed(1))
     p, q = (torch.distributions.Categorical(logits=logits) for logits in (own, other))
