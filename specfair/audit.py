@@ -220,7 +220,7 @@ class Audit:
     def _load(self, target: str, draft: str, *, named: str = "") -> "Pair":
         from specfair import pairs
 
-        _share_cores()
+        _share_cores(tiny=self.settings.embedded)
         pair = pairs.load(target, draft, device=self.settings.device, dtype=self.settings.dtype)
         if not named:
             return pair
@@ -285,13 +285,13 @@ def live_engine(pair: "Callable[[], Pair]") -> Engine:
     return count
 
 
-def _share_cores() -> None:
-    """Under xdist, as many threads as are this worker's: threads that outnumber cores wait for one another."""
+def _share_cores(*, tiny: bool) -> None:
+    """Threads that outnumber free cores wait for one another: a worker of xdist takes its share, tiny models one."""
     import torch
 
     n_workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    if n_workers > 1:
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) // n_workers))
+    if tiny or n_workers > 1:
+        torch.set_num_threads(1 if tiny else max(1, (os.cpu_count() or 1) // n_workers))
 
 
 def versions() -> dict[str, str]:
