@@ -156,6 +156,7 @@ class Groups:
         self.sample = sample
         self.name = name
         self.seed = seed
+        self._known: dict[tuple[str, str], Estimate] = {}
 
     def __repr__(self) -> str:
         return f"Groups({self.name!r}, {len(self.sample):,} prompts of {', '.join(self.sample.groups)})"
@@ -180,11 +181,15 @@ class Groups:
 
     def difference(self, *, method: stats.Method = "between_groups") -> Estimate:
         """max - min, or the largest distance from the overall value; `groups` names them, lowest first."""
-        return stats.difference(self.evidence, method=method, seed=self.seed)
+        if ("difference", method) not in self._known:
+            self._known["difference", method] = stats.difference(self.evidence, method=method, seed=self.seed)
+        return self._known["difference", method]
 
     def ratio(self, *, method: stats.Method = "between_groups") -> Estimate:
         """min / max, or the smallest ratio between a group and the overall value, whichever way round."""
-        return stats.ratio(self.evidence, method=method, seed=self.seed)
+        if ("ratio", method) not in self._known:
+            self._known["ratio", method] = stats.ratio(self.evidence, method=method, seed=self.seed)
+        return self._known["ratio", method]
 
     def group_min(self) -> Estimate:
         """The lowest group's estimate; that it is the lowest may be chance, see `worst_pair`."""
