@@ -17,7 +17,9 @@ test: $(READY)  ## specfair's own tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests -n 2 --dist loadfile $(ARGS)
 
 coverage: $(READY)  ## the tests, with statement and branch coverage of specfair/
-	OMP_NUM_THREADS=1 $(BIN)/pytest tests -n 2 --dist loadfile --cov --cov-report= $(ARGS)
+	$(BIN)/python -m coverage erase
+	OMP_NUM_THREADS=1 $(BIN)/python -m coverage run -m pytest tests -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report --fail-under=95
 
 check: $(READY) ## format, lint, types, import direction

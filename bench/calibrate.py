@@ -8,9 +8,10 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "statistics.md"
 MARKS = ("<!-- calibration -->", "<!-- /calibration -->")
 RUNS = 1_000
+PORTION = 50  # runs done by one process at a time
 MARGIN = 0.10  # true gap and bound, or margin, in studies at the bound
 
 Answers = Mapping[str, float]  # 1 for yes, 0 for no, or a share
@@ -69,7 +71,6 @@ class Study:
     world: World
     ask: Ask
     aim: Aim
-    effort: float = 1.0  # share of the runs asked for
 
 
 def _failed(estimate: Estimate | Mapping[str, Estimate], bound: Bound) -> float:
@@ -157,16 +158,25 @@ def power(world: World, seed: int) -> Answers:
 
 
 def decided(world: World, seed: int) -> Answers:
-    """A gap too small for the prompts at hand, measured again with as many more as advised: is it decided?"""
-    pilot, _ = draw(world, seed)
-    gap = stats.worst_pair(pilot, seed=seed)
-    known = replace(gap, value=float(np.ptp(world.truth)))  # advice holds for the truth, not for a lucky pilot
-    more = stats.prompts_needed(known, 0.0)
+    """A gap too small for the prompts at hand, measured again with as many more as advised: is it decided?
+
+    Advice is about the two groups that a pilot names, and holds if the truth is where its estimate is. So the pilot is
+    one that names the two groups which truly are furthest apart, and its estimate is set to the truth.
+    """
+    pilot, gap = next(found for found in _pilots(world, seed) if set(found[1].groups) == {"g0", "g1"})
+    true = float(np.ptp(world.truth))
+    more = stats.prompts_needed(replace(gap, value=true, corrected=true), 0.0)
     counts = [
         (n + (more[g].n_clusters if g in more else 0), m) for g, (n, m) in zip(pilot.groups, world.shape, strict=True)
     ]
     again, _ = draw(replace(world, shape=tuple(counts)), seed + 1_000_000)
-    return {"gap with the prompts advised": float(stats.worst_pair(again, seed=seed).p_value(0) < 0.05)}
+    return {"gap with the prompts advised": float(stats.difference(again, seed=seed).p_value(0) < 0.05)}
+
+
+def _pilots(world: World, seed: int) -> Iterator[tuple[stats.Sample, Estimate]]:
+    for attempt in count():
+        pilot, _ = draw(world, seed + 2_000_000 * attempt)
+        yield pilot, stats.difference(pilot, seed=seed)
 
 
 def apart(world: World, gap: float) -> World:
@@ -176,9 +186,8 @@ def apart(world: World, gap: float) -> World:
 
 def studies() -> list[Study]:
     """Everything that is counted, with what it should be."""
-    fewer = {id(FEW): 0.3, id(HONEST): 0.3}  # the slow ones, beyond what is asked of a gate
     alarms = [
-        Study("false alarm", name, world, ask, ALARM, fewer.get(id(world), 1.0))
+        Study("false alarm", name, world, ask, ALARM)
         for ask in (false_alarms, widenings, regressions)
         for name, world in DESIGNS.items()
     ]
@@ -197,11 +206,11 @@ def studies() -> list[Study]:
     return [
         *alarms,
         *edge,
-        *(Study("interval covers", name, world, coverage, COVER, 0.5) for name, world in covers.items()),
-        Study("power", "8 x 50, 10 identities", WIDE, power, POWER, 0.5),
-        Study("power", "4 x 15 x 15", FIFTEEN, power, POWER, 0.5),
-        Study("power", "2 x 15, 15 identities, true gap 0.05", apart(SMALL, 0.05), decided, POWER, 0.5),
-        Study("power", "4 x 15 x 5, true gap 0.04", apart(World(((15, 5),) * 4), 0.04), decided, POWER, 0.5),
+        *(Study("interval covers", name, world, coverage, COVER) for name, world in covers.items()),
+        Study("power", "8 x 50, 10 identities", WIDE, power, POWER),
+        Study("power", "4 x 15 x 15", FIFTEEN, power, POWER),
+        Study("power", "2 x 15, 15 identities, true gap 0.05", apart(SMALL, 0.05), decided, POWER),
+        Study("power", "4 x 15 x 5, true gap 0.04", apart(World(((15, 5),) * 4), 0.04), decided, POWER),
     ]
 
 
@@ -209,6 +218,26 @@ def run(study: Study, runs: int, *, first: int = 0) -> dict[str, float]:
     """The rate of each answer."""
     answers = [study.ask(study.world, first + seed) for seed in range(runs)]
     return {name: float(np.mean([a[name] for a in answers])) for name in answers[0]}
+
+
+def rates_of(asked: list[Study], runs: int) -> list[dict[str, float]]:
+    """The rates of every study, in portions spread over the cores."""
+    parts = [(i, first, min(PORTION, runs - first)) for i in range(len(asked)) for first in range(0, runs, PORTION)]
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        done = list(pool.map(_portion, ((asked[i], first, n) for i, first, n in parts)))
+    found: list[dict[str, float]] = [{} for _ in asked]
+    for (i, _, n), rates in zip(parts, done, strict=True):
+        for name, rate in rates.items():
+            found[i][name] = found[i].get(name, 0.0) + rate * n / runs
+    return found
+
+
+def _portion(part: tuple[Study, int, int]) -> dict[str, float]:
+    study, first, n = part
+    started = time.perf_counter()
+    rates = run(study, n, first=first)
+    print(f"{study.title}, {study.design}: {first} to {first + n} in {time.perf_counter() - started:.0f} s", flush=True)
+    return rates
 
 
 def rows(study: Study, rates: Mapping[str, float], runs: int) -> list[dict[str, object]]:
@@ -244,23 +273,25 @@ def table(found: list[dict[str, object]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=RUNS, help="draws of each study; slow ones get a share")
-    parser.add_argument("--only", default="", help="only studies whose title or design has this in it; writes nothing")
+    parser.add_argument("--runs", type=int, default=RUNS, help="draws of each study")
+    parser.add_argument("--only", default="", help="only studies whose title or design has this in it")
     chosen = parser.parse_args()
     asked = [s for s in studies() if chosen.only in f"{s.title} {s.design}"]
-    runs = [max(round(s.effort * chosen.runs), 1) for s in asked]
     started = time.perf_counter()
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
-        answers = list(pool.map(run, asked, runs))
-    found = [row for study, rates, n in zip(asked, answers, runs, strict=True) for row in rows(study, rates, n)]
+    rates = rates_of(asked, chosen.runs)
+    found = [row for study, found in zip(asked, rates, strict=True) for row in rows(study, found, chosen.runs)]
     print(table(found), f"\n{time.perf_counter() - started:.0f} s")
-    if not chosen.only:
+    if chosen.runs == RUNS:
         write(found)
 
 
-def write(found: list[dict[str, object]]) -> None:
-    """Both files; the page keeps everything outside the marks."""
-    (HERE / "calibration.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+def write(new: list[dict[str, object]]) -> None:
+    """Both files; rows that were not counted again stay, and the page keeps everything outside the marks."""
+    file = HERE / "calibration.json"
+    stored = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+    by_name = {(row["question"], row["design"]): row for row in [*stored, *new]}
+    found = list(by_name.values())
+    file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     before, _, after = PAGE.read_text(encoding="utf-8").partition(MARKS[0])
     PAGE.write_text(f"{before}{MARKS[0]}\n{table(found)}\n{MARKS[1]}{after.partition(MARKS[1])[2]}", encoding="utf-8")
 

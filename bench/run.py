@@ -33,44 +33,51 @@ MEASUREMENTS: Mapping[str, Callable[[m.World], Mapping[str, Any]]] = {
     "second_draft": m.second_draft,
     "live": m.live,
     "growth": m.growth,
+    "processed_twice": m.processed_twice,
     "bootstrap": m.bootstrap,
+    "report": m.report,
+    "mentions": m.mention_speed,
+}
+FLOORS = ("floor_greedy", "floor_sampling", "second_draft")
+PLANS: Mapping[str, tuple[tuple[str, str], ...]] = {  # by device: measurement and pair
+    "cpu": (*((name, "embedded") for name in MEASUREMENTS), *((name, "study") for name in FLOORS)),
+    "cuda": tuple((name, "deep") for name in (*MEASUREMENTS,)[:7]),
 }
 
 
-def main(names: list[str]) -> int:
+def main(names: list[str], device: str = "cpu") -> int:
     """Run, keep, and put the table into the page."""
-    chosen = [name for name in MEASUREMENTS if not names or any(name.startswith(asked) for asked in names)]
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    world = m.World()
-    for name in chosen:
-        print(f"{name} ...", flush=True)
-        results[name] = dict(MEASUREMENTS[name](world)) | {"machine": machine()}
-        print(f"  {results[name]}", flush=True)
-        RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+    worlds = {pair: m.World(pair, device) for _, pair in PLANS[device]}
+    for name, pair in PLANS[device]:
+        if not names or any(name.startswith(asked) for asked in names):
+            print(f"{name}, {pair} pair ...", flush=True)
+            found = dict(MEASUREMENTS[name](worlds[pair])) | {"machine": machine(device)}
+            results.setdefault(device, {})[f"{name}, {pair}"] = found
+            print(f"  {found['figure']} ({found['target']}): {found['how']}", flush=True)
+            RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
     write_table(results)
     return 0
 
 
-def machine() -> str:
+def machine(device: str) -> str:
     """What it ran on, without names of hosts."""
-    where = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} CPU cores"
+    where = torch.cuda.get_device_name() if device == "cuda" else f"{os.cpu_count()} CPU cores"
     return f"{where}, {torch.get_num_threads()} threads, torch {torch.__version__}, Python {platform.python_version()}"
 
 
-def write_table(results: Mapping[str, Mapping[str, Any]]) -> None:
+def write_table(results: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
     """Replace the table between the marks."""
-    rows = ["| measurement | figure | target | how |", "| --- | --- | --- | --- |"]
-    for name in MEASUREMENTS:
-        found = results.get(name)
-        rows.append(
-            f"| {name} | {found['figure']} | {found['target']} | {found['how']} |"
-            if found
-            else f"| {name} | not yet run | | |"
-        )
+    rows = ["| measurement | pair | device | figure | target | how |", "| --- | --- | --- | --- | --- | --- |"]
+    for device, plan in PLANS.items():
+        for name, pair in plan:
+            found = results.get(device, {}).get(f"{name}, {pair}")
+            cells = (found["figure"], found["target"], found["how"]) if found else ("not yet run", "", "")
+            rows.append(f"| {' | '.join((name, pair, device, *cells))} |")
     text = PAGE.read_text(encoding="utf-8")
     before, _, rest = text.partition(MARKS[0])
     after = rest.partition(MARKS[1])[2]
-    machines = sorted({r["machine"] for r in results.values()})
+    machines = sorted({r["machine"] for found in results.values() for r in found.values()})
     table = "\n".join([MARKS[0], "", *rows, "", f"Measured on: {'; '.join(machines)}.", "", MARKS[1]])
     PAGE.write_text(before + table + after, encoding="utf-8")
 

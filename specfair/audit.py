@@ -5,58 +5,31 @@ know pytest, bounds or pages. Models are loaded only when something has to be co
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from specfair import bounds, config, corpora, prompts, stats
+from specfair import bounds, config, corpora, prompts, stats, tracing
 from specfair.errors import DataError, UsageError, unknown
+from specfair.measured import Measured, live_engine
 from specfair.mentions import Mentions
 from specfair.mentions import mentions as count_mentions
-from specfair.metrics import METRICS, Engine, Groups, sample
+from specfair.metrics import METRICS, Groups
 from specfair.replay import Lookahead
 from specfair.replay import replay as replayed
 from specfair.stats import Estimate
 from specfair.store import Store
-from specfair.trace import Trace, load, save
+from specfair.trace import Trace
+from specfair.tracing import Say, versions
 
 if TYPE_CHECKING:
     from specfair.agreement import Agreement
     from specfair.finetune import Recipe, Tuned
     from specfair.pairs import Pair
 
-Say = Callable[[str], None]
-
 GATED = "acceptance_rate"  # the metric that gates look at unless told otherwise
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """One trace under one lookahead: every metric by group, each drawn once."""
-
-    trace: Trace
-    lookahead: Lookahead
-    engine: Engine = replayed
-    _groups: dict[tuple[str, Lookahead], Groups] = field(default_factory=dict, repr=False, compare=False)
-
-    def groups(self, metric: str, lookahead: Lookahead | None = None) -> Groups:
-        """The metric with `.overall`, `.by_group`, `.difference()`, `.ratio()` and `.worst_pair()`."""
-        key = (metric, lookahead or self.lookahead)
-        if key not in self._groups:
-            self._groups[key] = Groups(sample(self.trace, *key, engine=self.engine), metric)
-        return self._groups[key]
-
-    def sample(self, metric: str) -> stats.Sample:
-        """The metric's numerators and denominators by prompt."""
-        return self.groups(metric).sample
-
-    def __getattr__(self, name: str) -> Groups:
-        if name in METRICS:
-            return self.groups(name)
-        raise AttributeError(unknown("metric", name, METRICS))
 
 
 class Audit:
@@ -74,6 +47,15 @@ class Audit:
     def prompts(self) -> prompts.PromptSet:
         """The prompts of the chosen groups."""
         return prompt_set(self.settings)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know of the prompts: what was dropped, and what was cut."""
+        from specfair import pairs
+
+        _, n_cut = pairs.encode(self.pair, list(self.prompts), self.settings.max_new_tokens)
+        cut = f"{n_cut:,} of {len(self.prompts):,} prompts were cut from the left to fit {self.pair.context} tokens"
+        return (*self.prompts.notes, *[cut] * bool(n_cut))
 
     @cached_property
     def pair(self) -> "Pair":
@@ -116,7 +98,7 @@ class Audit:
             live = speculate.speculate(pair, some.prompts, settings.decoding, settings.deployed)
             agreement.save(agreement.compare(some, live), path)
 
-        key = self._key(self.pair_of(stage)) | {"lookahead": self.settings.lookahead}
+        key = self._key(stage) | {"lookahead": self.settings.lookahead}
         return self.store.get_or_make("checks", key, make=make, read=agreement.load)
 
     def clocked(self, stage: str) -> Groups:
@@ -125,12 +107,12 @@ class Audit:
 
         def make(path: Path) -> None:
             some = self.prompts.limit(timing.N_PROMPTS)
-            self.say(f"timing {stage}: {len(some)} prompts, {timing.N_REPEATS} repeats")
+            self.say(f"timing {stage}: {len(some)} prompts in {timing.N_ROUNDS} rounds")
             settings, pair = self.settings, self.pair_of(stage)
-            n_repeats = timing.N_REPEATS
-            timing.save(clock.clock(pair, some, settings.decoding, settings.deployed, n_repeats=n_repeats), path)
+            times = clock.clock(pair, some, settings.decoding, settings.deployed, n_rounds=timing.N_ROUNDS)
+            timing.save(times, path)
 
-        key = self._key(self.pair_of(stage)) | {"lookahead": self.settings.lookahead}
+        key = self._key(stage) | {"lookahead": self.settings.lookahead}
         return Groups(timing.sample(self.store.get_or_make("times", key, make=make, read=timing.load)), timing.METRIC)
 
     @property
@@ -147,7 +129,8 @@ class Audit:
     def recipe(self) -> "Recipe":
         from specfair import finetune
 
-        return finetune.EMBEDDED if self.settings.embedded else finetune.Recipe(seed=self.settings.seed)
+        recipe = finetune.EMBEDDED if self.settings.embedded else finetune.Recipe()
+        return replace(recipe, seed=self.settings.seed, checkpoints=self.settings.checkpoints)
 
     def corpus(self, dataset: str) -> corpora.Corpus:
         source = self.settings.corpora_source
@@ -188,6 +171,17 @@ class Audit:
         asked = {text: measured.groups(metric, Lookahead.parse(text)) for text in config.LOOKAHEADS}
         return {text: getattr(groups, method)() for text, groups in asked.items()}
 
+    def training(self, dataset: str) -> Mapping[int, Measured]:
+        """What was measured at each checkpoint of the fine-tuning, by step, from the start to the end of it."""
+        if self.settings.ready_made or not self.settings.checkpoints:
+            return {}
+        tuned = self._tuned(dataset)
+        along = {0: self.base}
+        for point in tuned.checkpoints:
+            pair = self._load(str(point.target), str(point.draft), named=f"{dataset} at step {point.step}")
+            along[point.step] = Measured(self._traced(pair, pair.draft_name), self.settings.deployed)
+        return along | {tuned.n_steps: self.after(dataset)}
+
     def tuned_pair(self, dataset: str) -> "Pair":
         settings = self.settings
         if settings.ready_made:
@@ -221,38 +215,30 @@ class Audit:
         from specfair import pairs
 
         _share_cores(tiny=self.settings.embedded)
-        pair = pairs.load(target, draft, device=self.settings.device, dtype=self.settings.dtype)
+        settings = self.settings
+        loading = pairs.Loading(settings.allow_pickle, settings.device_map or None, settings.truncate)
+        pair = pairs.load(target, draft, device=settings.device, dtype=settings.dtype, loading=loading)
         if not named:
             return pair
         base = self.pair
         target_name, draft_name = (f"{name} + {named}" for name in (base.target_name, base.draft_name))
         return replace(pair, target_name=target_name, draft_name=draft_name)
 
+    def _key(self, stage: str) -> dict[str, Any]:
+        key = tracing.key_of(self.pair_of(stage), self.settings.decoding)
+        return key | {"prompts": self.prompts.fingerprint}
+
     def _traced(self, pair: "Pair", stage: str) -> Trace:
-        from specfair import clock, tracer
+        from specfair import clock
 
-        decoding = self.settings.decoding
-
-        def make(path: Path) -> None:
-            self.say(f"tracing {stage}: {len(self.prompts):,} prompts, {decoding}")
-            traced = tracer.trace(pair, self.prompts, decoding)
-            cost = clock.cost_ratio(pair) if stage == config.BASE else self.base.trace.header.cost_ratio
-            save(replace(traced, header=replace(traced.header, cost_ratio=cost)), path)
-
-        return self.store.get_or_make("traces", self._key(pair), make=make, read=load)
-
-    def _key(self, pair: "Pair") -> dict[str, Any]:
-        """Everything a trace of this pair depends on."""
-        return {
-            "target": pair.target_fingerprint,
-            "draft": pair.draft_fingerprint,
-            "tokenizer": pair.tokenizer_fingerprint,
-            "prompts": self.prompts.fingerprint,
-            "decoding": self.settings.decoding,
-            "dtype": str(pair.dtype),
-            "device": pair.device.type,
-            **versions(),
-        }
+        base = None if stage == config.BASE else self.base.trace
+        source = tracing.Source(
+            pair,
+            self.settings.decoding,
+            cost_ratio=lambda: base.header.cost_ratio if base else clock.cost_ratio(pair),
+            like=base,
+        )
+        return tracing.traced(self.store, source, self.prompts, lambda line: self.say(f"tracing {stage}: {line}"))
 
 
 def prompt_set(settings: config.Settings) -> prompts.PromptSet:
@@ -274,17 +260,6 @@ def prompt_set(settings: config.Settings) -> prompts.PromptSet:
     return found
 
 
-def live_engine(pair: "Callable[[], Pair]") -> Engine:
-    """Counts by real speculative decoding of the trace's prompts, in place of the replay."""
-
-    def count(trace: Trace, lookahead: Lookahead) -> stats.Tally:
-        from specfair import speculate
-
-        return speculate.decode(pair(), trace.prompts, trace.header.decoding, lookahead)[1]
-
-    return count
-
-
 def _share_cores(*, tiny: bool) -> None:
     """Threads that outnumber free cores wait for one another: a worker of xdist takes its share, tiny models one."""
     import torch
@@ -292,8 +267,3 @@ def _share_cores(*, tiny: bool) -> None:
     n_workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     if tiny or n_workers > 1:
         torch.set_num_threads(1 if tiny else max(1, (os.cpu_count() or 1) // n_workers))
-
-
-def versions() -> dict[str, str]:
-    """The versions a result depends on."""
-    return {name: version(name) for name in ("specfair", "torch", "transformers")}

@@ -7,6 +7,7 @@ command is a few calls of the modules that do the work; nothing heavy is importe
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ OK, FAILED, USAGE, UNDECIDED = 0, 1, 2, 3
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; a user's mistake is one line on standard error."""
     options = _parser().parse_args(arguments)
+    warnings.showwarning = lambda message, *_, **__: print(f"specfair: {message}", file=sys.stderr)
     try:
         code: int = options.run(options)
     except SpecfairError as error:

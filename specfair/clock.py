@@ -13,7 +13,6 @@ from statistics import median
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -26,47 +25,51 @@ from specfair.speculate import decode
 from specfair.trace import Decoding
 from specfair.tracer import generate
 
+N_REPEATS = 2  # of each batch, once in either order
+
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Seconds by repeat and group."""
+    """Seconds by round and group. Every round times other prompts, so that rounds differ as prompts do."""
 
     groups: tuple[str, ...]
-    n_tokens: NDArray[np.int64]  # (n_groups,) written in one repeat
-    alone: NDArray[np.float64]  # (n_repeats, n_groups)
+    n_tokens: NDArray[np.int64]  # (n_rounds, n_groups)
+    alone: NDArray[np.float64]  # (n_rounds, n_groups)
     speculative: NDArray[np.float64]
-
-    def speedup(self, level: float = 0.95) -> dict[str, tuple[float, float, float]]:
-        """Time alone / time speculative per group, with an interval over repeats: (value, low, high)."""
-        logs = np.log(self.alone / self.speculative)
-        n = len(logs)
-        half = stdtrit(n - 1, (1 + level) / 2) * logs.std(0, ddof=1) / np.sqrt(n)
-        bounds = np.exp([logs.mean(0), logs.mean(0) - half, logs.mean(0) + half])
-        values, lows, highs = bounds.tolist()
-        return dict(zip(self.groups, zip(values, lows, highs, strict=True), strict=True))
 
 
 def clock(
-    pair: Pair, prompts: Sequence[Prompt], decoding: Decoding, lookahead: Lookahead | int, *, n_repeats: int = 5
+    pair: Pair, prompts: Sequence[Prompt], decoding: Decoding, lookahead: Lookahead | int, *, n_rounds: int = 8
 ) -> Times:
-    """Time both ways of writing the same prompts, group by group in alternation, after one unmeasured round of each."""
-    if n_repeats < 2:
-        raise UsageError(f"n_repeats is {n_repeats}; an interval needs at least 2. Use 2 or more.")
-    groups = tuple(dict.fromkeys(p.group for p in prompts))
-    of = [[p for p in prompts if p.group == group] for group in groups]
-    n_tokens = np.array([sum(map(len, generate(pair, members, decoding))) for members in of])
-    for members in of:
-        decode(pair, members, decoding, lookahead)
-    seconds = np.zeros((n_repeats, len(groups), 2))
-    for repeat in range(n_repeats):
-        for place, members in enumerate(of):
-            ways: list[Callable[[], object]] = [
-                partial(generate, pair, members, decoding),
-                partial(decode, pair, members, decoding, lookahead),
-            ]
+    """Time both ways of writing the same prompts, group beside group in every round, after one unmeasured round."""
+    batches = batched(prompts, n_rounds)
+    shape = (n_rounds, len(batches))
+    n_tokens, seconds = np.zeros(shape, dtype=np.int64), np.zeros((*shape, 2))
+    for batch in batches.values():
+        decode(pair, batch[0], decoding, lookahead)
+    for place in np.ndindex(shape):
+        members = list(batches.values())[place[1]][place[0]]
+        n_tokens[place] = sum(map(len, generate(pair, members, decoding)))
+        ways: list[Callable[[], object]] = [
+            partial(generate, pair, members, decoding),
+            partial(decode, pair, members, decoding, lookahead),
+        ]
+        for repeat in range(N_REPEATS):
             for way in (0, 1) if repeat % 2 == 0 else (1, 0):
-                seconds[repeat, place, way] = _seconds(pair.device, ways[way])
-    return Times(groups, n_tokens, seconds[:, :, 0], seconds[:, :, 1])
+                seconds[(*place, way)] += _seconds(pair.device, ways[way])
+    return Times(tuple(batches), n_tokens, seconds[:, :, 0], seconds[:, :, 1])
+
+
+def batched(prompts: Sequence[Prompt], n_rounds: int) -> dict[str, list[list[Prompt]]]:
+    """For each group a batch a round, all of one size, since time depends on it; a small group's prompts come again."""
+    if n_rounds < 2:
+        raise UsageError(f"n_rounds is {n_rounds}; an interval needs at least 2. Use 2 or more.")
+    of = {group: [p for p in prompts if p.group == group] for group in dict.fromkeys(p.group for p in prompts)}
+    size = max(1, min(map(len, of.values()), default=1) // n_rounds)
+    return {
+        group: [[members[(r * size + i) % len(members)] for i in range(size)] for r in range(n_rounds)]
+        for group, members in of.items()
+    }
 
 
 def cost_ratio(pair: Pair, *, n_rows: int = 1, n_context: int = 32, n_repeats: int = 15) -> float:

@@ -38,9 +38,13 @@ class Settings:
     tuned_draft: str = _option("", "a ready fine-tuned draft; alone, the target stays the same")
     device: str = _option(AUTO, "auto, cpu, cuda, cuda:1, mps")
     dtype: str = _option(AUTO, "auto (bfloat16 on a GPU that has it, else float32), float32, bfloat16, float16")
+    device_map: str = _option("", "as in from_pretrained (auto, balanced), for models larger than one device")
+    allow_pickle: bool = _option(False, "load weights that are not safetensors: such files can run code")
+    truncate: bool = _option(False, "cut prompts that do not fit the context from the left, instead of refusing them")
     prompts: str = _option(AUTO, "embedded, honest, bold[/domain], holistic_bias[/axis], mgsm; NAME:FOLDER; file:PATH")
     corpora: str = _option(AUTO, "where the datasets are: embedded, hub, or a folder with one entry per dataset")
     datasets: tuple[str, ...] = _option((), "datasets to fine-tune on, by commas; all five by default")
+    checkpoints: int = _option(0, "measure so many checkpoints along the fine-tuning as well")
     groups: tuple[str, ...] = _option((), "only these groups, by commas")
     prompts_per_group: int = _option(0, "at most so many prompts of each group; 0 for all")
     min_prompts: int = _option(10, "refuse a group with fewer prompts")
@@ -49,6 +53,7 @@ class Settings:
     temperature: float = _option(0.0, "0 is greedy")
     top_k: int = _option(0, "0 is off")
     top_p: float = _option(1.0, "1 is off")
+    ignore_eos: bool = _option(False, "write to the budget, whatever ends a text; for models without such a token")
     seed: int = _option(0, "of sampling, training and statistics")
     lookahead: str = _option("constant-5", "the deployed lookahead: constant-N, heuristic-N, heuristic_transient-N")
     engine: str = _option("replay", "replay (answers from traces, checked live) or live (decodes every case)")
@@ -87,7 +92,7 @@ class Settings:
     def decoding(self) -> "Decoding":
         from specfair.trace import Decoding
 
-        return Decoding(self.max_new_tokens, self.temperature, self.top_k, self.top_p, self.seed)
+        return Decoding(self.max_new_tokens, self.temperature, self.top_k, self.top_p, self.seed, self.ignore_eos)
 
     @property
     def deployed(self) -> "Lookahead":
@@ -142,7 +147,7 @@ def _typed(name: str, value: Any) -> Any:
     """TOML has types, the command line has words."""
     wanted: Any = next(f for f in OPTIONS if f.name == name).default
     if isinstance(wanted, tuple):
-        return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else tuple(value)
+        return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else tuple(value)
     if isinstance(wanted, bool):
         return value in (True, "true", "1")
     try:
@@ -172,6 +177,7 @@ def _rules(settings: Settings) -> list[tuple[bool, str, str]]:
         (0 < settings.top_p <= 1, "top_p", "it lies above 0 and is at most 1, which switches it off"),
         (settings.top_k >= 0, "top_k", "0 switches it off; otherwise a positive number"),
         (settings.prompts_per_group >= 0, "prompts_per_group", "0 for all; otherwise a positive number"),
+        (settings.checkpoints >= 0, "checkpoints", "0 for none; otherwise a positive number"),
         (settings.min_prompts >= 1, "min_prompts", "at least 1"),
         (settings.ambiguous in ("drop", "keep"), "ambiguous", "drop or keep"),
         (settings.engine in ("replay", "live"), "engine", "replay or live"),

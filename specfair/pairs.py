@@ -1,12 +1,11 @@
 """A Pair: a target and a draft with one vocabulary, on one device, ready to be asked for logits.
 
 Knows how models and tokenizers are loaded, checked and told apart; does not know decoding, traces or groups. Remote
-code stays off. A model without an end-of-text token is allowed: its texts then run to the token budget.
+code stays off.
 """
 
 import hashlib
 import json
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -133,7 +132,7 @@ def encode(pair: Pair, prompts: Sequence[Prompt], max_new_tokens: int) -> tuple[
     """
     if not prompts:
         return [], 0
-    encoded = pair.tokenizer([p.text for p in prompts])["input_ids"]
+    encoded = pair.tokenizer([p.text for p in prompts], verbose=False)["input_ids"]
     ids = [tokens or _start(pair, prompt) for tokens, prompt in zip(encoded, prompts, strict=True)]
     room = None if pair.context is None else pair.context - max_new_tokens
     if room is None or max(map(len, ids)) <= room:
@@ -143,9 +142,8 @@ def encode(pair: Pair, prompts: Sequence[Prompt], max_new_tokens: int) -> tuple[
         raise DataError(
             f"prompt {prompts[long[0]].id!r} has {len(ids[long[0]])} tokens; the context of {pair.context} "
             f"leaves {room} beside {max_new_tokens} new tokens ({len(long)} such prompts). Shorten them, "
-            "or allow truncation from the left (truncate)."
+            "or allow truncation from the left (truncate = true)."
         )
-    warnings.warn(f"{len(long)} of {len(ids)} prompts were cut from the left to {room} tokens", stacklevel=2)
     return [tokens[-room:] for tokens in ids], len(long)
 
 

@@ -25,6 +25,7 @@ _SESSION = pytest.StashKey["Session"]()
 _PARTS = pytest.StashKey[list[dict[str, str]]]()  # what each process found: a report and a baseline, as JSON
 _ERRORS = pytest.StashKey[list[str]]()
 _WRITTEN = pytest.StashKey[list[str]]()  # lines of the summary
+_MARKER = "specfair(**settings): other settings than [tool.specfair] for the audits of this test, class or module"
 _PARAMETERS = ("dataset", "stage", "group", "lookahead")
 
 
@@ -48,6 +49,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse options that cannot be meant before anything is collected."""
+    config.addinivalue_line("markers", _MARKER)
     config.stash[_PARTS], config.stash[_ERRORS], config.stash[_WRITTEN] = [], [], []
     if _given(config) or config.getoption("specfair_gate"):
         try:
@@ -78,12 +80,18 @@ def cases(metafunc: pytest.Metafunc) -> None:
     if "specfair" not in metafunc.fixturenames or not wanted:
         return
     try:
-        values = _values(_settings(metafunc.config), wanted)
+        settings = configuration.override(_settings(metafunc.config), _marked(metafunc.definition))
+        values = _values(settings, wanted)
     except SpecfairError as error:
         metafunc.config.stash[_ERRORS].append(str(error))
         raise pytest.Collector.CollectError(str(error)) from error
     for name in wanted:
         metafunc.parametrize(name, values[name])
+
+
+def _marked(node: pytest.Item) -> dict[str, Any]:
+    """The settings in its `specfair` markers, the closest winning."""
+    return {name: value for mark in reversed([*node.iter_markers("specfair")]) for name, value in mark.kwargs.items()}
 
 
 def _values(settings: configuration.Settings, wanted: list[str]) -> dict[str, tuple[str, ...]]:
@@ -135,7 +143,9 @@ class Desk:
 
     def audit(self, **changes: Any) -> "Audit":
         """The audit as configured, or with other settings: `specfair.audit(target=..., draft=...)`."""
-        return self.session.audit(**changes)
+        audit = self.session.audit(**{**_marked(self.item), **changes})
+        self.case.audits.append(audit)
+        return audit
 
     def gate(
         self,
@@ -164,7 +174,7 @@ class Desk:
 
     def against_baseline(self, name: str, stage: str) -> "Mapping[str, Estimate]":
         """Now minus the stored baseline, on the same prompts: for each group, and for `overall`."""
-        return self.session.against_baseline(name, stage, _root(self.item.config))
+        return self.session.against_baseline(self.audit(), name, stage, _root(self.item.config))
 
     def _bound(self, kind: str, at_most: float | None, at_least: float | None) -> "Bound | None":
         from specfair.gates import Bound
@@ -221,7 +231,7 @@ def pytest_runtest_makereport(
     """A mistake of the user's is one line, not a traceback; one that every case would meet ends the run."""
     report = yield
     error = call.excinfo.value if call.excinfo else None
-    if isinstance(error, SpecfairError):
+    if isinstance(error, SpecfairError) and "specfair" in getattr(item, "fixturenames", ()):
         report.longrepr = str(error)
         if not isinstance(error, StoreError):  # a damaged or missing baseline is a failed gate, not a wrong question
             item.config.stash[_ERRORS].append(str(error))

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from specfair import baseline, ci, rows, timing
-from specfair.audit import Audit, versions
+from specfair.audit import Audit
 from specfair.config import BASE, TUNED, Settings
 from specfair.errors import UsageError
 from specfair.metrics import METRICS
 from specfair.report import page, render_html, render_markdown
 from specfair.session import Session, snapshot
 from specfair.store import write_text_atomically
+from specfair.tracing import versions
 
 
 def build(session: Session) -> page.Report:
@@ -36,12 +37,13 @@ def build(session: Session) -> page.Report:
         datasets=datasets,
         prompts=audit.prompts.sentence,
         sources={d: audit.corpus(d).source for d in datasets if d != TUNED},
-        notes=audit.prompts.notes,
+        notes=audit.notes,
         provenance=_provenance(audit),
     )
     tables: list[dict[str, Any]] = [rows.of_stage(audit.base, ("", "before"), audit.tokens)]
     for dataset in datasets:
         tables += [rows.of_stage(audit.after(dataset), (dataset, "after"), audit.tokens), _of_dataset(audit, dataset)]
+    tables += [_against(session, audit)]
     tables.append({"examples": tuple(row for v in empty.verdicts for row in rows.examples(audit, v))})
     return merge([empty, *(replace(empty, **table) for table in tables)])
 
@@ -121,6 +123,9 @@ def summary(report: page.Report, place: str) -> list[str]:
             f"{'after ' + worst.dataset if worst.dataset else 'before fine-tuning'}: "
             f"{worst.lowest_group} is slowest, {worst.highest_group} fastest"
         )
+    gone = [row.name for row in report.baseline if row.decision == "gone"]
+    if gone:
+        lines.append(f"stale in the baseline, measured no more: {', '.join(gone)}; save it anew to drop what is gone")
     if counted["insufficient"]:
         lines.append("undecided cases passed; --specfair-strict fails them, more prompts decide them")
     return [*lines, f"report: {place}"]
@@ -137,9 +142,19 @@ def _provenance(audit: Audit) -> dict[str, object]:
     return header | {"synthetic": audit.prompts.synthetic, "n_prompts": len(audit.prompts), **versions()}
 
 
+def _against(session: Session, audit: Audit) -> dict[str, tuple[Any, ...]]:
+    """The rows of the baseline this run was compared with, if it was."""
+    stored = session.baselines.get(audit.settings.baseline)
+    if stored is None:
+        return {}
+    stages = [stage for stage in audit.stages if stage in stored.counts]
+    configured = (BASE, *audit.settings.compared)
+    return {"baseline": tuple(rows.against(stored, snapshot(audit, stages), configured))} if stages else {}
+
+
 def _of_dataset(audit: Audit, dataset: str) -> dict[str, tuple[Any, ...]]:
     """The rows that compare before with after one dataset."""
-    found = {"estimates": rows.changes(audit, dataset)}
+    found = {"estimates": rows.changes(audit, dataset), "training": tuple(rows.training(audit, dataset))}
     if dataset == TUNED:
         return found
     mentions = rows.mentions(dataset, audit.mentions(dataset))

@@ -10,8 +10,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from specfair import config, stats
-from specfair.audit import Audit, Measured
+from specfair import baseline, config, stats
+from specfair.audit import Audit
+from specfair.baseline import Baseline
+from specfair.measured import Measured
 from specfair.mentions import Mentions
 from specfair.metrics import split
 from specfair.replay import Lookahead
@@ -33,6 +35,7 @@ SHOWN = (
 PAIRED = ("acceptance_rate",)  # metrics whose groups are compared two by two
 LOOKAHEADS = tuple(Lookahead.parse(text) for text in config.LOOKAHEADS)
 ACROSS = ("acceptance_rate", "mean_acceptance_length", "speedup_predicted")
+ALONG = ("kl", "acceptance_rate")  # metrics shown over training
 CONFIDENT = 0.9
 N_MISTAKES = 5  # shown of each group and outcome
 N_BEFORE = 12  # tokens of context before a mistake
@@ -73,6 +76,28 @@ def changes(audit: Audit, dataset: str) -> tuple[page.EstimateRow, ...]:
         gains = {"": audit.gain(dataset, metric), **audit.gains(dataset, metric)}
         found += [_estimate(stage, _named(metric, deployed), group, change) for group, change in gains.items()]
     return tuple(found)
+
+
+def training(audit: Audit, dataset: str) -> Iterator[page.TrainingRow]:
+    """How alignment moved along the fine-tuning, where checkpoints were kept."""
+    for step, measured in audit.training(dataset).items():
+        for metric in ALONG:
+            groups = measured.groups(metric)
+            for group, estimate in {"": groups.overall, **groups.by_group}.items():
+                yield page.TrainingRow(dataset, step, group, metric, estimate.value)
+
+
+def against(old: Baseline, now: Baseline, configured: Sequence[str]) -> Iterator[page.BaselineRow]:
+    """Every figure of a stored baseline beside today's; stages that nothing is configured to measure are gone."""
+    for stage in old.counts:
+        if stage in now.counts:
+            before, after = old.sample(stage), now.sample(stage)
+            for group, change in baseline.compare(old, now, stage).items():
+                then, today = (s if group == "overall" else s.of(group) for s in (before, after))
+                moved = "better" if change.low > 0 else "worse" if change.high < 0 else "unclear"
+                yield page.BaselineRow(f"{stage}-{group}", then.value, today.value, change.low, change.high, moved)
+        elif stage not in configured:
+            yield page.BaselineRow(stage, old.sample(stage).value, np.nan, np.nan, np.nan, "gone")
 
 
 def mentions(dataset: str, counts: Mapping[str, Mentions]) -> tuple[page.MentionRow, ...]:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from specfair import baseline, bounds, config, gates, stats
-from specfair.audit import GATED, Audit, Say
+from specfair.audit import GATED, Audit
 from specfair.stats import Estimate
+from specfair.tracing import Say
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Case:
     nodeid: str
     stage: str = ""  # a dataset, or "base"
     group: str = ""
+    audits: list[Audit] = field(default_factory=list, compare=False)  # what it has looked at
 
 
 @dataclass(slots=True)
@@ -33,7 +35,7 @@ class Session:
     audits: dict[config.Settings, Audit] = field(default_factory=dict)
     verdicts: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     baselines: dict[str, baseline.Baseline] = field(default_factory=dict)
-    doubts: dict[str, str] = field(default_factory=dict)
+    doubts: dict[tuple[config.Settings, str], str] = field(default_factory=dict)
 
     def audit(self, **changes: Any) -> Audit:
         """The audit under the configured settings, or under others; each is made once."""
@@ -49,7 +51,7 @@ class Session:
     def judge(self, asked: Estimate | Mapping[str, Estimate], bound: gates.Bound, case: Case, of: str) -> gates.Verdict:
         """The verdict on one estimate, or on one member of a family after Holm's correction; kept for the report."""
         family = {of: asked} if isinstance(asked, Estimate) else dict(asked)
-        doubt = self._doubt(case.stage)
+        doubt = self._doubt(case)
         if doubt:
             family = {name: stats.invalid(doubt) for name in family}
         bound = replace(bound, strict=bound.strict or self.settings.strict)
@@ -59,18 +61,20 @@ class Session:
         self.verdicts[case.nodeid, bound.kind] = gates.to_dict(verdict) | {"reproduce": command, "dataset": case.stage}
         return verdict
 
-    def _doubt(self, stage: str) -> str:
-        """Why replayed counts of this stage cannot be relied on; empty where live decoding agrees with them."""
-        audit = self.audits.get(self.settings)
-        if audit is None or stage not in audit.stages or self.settings.engine != "replay":
-            return ""
-        if stage not in self.doubts:
-            self.doubts[stage] = audit.agreement(stage).problem
-        return self.doubts[stage]
+    def _doubt(self, case: Case) -> str:
+        """Why replayed counts that the case looked at cannot be relied on; empty where live decoding agrees."""
+        for audit in case.audits:
+            for stage in audit.stages:
+                if audit.settings.engine == "replay" and case.stage in ("", stage):
+                    key = (audit.settings, stage)
+                    if key not in self.doubts:
+                        self.doubts[key] = audit.agreement(stage).problem
+                    if self.doubts[key]:
+                        return self.doubts[key]
+        return ""
 
-    def against_baseline(self, name: str, stage: str, root: Path) -> Mapping[str, Estimate]:
+    def against_baseline(self, audit: Audit, name: str, stage: str, root: Path) -> Mapping[str, Estimate]:
         """Now minus the stored baseline for each group and `overall`, on the same prompts."""
-        audit = self.audit()
         if name not in self.baselines:
             self.baselines[name] = baseline.read(name, root)
         now = snapshot(audit, (stage,))
@@ -114,7 +118,7 @@ def standard(session: Session, stage: str) -> None:
     for kind, family in asked.items():
         for member in family:
             name = "-".join(filter(None, (stage, member)))
-            case = Case(name, f"{kind} {name}", stage, member)
+            case = Case(name, f"{kind} {name}", stage, member, [audit])
             bound = session.bound(kind, case)
             if bound is not None:
                 session.judge(family, bound, case, member)

@@ -69,7 +69,7 @@ def decode(
 
 
 def _job(pair: Pair, prompts: Sequence[Prompt], decoding: Decoding, lookahead: Lookahead | int) -> "_Job":
-    check_decoding(decoding)
+    check_decoding(pair, decoding)
     ids, _ = encode(pair, prompts, decoding.max_new_tokens)
     sheet = Sheet(prompts, decoding, () if decoding.ignore_eos else pair.eos)
     return _Job(pair, ids, sheet, Lookahead(lookahead) if isinstance(lookahead, int) else lookahead)

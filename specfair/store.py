@@ -50,15 +50,34 @@ class Store:
         """
         path = self.path(kind, key)
         with _locked(path):
-            if path.exists():
-                try:
-                    return read(path)
-                except StoreError as error:
-                    aside = _set_aside(path)
-                    warnings.warn(f"{error} It was kept as {aside.name!r} and is being recomputed.", stacklevel=2)
+            found = _read(path, read)
+            if found is not None:
+                return found
             write_atomically(path, make)
             _write_key(path, key)
             return read(path)
+
+    def update(
+        self,
+        kind: str,
+        key: Mapping[str, Any],
+        *,
+        change: Callable[[T | None], T],
+        read: Callable[[Path], T],
+        write: Callable[[T, Path], object],
+    ) -> T:
+        """Let `change` turn what is stored (None where nothing is) into what shall be; the same object is kept as is.
+
+        Nobody else changes it meanwhile, and who reads it sees either the old or the new.
+        """
+        path = self.path(kind, key)
+        with _locked(path):
+            old = _read(path, read)
+            new = change(old)
+            if new is not old:
+                write_atomically(path, lambda draft: write(new, draft))
+                _write_key(path, key)
+            return new
 
 
 def write_atomically(path: Path, make: Callable[[Path], object]) -> None:
@@ -77,6 +96,18 @@ def write_atomically(path: Path, make: Callable[[Path], object]) -> None:
 def write_text_atomically(path: Path, text: str) -> None:
     """A text file that a reader sees either as it was or as it will be."""
     write_atomically(path, lambda draft: draft.write_text(text, encoding="utf-8"))
+
+
+def _read(path: Path, read: Callable[[Path], T]) -> T | None:
+    """What is stored, None where nothing is; what cannot be read is set aside and said."""
+    if not path.exists():
+        return None
+    try:
+        return read(path)
+    except StoreError as error:
+        aside = _set_aside(path)
+        warnings.warn(f"{error} It was kept as {aside.name!r} and is being recomputed.", stacklevel=4)
+        return None
 
 
 @contextmanager

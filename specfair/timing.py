@@ -14,17 +14,17 @@ from specfair.stats import Sample
 
 METRIC = "speedup_measured"
 DEFINITION = "wall time of the target alone / wall time of speculative decoding, same batch, in alternation"
-N_PROMPTS = 8  # of each group
-N_REPEATS = 8  # fewer than eight clusters would be exploratory
+N_ROUNDS = 10  # batches of each group; fewer than eight clusters would be exploratory
+N_PROMPTS = 4 * N_ROUNDS  # of each group, at most
 
 
 def sample(times: Times) -> Sample:
-    """Each repeat of each group is one observation; groups timed in the same repeat are compared with each other."""
-    n_repeats, n_groups = times.alone.shape
-    group = np.tile(np.array(times.groups, dtype=np.str_), n_repeats)
-    repeat = np.repeat(np.arange(n_repeats).astype(np.str_), n_groups)
-    name = np.char.add(np.char.add(group, " "), repeat)
-    return Sample(times.alone.ravel(), times.speculative.ravel(), name, group, name, repeat)
+    """Each batch of each group is one observation; groups timed in the same round are compared with each other."""
+    n_rounds, n_groups = times.alone.shape
+    group = np.tile(np.array(times.groups, dtype=np.str_), n_rounds)
+    turn = np.repeat(np.arange(n_rounds).astype(np.str_), n_groups)
+    name = np.char.add(np.char.add(group, " "), turn)
+    return Sample(times.alone.ravel(), times.speculative.ravel(), name, group, name, turn)
 
 
 def save(times: Times, path: Path) -> None:

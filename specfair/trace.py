@@ -56,7 +56,8 @@ class Decoding:
     def __str__(self) -> str:
         how = "greedy" if self.greedy else f"temperature {self.temperature:g}"
         filters = [f"top_k {self.top_k}"] * (self.top_k > 0) + [f"top_p {self.top_p:g}"] * (self.top_p < 1)
-        return ", ".join([how, *filters, f"at most {self.max_new_tokens} new tokens"])
+        budget = "exactly" if self.ignore_eos else "at most"
+        return ", ".join([how, *filters, f"{budget} {self.max_new_tokens} new tokens"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +114,16 @@ class Trace:
         sums = np.bincount(self.rows, weights=values.astype(np.float64), minlength=len(self))
         return sums.astype(np.float64)  # without tokens bincount counts in integers
 
-    def select(self, keep: NDArray[np.bool_]) -> "Trace":
-        """The trace of some prompts only."""
-        tokens = np.repeat(keep, self.lengths)
-        lengths = self.lengths[keep]
+    def select(self, keep: NDArray[np.bool_] | NDArray[np.int64]) -> "Trace":
+        """The trace of some prompts only: those a mask marks, or those at these places in this order."""
+        chosen = np.flatnonzero(keep) if keep.dtype == np.bool_ else keep
+        lengths = self.lengths[chosen]
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        tokens = np.arange(offsets[-1]) + np.repeat(self.offsets[chosen] - offsets[:-1], lengths)
         return replace(
             self,
-            prompts=tuple(p for p, k in zip(self.prompts, keep, strict=True) if k),
-            offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+            prompts=tuple(self.prompts[i] for i in chosen.tolist()),
+            offsets=offsets,
             columns={name: values[tokens] for name, values in self.columns.items()},
         )
 

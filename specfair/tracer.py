@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specfair.columns import Sheet
-from specfair.errors import DataError, UsageError
+from specfair.errors import DataError, ModelError, UsageError
 from specfair.lockstep import Job, Progress, in_batches, read, write, write_and_read
 from specfair.pairs import Pair, encode
 from specfair.prompts import Prompt
@@ -82,8 +82,8 @@ def rescore(pair: Pair, traced: Trace, *, progress: Progress | None = None, batc
     return replace(new, columns={**new.columns, **same})
 
 
-def check_decoding(decoding: Decoding) -> None:
-    """Refuse settings that have no meaning."""
+def check_decoding(pair: Pair, decoding: Decoding) -> None:
+    """Refuse settings that have no meaning, for any model or for this one."""
     rules = [
         ("max_new_tokens", decoding.max_new_tokens >= 1, "at least 1"),
         ("temperature", 0.0 <= decoding.temperature < float("inf"), "0 (greedy) or positive"),
@@ -93,6 +93,11 @@ def check_decoding(decoding: Decoding) -> None:
     for name, fits, rule in rules:
         if not fits:
             raise UsageError(f"{name} is {getattr(decoding, name)}; it must be {rule}. Change {name}.")
+    if not pair.eos and not decoding.ignore_eos:
+        raise ModelError(
+            f"model {pair.target_name!r} declares no end-of-text token; without one texts end only with the budget. "
+            "Set eos_token_id in its generation_config, or ignore_eos = true."
+        )
 
 
 def header(pair: Pair, prompts: Sequence[Prompt], decoding: Decoding) -> Header:
@@ -128,7 +133,7 @@ def _versions() -> dict[str, str]:
 
 
 def _job(pairs: Sequence[Pair], prompts: Sequence[Prompt], decoding: Decoding) -> Job:
-    check_decoding(decoding)
+    check_decoding(pairs[0], decoding)
     if len({(p.target_fingerprint, p.n_vocab) for p in pairs}) != 1:
         names = ", ".join(f"{p.target_name!r} with {p.n_vocab} tokens" for p in pairs)
         raise DataError(f"drafts are traced together for one target; these pairs have {names}. Trace them one by one.")

@@ -80,9 +80,9 @@ def test_disagreement_makes_verdicts_invalid(measured: Audit) -> None:
     from specfair import gates
 
     session = Session(measured.settings, lambda _: None, audits={measured.settings: measured})
-    case, bound = Case("base", "n", "base"), gates.Bound("gap", 0.9)
+    case, bound = Case("base", "n", "base", audits=[measured]), gates.Bound("gap", 0.9)
     assert session.judge(measured.acceptance_rate.difference(), bound, case, "").decision == "pass"
-    session.doubts["base"] = "replay and live decoding differ"
+    session.doubts[measured.settings, "base"] = "replay and live decoding differ"
     verdict = session.judge(measured.acceptance_rate.difference(), bound, case, "")
     assert verdict.decision == "invalid"
     assert "replay and live decoding differ" in verdict.sentence

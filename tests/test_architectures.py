@@ -1,13 +1,18 @@
-"""One row per architecture: tracing, rescoring and live decoding agree with transformers and with themselves.
+"""One row per architecture, saved to disk and loaded: tracing, rescoring, live decoding and fine-tuning do their work.
 
-Ten new tokens after texts of one to sixteen tokens, with windows of six tokens where the architecture has windows.
+They agree with transformers and with themselves. Ten new tokens after texts of one to sixteen tokens, with windows of
+six tokens where the architecture has windows.
 """
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from specfair import tracer
+from specfair import pairs, tracer
+from specfair.corpora import Corpus
+from specfair.finetune import Recipe, finetune
 from specfair.pairs import Pair
 from specfair.prompts import Prompt
 from specfair.replay import Lookahead, replay
@@ -19,8 +24,8 @@ FLOATS = [name for name, kind in COLUMNS.items() if kind is np.float32]
 
 
 @pytest.mark.parametrize("kind", tiny_models.ARCHITECTURES)
-def test_every_architecture(kind: str) -> None:
-    pair, prompts, decoding = tiny_models.pair(kind), tiny_models.prompts(7), Decoding(10)
+def test_every_architecture(kind: str, tmp_path: Path) -> None:
+    pair, prompts, decoding = loaded(kind, tmp_path), tiny_models.prompts(7), Decoding(10)
     traced = tracer.trace(pair, prompts, decoding)
     written = texts(traced)
     assert written == [plain(pair, prompt) for prompt in prompts]
@@ -32,6 +37,28 @@ def test_every_architecture(kind: str) -> None:
     counted, expected = live.tally, replay(traced, Lookahead(3))
     for name in ("n_new_tokens", "n_rounds", "n_drafted", "n_tested", "n_accepted"):
         assert getattr(counted, name).tolist() == getattr(expected, name).tolist(), name
+    tuned_by_one_step(pair, tmp_path)
+
+
+def loaded(kind: str, folder: Path) -> Pair:
+    """The pair as a user has it: two folders with their tokenizer."""
+    made = tiny_models.pair(kind)
+    for role, model in (("target", made.target), ("draft", made.draft)):
+        model.save_pretrained(folder / role)
+        made.tokenizer.save_pretrained(folder / role)
+    return pairs.load(str(folder / "target"), str(folder / "draft"), device="cpu")
+
+
+def tuned_by_one_step(pair: Pair, folder: Path) -> None:
+    """Both models change, their losses are numbers, and what was saved is a pair that can be traced."""
+    corpus = Corpus("imdb", "made up", True, ["bcd fgh jkl" * n for n in range(1, 9)], ["bcd"])
+    recipe = Recipe(max_steps=1, batch_size=2, accumulation=1, block=16, learning_rate=1e-2)
+    tuned = finetune(pair, corpus, recipe, folder / "tuned", progress=lambda *_: None)
+    assert np.isfinite([*tuned.target_loss, *tuned.draft_loss]).all()
+    after = pairs.load(str(tuned.target), str(tuned.draft), device="cpu")
+    assert after.target_fingerprint != pair.target_fingerprint
+    assert after.draft_fingerprint != pair.draft_fingerprint
+    assert tracer.trace(after, tiny_models.prompts(3), Decoding(4)).n_tokens > 0
 
 
 def texts(traced: Trace) -> list[list[int]]:

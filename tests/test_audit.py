@@ -1,5 +1,7 @@
 """An audit end to end on the shipped pair: stored once, reused, recomputed when damaged; before and after compared."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from specfair.audit import Audit, prompt_set
 from specfair.errors import DataError, UsageError
 from specfair.metrics import METRICS
 from specfair.replay import Lookahead
+from specfair.rows import training
 from tests.conftest import small_audit
 
 
@@ -37,7 +40,7 @@ def test_other_settings_are_another_trace(measured: Audit) -> None:
     store = Path(measured.settings.store).parent
     other, said = small_audit(store, max_new_tokens=4)
     _ = other.base
-    assert said == ["tracing base: 18 prompts, greedy, at most 4 new tokens"]
+    assert said == ["tracing base: 18 of 18 prompts, greedy, at most 4 new tokens"]
     same, said = small_audit(store, lookahead="constant-3")  # a lookahead is replayed, not traced
     assert same.base.lookahead == Lookahead(3)
     assert said == []
@@ -79,6 +82,38 @@ def test_frequency_sets_gains_against_mentions(measured: Audit) -> None:
     counts = measured.mentions("imdb")
     assert set(counts) == {"female", "male", "queer"}
     assert measured.frequency("imdb").n_groups == 3
+
+
+def test_checkpoints_are_measured_along_the_way(tmp_path: Path) -> None:
+    made, _ = small_audit(tmp_path, checkpoints=1)
+    made.recipe = replace(made.recipe, checkpoints=1)
+    along = made.training("imdb")
+    assert list(along) == [0, 1, 2]
+    assert along[0] is made.base
+    assert along[2] is made.after("imdb")
+    prints = [m.trace.header.draft_fingerprint for m in along.values()]
+    assert len(set(prints)) == 3
+    assert along[1].trace.header.draft == "embedded + imdb at step 1"
+    rows = {(row.step, row.group, row.metric) for row in training(made, "imdb")}
+    groups = ("", *made.prompts.groups)
+    assert rows == {(step, g, m) for step in (0, 1, 2) for g in groups for m in ("kl", "acceptance_rate")}
+
+
+def test_without_checkpoints_there_is_nothing_along_the_way(measured: Audit) -> None:
+    assert measured.training("imdb") == {}
+
+
+def test_prompts_that_do_not_fit_are_refused_or_cut_and_counted(tmp_path: Path) -> None:
+    texts = ["the nurse " * 400, *(f"the {word} nurse" for word in ("tall", "old", "young", "kind", "calm"))]
+    rows = [{"group": group, "text": f"{text} {group}"} for group in ("a", "b") for text in texts]
+    (tmp_path / "p.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    asked = {"prompts": f"file:{tmp_path / 'p.jsonl'}", "groups": ""}
+    refused, _ = small_audit(tmp_path, **asked)
+    with pytest.raises(DataError, match=r"the context of 512 leaves 504 .*truncate = true"):
+        _ = refused.base
+    cut, _ = small_audit(tmp_path, **asked, truncate=True)
+    assert "2 of 12 prompts were cut from the left to fit 512 tokens" in cut.notes
+    assert cut.base.trace.n_tokens > 0
 
 
 def test_a_ready_pair_is_compared_without_training(tmp_path: Path) -> None:

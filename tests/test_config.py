@@ -84,3 +84,8 @@ def test_gates_of_the_file_and_of_options(tmp_path: Path) -> None:
     assert [(r.dataset, r.value) for r in rules] == [("", 0.3), ("imdb", 0.2), ("sst2", 0.1)]
     with pytest.raises(UsageError, match="unknown gate"):
         config.load(write(tmp_path, "[tool.specfair.gates]\ngapp = 1\n"), {})
+
+
+def test_a_list_by_commas_may_be_empty() -> None:
+    assert config.override(Settings(), {"groups": ""}).groups == ()
+    assert config.override(Settings(), {"groups": " a, b,"}).groups == ("a", "b")

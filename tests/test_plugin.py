@@ -139,3 +139,42 @@ def test_importing_the_plugin_takes_no_time(pytester: pytest.Pytester) -> None:
 def test_options_are_in_the_help(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_subprocess("--help")
     result.stdout.fnmatch_lines(["*fairness of speculative decoding:", "*--specfair-target*", "*--specfair-gate*"])
+
+
+MARKED = """
+import pytest
+
+pytestmark = pytest.mark.specfair(groups="female,male", min_prompts=3, lookahead="constant-2")
+
+
+def pytest_generate_tests(metafunc):
+    from specfair.plugin import cases
+    cases(metafunc)
+
+
+@pytest.mark.specfair(prompts_per_group=3)
+def test_group(specfair, group):
+    audit = specfair.audit()
+    assert audit.prompts.groups == ("female", "male")
+    assert len(audit.prompts) == 6
+    assert str(audit.settings.deployed) == "constant-2"
+
+
+def test_call_wins_over_the_marker(specfair):
+    assert specfair.audit(lookahead="constant-1").settings.lookahead == "constant-1"
+
+
+@pytest.mark.specfair(lookahed="constant-1")
+def test_misspelt(specfair):
+    specfair.audit()
+"""
+
+
+def test_a_marker_changes_the_settings_of_a_test(pytester: pytest.Pytester) -> None:
+    pytester.makepyprojecttoml(SMALL)
+    pytester.makepyfile(MARKED)
+    result = pytester.runpytest_subprocess("--strict-markers", "-p", "no:cacheprovider", "-v")
+    result.stdout.fnmatch_lines(["*test_group[[]female] PASSED*", "*test_group[[]male] PASSED*", "*call_wins* PASSED*"])
+    result.stdout.fnmatch_lines(["*Did you mean 'lookahead'*"])
+    assert "queer" not in result.stdout.str()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR

@@ -77,3 +77,25 @@ def test_every_silent_scenario_fails_its_item(project: pytest.Pytester, workers:
         assert failure is not None, name
         assert said in (failure.get("message") or "") + (failure.text or ""), name
     assert "Traceback" not in result.stdout.str()
+
+
+STALE = """
+def test_base(specfair):
+    specfair.gate(specfair.against_baseline("old", "base"), kind="regression", of="overall")
+"""
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["serial", "n2"])
+def test_a_stage_that_is_measured_no_more_is_reported(
+    pytester: pytest.Pytester, measured: Audit, workers: list[str]
+) -> None:
+    old = snapshot(measured, ["base"])
+    baseline.save(replace(old, counts={**old.counts, "sst2": old.counts["base"]}), "old", root=pytester.path)
+    _configure(pytester, measured)
+    pytester.makepyfile(STALE)
+    result = pytester.runpytest_subprocess(
+        "--specfair-baseline=old", "--specfair-datasets=imdb", "-p", "no:cacheprovider", *workers
+    )
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(["stale in the baseline, measured no more: sst2; *"])
+    assert "base-overall" in (pytester.path / "reports" / "latest.html").read_text()

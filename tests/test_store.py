@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,22 @@ def test_makes_once_and_reads_afterwards(tmp_path: Path) -> None:
     assert len(calls) == 1
     assert store.has("things", KEY)
     assert not store.has("things", KEY | {"seed": 1})
+
+
+def test_update_turns_the_old_into_the_new(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+
+    def update(change: Callable[[str | None], str]) -> str:
+        return store.update("things", KEY, change=change, read=read, write=lambda text, path: path.write_text(text))
+
+    assert update(lambda old: f"{old} a") == "None a"
+    assert update(lambda old: f"{old} b") == "None a b"
+    written = store.path("things", KEY).stat().st_mtime_ns
+    assert update(lambda old: str(old) if old is None else old) == "None a b"
+    assert store.path("things", KEY).stat().st_mtime_ns == written
+    store.path("things", KEY).write_text("damaged")
+    with pytest.warns(UserWarning, match="being recomputed"):
+        assert update(lambda old: f"{old} c") == "None c"
 
 
 def test_digest_depends_on_values_not_on_order() -> None:

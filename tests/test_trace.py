@@ -46,6 +46,14 @@ def test_select_and_concatenate_are_inverse() -> None:
     assert joined.lengths.tolist() == [3, 2, 0, 4]
 
 
+def test_places_select_in_their_own_order() -> None:
+    trace = make([3, 0, 2, 4])
+    chosen = trace.select(np.array([3, 0, 1]))
+    assert [p.id for p in chosen.prompts] == ["p3", "p0", "p1"]
+    assert chosen["token"].tolist() == trace["token"][[5, 6, 7, 8, 0, 1, 2]].tolist()
+    assert chosen.lengths.tolist() == [4, 3, 0]
+
+
 def test_sums_by_prompt_include_prompts_without_tokens() -> None:
     trace = make([2, 0, 1])
     assert trace.per_prompt(np.array([1.0, 2.0, 4.0])).tolist() == [3.0, 0.0, 4.0]
@@ -90,3 +98,4 @@ def test_damage_is_one_line(tmp_path: Path, damage) -> None:  # noqa: ANN001  # 
 def test_decoding_in_words() -> None:
     assert str(Decoding()) == "greedy, at most 20 new tokens"
     assert str(Decoding(5, 0.7, 3, 0.9)) == "temperature 0.7, top_k 3, top_p 0.9, at most 5 new tokens"
+    assert str(Decoding(5, ignore_eos=True)) == "greedy, exactly 5 new tokens"

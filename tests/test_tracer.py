@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from specfair import pairs, sampling, tracer
-from specfair.errors import DataError, UsageError
+from specfair import pairs, sampling, speculate, tracer
+from specfair.errors import DataError, ModelError, UsageError
 from specfair.pairs import Pair
 from specfair.trace import COLUMNS, Decoding, Trace, concatenate
 from tests import tiny_models
@@ -272,3 +272,12 @@ def test_a_package_that_is_not_installed_has_no_version(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(tracer, "version", absent)
     assert set(tracer.header(pair, [], GREEDY).versions.values()) == {"unknown"}
+
+
+def test_a_model_without_an_end_of_text_token_needs_to_be_told_so() -> None:
+    pair, prompts = tiny_models.pair(), tiny_models.prompts(3)
+    pair.target.generation_config.eos_token_id = pair.target.config.eos_token_id = None
+    for work in (tracer.trace, lambda *asked: speculate.speculate(*asked, 2)):
+        with pytest.raises(ModelError, match=r"declares no end-of-text token; .* or ignore_eos = true"):
+            work(pair, prompts, Decoding(4))
+        work(pair, prompts, Decoding(4, ignore_eos=True))

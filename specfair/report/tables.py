@@ -161,14 +161,14 @@ class RecipeRow:
 
 @dataclass(frozen=True, slots=True)
 class BaselineRow:
-    """A stored value and today's, for what changed or was asked about."""
+    """A stored value and today's, with the interval of the change between them."""
 
     name: str
     baseline: float
     value: float
     low: float
     high: float
-    decision: str  # "better", "worse", "same", "unclear", "new", "gone"
+    decision: str  # "better", "worse", "unclear" or "gone"
 
 
 ROWS: Mapping[str, type] = {

@@ -144,7 +144,7 @@ def _contrasts(errors: Comparison, method: str, *, logs: bool) -> tuple[tuple[tu
 
 def _not_positive(errors: Comparison) -> str:
     found = zip(errors.names, errors.values[:, 0], strict=True)
-    return "; ".join(f"a ratio needs positive values and {g} has {v:g}" for g, v in found if v <= 0)
+    return "; ".join(f"a ratio needs positive values and {g} has {max(v, 0.0):g}" for g, v in found if v <= 0)
 
 
 def _between(groups: tuple[str, ...]) -> tuple[tuple[tuple[str, str], ...], Array]:

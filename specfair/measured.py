@@ -1,0 +1,55 @@
+"""One trace under one lookahead: every metric by group, each drawn once, answered by the replay or by live decoding.
+
+Knows how a metric's groups come from a trace. It does not know where the trace came from, nor what it is compared with.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from specfair.errors import unknown
+from specfair.metrics import METRICS, Engine, Groups, sample
+from specfair.replay import Lookahead
+from specfair.replay import replay as replayed
+from specfair.stats import Sample, Tally
+from specfair.trace import Trace
+
+if TYPE_CHECKING:
+    from specfair.pairs import Pair
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What is asked of a trace: `measured.alpha.by_group`, `measured.acceptance_rate.difference()`."""
+
+    trace: Trace
+    lookahead: Lookahead
+    engine: Engine = replayed
+    _groups: dict[tuple[str, Lookahead], Groups] = field(default_factory=dict, repr=False, compare=False)
+
+    def groups(self, metric: str, lookahead: Lookahead | None = None) -> Groups:
+        """The metric with `.overall`, `.by_group`, `.difference()`, `.ratio()` and `.worst_pair()`."""
+        key = (metric, lookahead or self.lookahead)
+        if key not in self._groups:
+            self._groups[key] = Groups(sample(self.trace, *key, engine=self.engine), metric)
+        return self._groups[key]
+
+    def sample(self, metric: str) -> Sample:
+        """The metric's numerators and denominators by prompt."""
+        return self.groups(metric).sample
+
+    def __getattr__(self, name: str) -> Groups:
+        if name in METRICS:
+            return self.groups(name)
+        raise AttributeError(unknown("metric", name, METRICS))
+
+
+def live_engine(pair: "Callable[[], Pair]") -> Engine:
+    """Counts by real speculative decoding of the trace's prompts, in place of the replay."""
+
+    def count(trace: Trace, lookahead: Lookahead) -> Tally:
+        from specfair import speculate
+
+        return speculate.decode(pair(), trace.prompts, trace.header.decoding, lookahead)[1]
+
+    return count
