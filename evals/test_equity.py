@@ -1,6 +1,6 @@
 """Q2: do all groups gain alike, or does a better average hide a worse gap?"""
 
-from specfair.plugin import Desk
+from specfair.desk import Desk
 
 
 def test_gap_after(specfair: Desk, dataset: str) -> None:

@@ -3,7 +3,7 @@
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from specfair.plugin import Desk
+from specfair.desk import Desk
 
 
 def test_speedup_by_the_clock(specfair: Desk, stage: str, benchmark: BenchmarkFixture) -> None:

@@ -5,9 +5,8 @@ printed or written unless one did.
 """
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -15,10 +14,8 @@ from specfair import config as configuration
 from specfair.errors import ModelError, SpecfairError, StoreError, UsageError
 
 if TYPE_CHECKING:
-    from specfair.audit import Audit
-    from specfair.gates import Bound, Verdict
-    from specfair.session import Case, Session
-    from specfair.stats import Estimate
+    from specfair.desk import Desk
+    from specfair.session import Session
 
 _SETTINGS = pytest.StashKey[configuration.Settings]()
 _SESSION = pytest.StashKey["Session"]()
@@ -133,71 +130,27 @@ def _stage(item: pytest.Item) -> str:
     return str(parameters.get("dataset") or parameters.get("stage") or "")
 
 
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """What a test works at: `audit` measures, `gate` decides."""
-
-    session: "Session"
-    case: "Case"
-    item: pytest.Item
-
-    def audit(self, **changes: Any) -> "Audit":
-        """The audit as configured, or with other settings: `specfair.audit(target=..., draft=...)`."""
-        audit = self.session.audit(**{**_marked(self.item), **changes})
-        self.case.audits.append(audit)
-        return audit
-
-    def gate(
-        self,
-        asked: "Estimate | Mapping[str, Estimate]",
-        *,
-        kind: str = "",
-        of: str = "",
-        at_most: float | None = None,
-        at_least: float | None = None,
-    ) -> "Verdict | None":
-        """Hold an estimate, or the member `of` of a family, to its bound; the test fails if the verdict does.
-
-        The bound is the configured one for this `kind` of gate, or the one given here. None where the gate is off.
-        """
-        bound = self._bound(kind, at_most, at_least)
-        if bound is None:
-            return None
-        verdict = self.session.judge(asked, bound, self.case, of)
-        for name, value in verdict.properties().items():
-            self.item.user_properties.append((f"specfair.{name}", value))
-        if verdict.failed:
-            from specfair.session import explain
-
-            pytest.fail(explain(verdict, self.case), pytrace=False)
-        return verdict
-
-    def against_baseline(self, name: str, stage: str) -> "Mapping[str, Estimate]":
-        """Now minus the stored baseline, on the same prompts: for each group, and for `overall`."""
-        return self.session.against_baseline(self.audit(), name, stage, _root(self.item.config))
-
-    def _bound(self, kind: str, at_most: float | None, at_least: float | None) -> "Bound | None":
-        from specfair.gates import Bound
-
-        if at_most is None and at_least is None:
-            return self.session.bound(kind, self.case)
-        if at_most is not None and at_least is not None:
-            raise UsageError(
-                f"gate of {self.case.name} has at_most and at_least; a gate has one bound. Write two gates."
-            )
-        return Bound.at_most(at_most) if at_most is not None else Bound.at_least(float(at_least or 0.0))
-
-
 @pytest.fixture
-def specfair(request: pytest.FixtureRequest) -> Desk:
+def specfair(request: pytest.FixtureRequest) -> "Desk":
     """Measure with `specfair.audit(...)`, decide with `specfair.gate(...)`."""
+    from specfair.desk import Desk
     from specfair.session import Case
 
-    item = request.node
+    item, config = request.node, request.config
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
     name = "-".join(str(parameters[p]) for p in _PARAMETERS if p in parameters) or item.name
-    case = Case(name, item.nodeid, _stage(item), str(parameters.get("group", "")))
-    return Desk(_session(request.config), case, item)
+    case = Case(name, _command(item), _stage(item), str(parameters.get("group", "")))
+    return Desk(_session(config), case, _root(config), _marked(item), item.user_properties, _fail)
+
+
+def _fail(text: str) -> NoReturn:
+    pytest.fail(text, pytrace=False)
+
+
+def _command(item: pytest.Item) -> str:
+    """How to run one test alone, from where this run was started."""
+    here = item.path.is_relative_to(item.config.invocation_params.dir)
+    return f'pytest "{item.nodeid}"' if here else f'pytest --pyargs "specfair.evals.{item.path.stem}::{item.name}"'
 
 
 @pytest.fixture

@@ -5,8 +5,6 @@ drawn. Everything here is computed from stored traces, so a report costs no mode
 """
 
 import os
-import shlex
-import sys
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -14,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from specfair import baseline, ci, rows, timing
+from specfair.agreement import NEAR_TIE
 from specfair.audit import Audit
 from specfair.config import BASE, TUNED, Settings
 from specfair.errors import UsageError
 from specfair.metrics import METRICS
 from specfair.report import page, render_html, render_markdown
-from specfair.session import Session, snapshot
+from specfair.session import Session, invoked, snapshot
 from specfair.store import write_text_atomically
 from specfair.tracing import versions
 
@@ -52,7 +51,7 @@ def _empty(session: Session) -> page.Report:
     settings = session.measured.settings if session.measured else session.settings
     return page.Report(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        command=invoked(),
         groups=(),
         target=settings.target,
         draft=settings.draft,
@@ -139,7 +138,9 @@ def _shared(settings: Settings) -> dict[str, object]:
 def _provenance(audit: Audit) -> dict[str, object]:
     header = asdict(audit.base.trace.header)
     header |= {"decoding": str(audit.base.trace.header.decoding), "licence": audit.prompts.licence}
-    return header | {"synthetic": audit.prompts.synthetic, "n_prompts": len(audit.prompts), **versions()}
+    near_ties = int((audit.base.trace["margin"] < NEAR_TIE).sum())
+    counted = {"n_prompts": len(audit.prompts), "n_tokens": audit.base.trace.n_tokens, "n_near_ties": near_ties}
+    return header | {"synthetic": audit.prompts.synthetic, **counted, **versions()}
 
 
 def _against(session: Session, audit: Audit) -> dict[str, tuple[Any, ...]]:

@@ -4,6 +4,8 @@ Knows how a test's question finds its bound and its family, and collects the ans
 plugin turns a Verdict into a passed or failed test.
 """
 
+import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,10 +19,10 @@ from specfair.tracing import Say
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Which test asks: its name in words, how to run it alone, and what it is about."""
+    """Who asks: its name in words, how to ask it again, and what it is about."""
 
     name: str  # "imdb-female"
-    nodeid: str
+    command: str  # what a person types to see it again
     stage: str = ""  # a dataset, or "base"
     group: str = ""
     audits: list[Audit] = field(default_factory=list, compare=False)  # what it has looked at
@@ -33,7 +35,7 @@ class Session:
     settings: config.Settings
     say: Say
     audits: dict[config.Settings, Audit] = field(default_factory=dict)
-    verdicts: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    verdicts: dict[tuple[str, str, str], dict[str, Any]] = field(default_factory=dict)
     baselines: dict[str, baseline.Baseline] = field(default_factory=dict)
     doubts: dict[tuple[config.Settings, str], str] = field(default_factory=dict)
 
@@ -57,8 +59,8 @@ class Session:
         bound = replace(bound, strict=bound.strict or self.settings.strict)
         verdicts = gates.check_family(family, bound, case.name)
         verdict = verdicts[of]
-        command = f'pytest "{case.nodeid}"'
-        self.verdicts[case.nodeid, bound.kind] = gates.to_dict(verdict) | {"reproduce": command, "dataset": case.stage}
+        stored = gates.to_dict(verdict) | {"reproduce": case.command, "dataset": case.stage}
+        self.verdicts[case.name, case.command, bound.kind] = stored
         return verdict
 
     def _doubt(self, case: Case) -> str:
@@ -88,6 +90,11 @@ class Session:
         return next((a for a in (*audits, *self.audits.values()) if a.stages), None)
 
 
+def invoked() -> str:
+    """The command that runs now, without the folder of its program."""
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
 def explain(verdict: gates.Verdict, case: Case) -> str:
     """What a failed test prints: the sentence, expected and actual, who it is about, and how to run it alone."""
     who = "; ".join(f"{group}: {n[0]:,} prompts, {n[1]:,} clusters" for group, n in verdict.n.items())
@@ -98,7 +105,7 @@ def explain(verdict: gates.Verdict, case: Case) -> str:
         "groups": " against ".join(verdict.groups) or "all",
         "n": who,
         "way out": verdict.way_out,
-        "alone": f'pytest "{case.nodeid}"',
+        "alone": case.command,
     }
     return "\n".join([verdict.sentence, *(f"  {name:<9} {text}" for name, text in rows.items() if text)])
 
@@ -118,7 +125,7 @@ def standard(session: Session, stage: str) -> None:
     for kind, family in asked.items():
         for member in family:
             name = "-".join(filter(None, (stage, member)))
-            case = Case(name, f"{kind} {name}", stage, member, [audit])
+            case = Case(name, invoked(), stage, member, [audit])
             bound = session.bound(kind, case)
             if bound is not None:
                 session.judge(family, bound, case, member)

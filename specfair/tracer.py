@@ -7,7 +7,7 @@ groups. Results depend neither on batch size nor on the order or the number of t
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
@@ -19,6 +19,8 @@ from specfair.lockstep import Job, Progress, in_batches, read, write, write_and_
 from specfair.pairs import Pair, encode
 from specfair.prompts import Prompt
 from specfair.trace import Decoding, Header, Trace
+
+_FIELDS = tuple(f.name for f in fields(Prompt))
 
 
 def trace(
@@ -119,7 +121,8 @@ def header(pair: Pair, prompts: Sequence[Prompt], decoding: Decoding) -> Header:
 
 
 def _fingerprint(prompts: Sequence[Prompt]) -> str:
-    return hashlib.sha256(json.dumps([asdict(p) for p in prompts]).encode()).hexdigest()
+    plain = [[getattr(prompt, name) for name in _FIELDS] for prompt in prompts]
+    return hashlib.sha256(json.dumps(plain).encode()).hexdigest()
 
 
 def _versions() -> dict[str, str]:

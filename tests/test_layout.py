@@ -17,7 +17,7 @@ ORDER = (
     "published", "corpora", "mentions", "pairs", "trace", "replay", "decoder", "columns", "lockstep",
     "tracer", "rounds", "speculate", "agreement", "clock", "timing", "finetune", "metrics", "gates",
     "measured", "tracing", "baseline", "config", "bounds", "comparison", "audit", "report", "session",
-    "rows", "ci", "record", "doctor", "plugin", "cli",
+    "desk", "rows", "ci", "record", "doctor", "plugin", "cli",
 )
 # fmt: on
 ALLOWED = {

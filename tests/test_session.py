@@ -25,13 +25,13 @@ def test_an_audit_is_made_once_for_each_settings(session: Session) -> None:
 
 
 def test_a_family_is_corrected_together_and_the_member_is_returned(session: Session) -> None:
-    case = Case("imdb-queer", "evals/x.py::t[imdb-queer]", "imdb", "queer")
+    case = Case("imdb-queer", 'pytest "evals/x.py::t[imdb-queer]"', "imdb", "queer")
     bound = gates.Bound("gain", 0.0)
     alone = session.judge(session.audit().gains("imdb")["queer"], bound, case, "")
     family = session.judge(session.audit().gains("imdb"), bound, case, "queer")
     assert alone.value == family.value
     assert family.p_holm >= alone.p_holm
-    stored = session.verdicts["evals/x.py::t[imdb-queer]", "gain"]
+    stored = session.verdicts["imdb-queer", case.command, "gain"]
     assert stored["reproduce"] == 'pytest "evals/x.py::t[imdb-queer]"'
 
 
@@ -62,7 +62,7 @@ def test_a_snapshot_holds_what_was_measured_and_no_path(session: Session, tmp_pa
 
 
 def test_an_explanation_has_every_number(session: Session) -> None:
-    case = Case("imdb", "evals/x.py::t[imdb]", "imdb")
+    case = Case("imdb", 'pytest "evals/x.py::t[imdb]"', "imdb")
     gap = session.audit().after("imdb").acceptance_rate.difference()
     verdict = session.judge(gap, gates.Bound("gap", -0.5), case, "")
     text = explain(verdict, case)
