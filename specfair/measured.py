@@ -45,11 +45,14 @@ class Measured:
 
 
 def live_engine(pair: "Callable[[], Pair]") -> Engine:
-    """Counts by real speculative decoding of the trace's prompts, in place of the replay."""
+    """Counts by real speculative decoding of the trace's prompts, in place of the replay; once for each lookahead."""
+    done: dict[Lookahead, tuple[Trace, Tally]] = {}
 
     def count(trace: Trace, lookahead: Lookahead) -> Tally:
         from specfair import speculate
 
-        return speculate.decode(pair(), trace.prompts, trace.header.decoding, lookahead)[1]
+        if lookahead not in done or done[lookahead][0] is not trace:
+            done[lookahead] = (trace, speculate.decode(pair(), trace.prompts, trace.header.decoding, lookahead)[1])
+        return done[lookahead][1]
 
     return count
