@@ -103,7 +103,7 @@ def _kind_of(word: str) -> str:
 def _number(path: tuple[str, ...], value: Any) -> float | None:
     if value is None:
         return None
-    if value in ("off", False):
+    if value == "off" or value is False:  # 0.0 is a bound, though it equals False
         return math.nan
     try:
         return float(value)

@@ -4,8 +4,10 @@ Knows which figures a reader wants to see for every stage; it does not know whic
 drawn. Everything here is computed from stored traces, so a report costs no model call.
 """
 
+import json
 import os
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,7 +67,7 @@ def _empty(session: Session) -> page.Report:
 
 def part(session: Session) -> dict[str, str]:
     """What one process found, in a form that can be sent to another."""
-    found = {"report": build(session).to_json()}
+    found = {"report": build(session).to_json(), "ungated": json.dumps(session.ungated)}
     audit = session.measured
     if audit is not None:
         found["baseline"] = baseline.dumps(snapshot(audit, audit.stages))
@@ -90,7 +92,8 @@ def write(parts: list[dict[str, str]], settings: Settings) -> list[str]:
     """Merge what the processes found, write .html, .json and .md, and return the lines of the summary."""
     report = merge(page.Report.from_json(part["report"]) for part in parts)
     write_files(report, Path(settings.report))
-    return [*summary(report, os.path.relpath(settings.report)), *ci.publish(report)]
+    ungated = sum((Counter(json.loads(part["ungated"])) for part in parts), Counter[str]())
+    return [*summary(report, os.path.relpath(settings.report), ungated), *ci.publish(report)]
 
 
 def write_files(report: page.Report, place: Path) -> None:
@@ -110,7 +113,7 @@ def keep_baseline(parts: list[dict[str, str]], name: str, *, root: Path, update:
     return baseline.save(baseline.merge(found), name, root=root, update=update)
 
 
-def summary(report: page.Report, place: str) -> list[str]:
+def summary(report: page.Report, place: str, ungated: Mapping[str, int]) -> list[str]:
     """What the terminal says: the count of verdicts, the worst gap, where to look and what to run next."""
     counted = {d: sum(v["decision"] == d for v in report.verdicts) for d in ("pass", "fail", "insufficient", "invalid")}
     lines = ["verdicts: " + ", ".join(f"{n} {name}" for name, n in counted.items() if n or name in ("pass", "fail"))]
@@ -125,6 +128,9 @@ def summary(report: page.Report, place: str) -> list[str]:
     gone = [row.name for row in report.baseline if row.decision == "gone"]
     if gone:
         lines.append(f"stale in the baseline, measured no more: {', '.join(gone)}; save it anew to drop what is gone")
+    if ungated:
+        asked = ", ".join(f"{n} {kind}" for kind, n in ungated.items())
+        lines.append(f"without a bound, so not judged: {asked}; bounds go into [tool.specfair.gates]")
     if counted["insufficient"]:
         lines.append("undecided cases passed; --specfair-strict fails them, more prompts decide them")
     return [*lines, f"report: {place}"]

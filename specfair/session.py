@@ -6,6 +6,7 @@ plugin turns a Verdict into a passed or failed test.
 
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -37,6 +38,7 @@ class Session:
     audits: dict[config.Settings, Audit] = field(default_factory=dict)
     verdicts: dict[tuple[str, str, str], dict[str, Any]] = field(default_factory=dict)
     baselines: dict[str, baseline.Baseline] = field(default_factory=dict)
+    ungated: Counter[str] = field(default_factory=Counter)  # questions by kind that no bound was configured for
     doubts: dict[tuple[config.Settings, str], str] = field(default_factory=dict)
 
     def audit(self, **changes: Any) -> Audit:
@@ -47,8 +49,10 @@ class Session:
         return self.audits[settings]
 
     def bound(self, kind: str, case: Case, metric: str = "") -> gates.Bound | None:
-        """The bound configured for the case, None where the gate is off."""
-        return bounds.bound_for(self.settings.gates, kind, dataset=case.stage, group=case.group, metric=metric)
+        """The bound configured for the case, None where the gate is off; that is counted, so that it can be said."""
+        found = bounds.bound_for(self.settings.gates, kind, dataset=case.stage, group=case.group, metric=metric)
+        self.ungated[kind] += found is None
+        return found
 
     def judge(self, asked: Estimate | Mapping[str, Estimate], bound: gates.Bound, case: Case, of: str) -> gates.Verdict:
         """The verdict on one estimate, or on one member of a family after Holm's correction; kept for the report."""
@@ -92,7 +96,9 @@ class Session:
 
 def invoked() -> str:
     """The command that runs now, without the folder of its program."""
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    program = Path(sys.argv[0])
+    module = program.name == "__main__.py"
+    return shlex.join([*(("python", "-m", program.parent.name) if module else (program.name,)), *sys.argv[1:]])
 
 
 def explain(verdict: gates.Verdict, case: Case) -> str:

@@ -96,3 +96,11 @@ def test_a_rule_for_an_unknown_group_is_refused() -> None:
     with pytest.raises(UsageError, match="Did you mean 'queer'"):
         check_groups(rules_of({"imdb": {"quer": {"gap": 0.1}}}), ["queer", "male"])
     check_groups(rules_of({"queer": {"gain": 0.1}}), ["queer", "male"])
+
+
+@pytest.mark.parametrize("table", [{"gain": 0.0}, {"gain": 0}, {"gain": {"bound": 0.0}}, {"gain": "0"}])
+def test_zero_is_a_bound(table: dict) -> None:
+    bound = bound_for(rules_of(table), "gain")
+    assert bound is not None
+    assert bound.value == 0.0
+    assert bound_for([parse_rule("gain>=0")], "gain") is not None

@@ -4,6 +4,7 @@ Fine-tuning adds up floating-point numbers in another order on another processor
 decisions and the shape of every table may not. `python -m tests.test_evals` writes the golden copy anew.
 """
 
+import json
 import os
 import re
 import subprocess
@@ -19,14 +20,14 @@ TOLERANCE = 0.02
 _NUMBER = re.compile(r"[+-]?\d+\.\d+")
 
 
-def markdown(folder: Path) -> str:
-    """What `pytest evals -k imdb` reports, from nothing."""
+def run(folder: Path) -> Path:
+    """What `pytest evals -k imdb` leaves behind, from nothing."""
     options = (f"--specfair-report={folder / 'report.html'}", f"--specfair-store={folder / 'store'}")
     command = [sys.executable, "-m", "pytest", "evals", "-q", "-p", "no:cacheprovider", "-k", "imdb", *options]
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "GITHUB_"))}
     done = subprocess.run(command, cwd=ROOT, env=clean, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    return scrubbed((folder / "report.md").read_text(encoding="utf-8"))
+    return folder / "report.md"
 
 
 def scrubbed(text: str) -> str:
@@ -38,9 +39,23 @@ def scrubbed(text: str) -> str:
     return re.sub(r"Again: `.*`", "Again: `pytest evals -k imdb`", text)
 
 
+KINDS_BOUNDED = {"gap", "ratio", "speedup", "worst_pair", "confident_rejections", "gain", "widening"}
+
+
 @pytest.fixture(scope="module")
-def said(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return markdown(tmp_path_factory.mktemp("evals"))
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return run(tmp_path_factory.mktemp("evals"))
+
+
+@pytest.fixture(scope="module")
+def said(report: Path) -> str:
+    return scrubbed(report.read_text(encoding="utf-8"))
+
+
+def test_every_gate_that_the_project_bounds_is_judged(report: Path) -> None:
+    verdicts = json.loads(report.with_suffix(".json").read_text(encoding="utf-8"))["verdicts"]
+    assert {verdict["gate"] for verdict in verdicts} == KINDS_BOUNDED
+    assert sum(verdict["gate"] == "gain" for verdict in verdicts) == 11  # ten groups, and everyone
 
 
 def test_words_are_those_of_the_golden_copy(said: str) -> None:
@@ -55,4 +70,4 @@ def test_figures_are_close_to_those_of_the_golden_copy(said: str) -> None:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
-        GOLDEN.write_text(markdown(Path(folder)), encoding="utf-8")
+        GOLDEN.write_text(scrubbed(run(Path(folder)).read_text(encoding="utf-8")), encoding="utf-8")

@@ -50,7 +50,8 @@ def test_parts_of_two_processes_make_the_report_of_one(report: Report) -> None:
 def test_an_empty_session_is_an_empty_report(measured: Audit) -> None:
     found = record.build(Session(measured.settings, lambda _: None))
     assert (found.groups, found.verdicts, found.estimates) == ((), (), ())
-    assert record.summary(found, "r.html") == ["verdicts: 0 pass, 0 fail", "report: r.html"]
+    assert record.summary(found, "r.html", {}) == ["verdicts: 0 pass, 0 fail", "report: r.html"]
+    assert "without a bound, so not judged: 3 improve; bounds" in record.summary(found, "r.html", {"improve": 3})[1]
 
 
 def test_files_and_summary(session: Session, tmp_path: Path) -> None:

@@ -133,6 +133,8 @@ def confident(group: str, low: float, high: float) -> EstimateRow:
 def test_confident_rejections_need_intervals_apart() -> None:
     apart = index(run(estimates=(confident("a", 0.1, 0.2), confident("b", 0.3, 0.4))))
     assert findings.confident(apart).endswith("their intervals do not overlap.")
+    same = index(run(estimates=(confident("a", 0.1, 0.2), confident("b", 0.1, 0.2))))
+    assert findings.confident(same).startswith("The same share in every group (0.1")
     near = index(run(estimates=(confident("a", 0.1, 0.35), confident("b", 0.3, 0.4))))
     assert findings.confident(near).endswith("so this may be noise.")
     assert findings.sureness(None, None) == "where proposals lie"

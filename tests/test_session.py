@@ -7,7 +7,7 @@ import pytest
 from specfair import gates
 from specfair.audit import Audit
 from specfair.errors import UsageError
-from specfair.session import Case, Session, explain, snapshot, standard
+from specfair.session import Case, Session, explain, invoked, snapshot, standard
 from specfair.stats import Estimate
 
 
@@ -51,6 +51,22 @@ def test_standard_asks_the_questions_of_the_evals(session: Session) -> None:
     kinds = {v["gate"] for v in session.verdicts.values()}
     assert kinds == {"gap", "ratio", "speedup", "confident_rejections", "gain", "widening"}
     assert sum(v["gate"] == "gain" for v in session.verdicts.values()) == 3
+
+
+def test_a_question_without_a_bound_is_counted(session: Session) -> None:
+    case = Case("imdb", "pytest x", "imdb")
+    assert session.bound("improve", case) is None
+    assert session.bound("gap", case) is not None
+    assert +session.ungated == {"improve": 1}
+
+
+@pytest.mark.parametrize(
+    ("program", "expected"),
+    [("/venv/bin/pytest", "pytest evals -k 'a b'"), ("/lib/pytest/__main__.py", "python -m pytest evals -k 'a b'")],
+)
+def test_the_command_is_what_a_person_types(monkeypatch: pytest.MonkeyPatch, program: str, expected: str) -> None:
+    monkeypatch.setattr("sys.argv", [program, "evals", "-k", "a b"])
+    assert invoked() == expected
 
 
 def test_a_snapshot_holds_what_was_measured_and_no_path(session: Session, tmp_path: Path) -> None:

@@ -175,6 +175,8 @@ def confident(found: Index) -> str:
     if not rows:
         return ""
     most, least = max(rows, key=lambda row: row.value), min(rows, key=lambda row: row.value)
+    if most.value == least.value:
+        return _sentence(f"The same share in every group ({number(most.value)})")
     apart = most.low > least.high
     verdict = "their intervals do not overlap" if apart else "their intervals overlap, so this may be noise"
     return _sentence(
