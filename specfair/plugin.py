@@ -4,6 +4,7 @@ Knows pytest and hands everything else on. Nothing heavy is imported until a tes
 printed or written unless one did.
 """
 
+import shlex
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -148,9 +149,14 @@ def _fail(text: str) -> NoReturn:
 
 
 def _command(item: pytest.Item) -> str:
-    """How to run one test alone, from where this run was started."""
-    here = item.path.is_relative_to(item.config.invocation_params.dir)
-    return f'pytest "{item.nodeid}"' if here else f'pytest --pyargs "specfair.evals.{item.path.stem}::{item.name}"'
+    """How to run one test alone, from where this run was started, with the options it was given."""
+    config = item.config
+    here = item.path.is_relative_to(config.invocation_params.dir)
+    test = f'"{item.nodeid}"' if here else f'--pyargs "specfair.evals.{item.path.stem}::{item.name}"'
+    given = [(name.replace("_", "-"), value) for name, value in _given(config).items() if name != "report"]
+    given += [("gate", rule) for rule in config.getoption("specfair_gate")]
+    options = [f"--specfair-{name}" if value is True else f"--specfair-{name}={value}" for name, value in given]
+    return " ".join(["pytest", test, *map(shlex.quote, options)])
 
 
 @pytest.fixture
