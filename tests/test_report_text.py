@@ -51,3 +51,7 @@ def test_figures() -> None:
 def test_anchors_are_safe_in_an_address() -> None:
     assert text.anchor("imdb-queer_gender") == "imdb-queer_gender"
     assert text.anchor('a b"<c>') == "a-b-c-"
+
+
+def test_no_p_value_is_zero() -> None:
+    assert [text.odds(p) for p in (0.0, 0.0004, 0.0006, 0.5, None)] == ["< 0.001", "< 0.001", "0.001", "0.500", "n/a"]

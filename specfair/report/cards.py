@@ -8,7 +8,7 @@ from typing import Any
 from specfair.report.blocks import Card, Drawing
 from specfair.report.lookup import DECISIONS, dataset_of
 from specfair.report.page import ExampleRow, Report
-from specfair.report.text import anchor, clean, interval, number, plural
+from specfair.report.text import anchor, clean, interval, number, odds, plural
 
 N_EXAMPLES = 5
 SIGNS = {"<=": "\u2264", ">=": "\u2265"}
@@ -47,7 +47,7 @@ def _card(report: Report, verdict: Mapping[str, Any], name: str) -> Card:
         actual=number(verdict.get("value")),
         interval=interval(verdict.get("low"), verdict.get("high")),
         min_effect=number(verdict.get("min_effect")),
-        p_value=number(verdict.get("p_holm", verdict.get("p_value"))),
+        p_value=odds(verdict.get("p_holm", verdict.get("p_value"))),
         n=[(group or "all groups", *_counts(pair)) for group, pair in n.items()],
         n_prompts=sum(pair[0] for pair in n.values() if isinstance(pair, list | tuple) and pair),
         groups=groups,

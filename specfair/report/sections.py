@@ -12,7 +12,7 @@ from specfair.report.charts_rows import Line
 from specfair.report.charts_scatter import Spot
 from specfair.report.lookup import Index, Stage, extremes, measurable
 from specfair.report.page import EstimateRow
-from specfair.report.text import clean, count, interval, number, plural, signed
+from specfair.report.text import clean, count, interval, number, odds, plural, signed
 
 BASE = Stage("", "before")
 EVERYONE = "all groups"
@@ -173,7 +173,7 @@ def _scatter(found: Index, dataset: str, spots: Sequence[Spot], scale: tuple[tup
         for s in spots
     )
     what = (
-        f"rank correlation {number(fit.rank_correlation, 2)}, p {number(fit.p_value)}"
+        f"rank correlation {number(fit.rank_correlation, 2)}, p {odds(fit.p_value)}"
         if fit
         else "lines are 95% intervals"
     )

@@ -9,7 +9,7 @@ from specfair.report.charts_matrix import Cell
 from specfair.report.charts_rows import Line
 from specfair.report.lookup import Index, Stage, extremes, stages
 from specfair.report.sections import BASE, EVERYONE, TABLE_BELOW, basis
-from specfair.report.text import clean, count, interval, number, plural, signed
+from specfair.report.text import clean, count, interval, number, odds, plural, signed
 
 METRICS = (
     ("acceptance_rate", "Acceptance rate", 3),
@@ -110,7 +110,7 @@ def _matrix(found: Index, at: Stage) -> Panel:
             clean(p.group_b, 60),
             signed(p.difference),
             f"{signed(p.low)} to {signed(p.high)}",
-            number(p.p_holm),
+            odds(p.p_holm),
         )
         for p in sorted(pairs, key=lambda p: p.p_holm)
     )
