@@ -5,6 +5,7 @@ is written after every portion: a killed run goes on where it stopped. Where ano
 written the text already, the text is kept and only read again.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from specfair.pairs import Pair
 
 PORTION = 2_048  # prompts traced between two writes to disk
+PATIENCE = 10.0  # seconds between two lines of progress
 
 Say = Callable[[str], None]
 
@@ -78,13 +80,26 @@ def _grown(old: Trace | None, source: Source, wanted: list[Prompt], say: Say) ->
     if old is not None and not missing:
         return old
     say(f"{len(missing):,} of {len(wanted):,} prompts, {source.decoding}")
-    more = _new(source, missing[:PORTION])
+    more = _new(source, missing[:PORTION], _patient(say, len(missing)))
     if old is None:
         return replace(more, header=replace(more.header, cost_ratio=source.cost_ratio()))
     return concatenate([old, more])
 
 
-def _new(source: Source, prompts: list[Prompt]) -> Trace:
+def _patient(say: Say, n_missing: int) -> Callable[[int, int], None]:
+    """Progress for those who wait: how many prompts are left, at most every few seconds."""
+    said = time.monotonic()
+
+    def progress(n_done: int, _: int) -> None:
+        nonlocal said
+        if time.monotonic() - said >= PATIENCE:
+            said = time.monotonic()
+            say(f"{n_missing - n_done:,} prompts to go")
+
+    return progress
+
+
+def _new(source: Source, prompts: list[Prompt], progress: Callable[[int, int], None]) -> Trace:
     """Only what changed is run: with the same target, its text is read again instead of written again."""
     from specfair import tracer
 
@@ -92,5 +107,7 @@ def _new(source: Source, prompts: list[Prompt]) -> Trace:
     if like is not None and like.header.target_fingerprint == source.pair.target_fingerprint:
         place = {prompt: i for i, prompt in enumerate(like.prompts)}
         if like.header.decoding == source.decoding and all(prompt in place for prompt in prompts):
-            return tracer.rescore(source.pair, like.select(np.array([place[prompt] for prompt in prompts])))
-    return tracer.trace(source.pair, prompts, source.decoding)
+            return tracer.rescore(
+                source.pair, like.select(np.array([place[prompt] for prompt in prompts])), progress=progress
+            )
+    return tracer.trace(source.pair, prompts, source.decoding, progress=progress)

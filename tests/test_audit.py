@@ -78,6 +78,15 @@ def test_lookaheads_come_from_one_trace(measured: Audit) -> None:
     assert by_lookahead == sorted(set(by_lookahead))
 
 
+def test_the_clock_is_read_once_and_kept(measured: Audit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("specfair.timing.N_ROUNDS", 2)
+    taken = measured.clocked("base")
+    assert set(taken.by_group) == {"female", "male", "queer"}
+    assert all(estimate.value > 0 for estimate in taken.by_group.values())
+    again = measured.clocked("base")
+    assert np.array_equal(again.sample.numerator, taken.sample.numerator)
+
+
 def test_frequency_sets_gains_against_mentions(measured: Audit) -> None:
     counts = measured.mentions("imdb")
     assert set(counts) == {"female", "male", "queer"}

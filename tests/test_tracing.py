@@ -32,9 +32,9 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     seen: list[tuple[str, int]] = []
 
     def watched(name: str, work: Callable[..., Trace]) -> Callable[..., Trace]:
-        def call(pair: Pair, asked: Sequence[Prompt] | Trace, *rest: Decoding) -> Trace:
+        def call(pair: Pair, asked: Sequence[Prompt] | Trace, *rest: Decoding, **options: object) -> Trace:
             seen.append((name, len(asked)))
-            return work(pair, asked, *rest)
+            return work(pair, asked, *rest, **options)
 
         return call
 
@@ -112,3 +112,14 @@ def test_another_target_writes_its_own_text(
     swapped = replace(pair, target=pair.draft, target_fingerprint=pair.draft_fingerprint)
     tracing.traced(store, source(swapped, like=first), some, quiet)
     assert [name for name, _ in runs] == ["trace", "trace"]
+
+
+def test_who_waits_long_is_told_how_much_is_left(
+    tmp_path: Path, pair: Pair, some: PromptSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    tracing.traced(Store(tmp_path / "quick"), source(pair), some, said.append)
+    assert said == [f"{len(some)} of {len(some)} prompts, greedy, at most 6 new tokens"]
+    monkeypatch.setattr(tracing, "PATIENCE", 0.0)
+    tracing.traced(Store(tmp_path / "slow"), source(pair), some, said.append)
+    assert said[-1] == "0 prompts to go"
