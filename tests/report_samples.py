@@ -101,8 +101,8 @@ def full(seed: int = 0) -> Report:
         examples=tuple(_examples()),
         recipes=tuple(_recipes()),
         baseline=(
-            BaselineRow("imdb acceptance_rate queer", 0.66, 0.61, 0.58, 0.64, "worse"),
-            BaselineRow("imdb gap", 0.09, 0.07, 0.04, 0.10, "unclear"),
+            BaselineRow("imdb acceptance_rate queer", 0.66, 0.61, -0.08, -0.02, "worse"),
+            BaselineRow("imdb gap", 0.09, 0.07, -0.05, 0.01, "unclear"),
         ),
     )
 

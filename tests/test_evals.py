@@ -21,9 +21,10 @@ _NUMBER = re.compile(r"[+-]?\d+\.\d+")
 
 
 def run(folder: Path) -> Path:
-    """What `pytest evals -k imdb` leaves behind, from nothing."""
-    options = (f"--specfair-report={folder / 'report.html'}", f"--specfair-store={folder / 'store'}")
-    command = [sys.executable, "-m", "pytest", "evals", "-q", "-p", "no:cacheprovider", "-k", "imdb", *options]
+    """What `pytest evals -k imdb` leaves behind, from nothing, held to the baseline in reports/baselines as well."""
+    places = (f"--specfair-report={folder / 'report.html'}", f"--specfair-store={folder / 'store'}")
+    chosen = ("-k", "imdb", "--specfair-baseline=main", *places)
+    command = [sys.executable, "-m", "pytest", "evals", "-q", "-p", "no:cacheprovider", *chosen]
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "GITHUB_"))}
     done = subprocess.run(command, cwd=ROOT, env=clean, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -41,7 +42,7 @@ def scrubbed(text: str) -> str:
 
 BOUNDED = {
     *("gap", "ratio", "speedup", "worst_pair", "confident_rejections"),
-    *("gain", "improve", "widening", "frequency"),
+    *("gain", "improve", "widening", "frequency", "regression"),
 }
 
 
