@@ -87,7 +87,8 @@ def _audit(options: argparse.Namespace) -> int:
         standard(session, stage)
     report = record.build(session)
     if options.out:
-        record.write_files(report, Path(options.out))
+        for line in record.write_files(report, Path(options.out)):
+            print(f"specfair: {line}", file=sys.stderr)
     print(_text(report))
     return _exit_code(report)
 

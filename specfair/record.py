@@ -19,7 +19,7 @@ from specfair.audit import Audit
 from specfair.config import BASE, TUNED, Settings
 from specfair.errors import UsageError
 from specfair.metrics import METRICS
-from specfair.report import page, render_html, render_markdown
+from specfair.report import page, render_markdown
 from specfair.session import Session, invoked, snapshot
 from specfair.store import write_text_atomically
 from specfair.tracing import versions
@@ -91,16 +91,25 @@ def merge(parts: Iterable[page.Report]) -> page.Report:
 def write(parts: list[dict[str, str]], settings: Settings) -> list[str]:
     """Merge what the processes found, write .html, .json and .md, and return the lines of the summary."""
     report = merge(page.Report.from_json(part["report"]) for part in parts)
-    write_files(report, Path(settings.report))
+    missing = write_files(report, Path(settings.report))
     ungated = sum((Counter(json.loads(part["ungated"])) for part in parts), Counter[str]())
-    return [*summary(report, os.path.relpath(settings.report), ungated), *ci.publish(report)]
+    return [*summary(report, os.path.relpath(settings.report), ungated), *missing, *ci.publish(report)]
 
 
-def write_files(report: page.Report, place: Path) -> None:
-    """The stored run, then its two readable forms beside it."""
-    forms = {".json": page.Report.to_json, ".md": render_markdown, ".html": render_html}
-    for suffix, form in forms.items():
-        write_text_atomically(place.with_suffix(suffix), form(report))
+def write_files(report: page.Report, place: Path) -> list[str]:
+    """The stored run, then its two readable forms beside it; returns what could not be drawn, in words.
+
+    What was measured is on disk before anything is drawn: a machine that measures may lack the libraries for charts.
+    """
+    write_text_atomically(place.with_suffix(".json"), report.to_json())
+    write_text_atomically(place.with_suffix(".md"), render_markdown(report))
+    try:
+        from specfair.report import render_html
+    except ModuleNotFoundError as error:
+        again = f"specfair report {place.with_suffix('.json').name} --out {place.with_suffix('.html').name}"
+        return [f"no page was drawn: {error.name} is not installed. Install it, or elsewhere: {again}"]
+    write_text_atomically(place.with_suffix(".html"), render_html(report))
+    return []
 
 
 def keep_baseline(parts: list[dict[str, str]], name: str, *, root: Path, update: bool) -> list[str]:

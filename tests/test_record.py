@@ -1,5 +1,7 @@
 """A run is stored whole, without paths of the machine, and parts of several processes make one report."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +12,8 @@ from specfair.audit import Audit
 from specfair.errors import UsageError
 from specfair.report import Report
 from specfair.session import Session, standard
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +64,17 @@ def test_files_and_summary(session: Session, tmp_path: Path) -> None:
     assert sorted(p.name for p in (tmp_path / "deep").iterdir()) == ["r.html", "r.json", "r.md"]
     assert lines[0].startswith("verdicts: ")
     assert any(line.startswith("worst gap: ") for line in lines)
+
+
+def test_without_the_libraries_for_charts_nothing_measured_is_lost(tmp_path: Path) -> None:
+    code = "import sys; from pathlib import Path; sys.modules['altair'] = None; from specfair import record"
+    code += "; from tests import report_samples as r; print(*record.write_files(r.small(), Path(sys.argv[1])))"
+    command = [sys.executable, "-c", code, str(tmp_path / "r.html")]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert said.startswith(
+        "no page was drawn: altair is not installed. Install it, or elsewhere: specfair report r.json"
+    )
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["r.json", "r.md"]
 
 
 def test_a_baseline_of_what_was_measured(session: Session, tmp_path: Path) -> None:
