@@ -68,10 +68,13 @@ class Session:
         return verdict
 
     def _doubt(self, case: Case) -> str:
-        """Why replayed counts that the case looked at cannot be relied on; empty where live decoding agrees."""
+        """Why replayed counts that the case looked at cannot be relied on; empty where live decoding agrees.
+
+        A case about a dataset rests on the base pair as well, where that was measured.
+        """
         for audit in case.audits:
             for stage in audit.stages:
-                if audit.settings.engine == "replay" and case.stage in ("", stage):
+                if audit.settings.engine == "replay" and (stage == config.BASE or case.stage in ("", stage)):
                     key = (audit.settings, stage)
                     if key not in self.doubts:
                         self.doubts[key] = audit.agreement(stage).problem

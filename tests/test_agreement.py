@@ -95,3 +95,12 @@ def test_round_trip_and_damage(tmp_path: Path) -> None:
     (tmp_path / "c").write_text("[]")
     with pytest.raises(StoreError, match="made again"):
         agreement.load(tmp_path / "c")
+
+
+def test_a_base_pair_in_doubt_makes_the_gains_invalid(measured: Audit) -> None:
+    from specfair import gates
+
+    session = Session(measured.settings, lambda _: None, audits={measured.settings: measured})
+    session.doubts = {(measured.settings, "base"): "replay and live decoding differ", (measured.settings, "imdb"): ""}
+    case = Case("imdb", "n", "imdb", audits=[measured])
+    assert session.judge(measured.gain("imdb"), gates.Bound("gain", -1.0), case, "").decision == "invalid"
