@@ -24,9 +24,10 @@ OK, FAILED, USAGE, UNDECIDED = 0, 1, 2, 3
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; a user's mistake is one line on standard error."""
     options = _parser().parse_args(arguments)
-    warnings.showwarning = lambda message, *_, **__: print(f"specfair: {message}", file=sys.stderr)
     try:
-        code: int = options.run(options)
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_, **__: print(f"specfair: {message}", file=sys.stderr)
+            code: int = options.run(options)
     except SpecfairError as error:
         print(f"specfair: {error}", file=sys.stderr)
         return USAGE
