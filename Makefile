@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS ?=
 
-.PHONY: eval test check bench calibrate coverage fixtures clean help
+.PHONY: eval test check chaos bench calibrate coverage fixtures clean help
 
 help:           ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/'
@@ -15,6 +15,9 @@ eval: $(READY)  ## measure and gate the embedded pair (or yours), write reports/
 
 test: $(READY)  ## specfair's own tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests -n 2 --dist loadfile $(ARGS)
+
+chaos: $(READY) ## every promise of docs/reliability.md, tried as often as it says: about twenty minutes
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests/chaos --chaos -n 2 --dist worksteal $(ARGS)
 
 coverage: $(READY)  ## the tests, with statement and branch coverage of specfair/
 	$(BIN)/python -m coverage erase

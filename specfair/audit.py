@@ -231,14 +231,19 @@ class Audit:
     def _traced(self, pair: "Pair", stage: str) -> Trace:
         from specfair import clock
 
-        base = None if stage == config.BASE else self.base.trace
+        base, given = None if stage == config.BASE else self.base.trace, self.settings.cost_ratio
+
+        def measure() -> float | None:
+            return None if given else base.header.cost_ratio if base else clock.cost_ratio(pair)
+
         source = tracing.Source(
             pair,
             self.settings.decoding,
-            cost_ratio=lambda: base.header.cost_ratio if base else clock.cost_ratio(pair),
+            cost_ratio=measure,
             like=base,
         )
-        return tracing.traced(self.store, source, self.prompts, lambda line: self.say(f"tracing {stage}: {line}"))
+        found = tracing.traced(self.store, source, self.prompts, lambda line: self.say(f"tracing {stage}: {line}"))
+        return replace(found, header=replace(found.header, cost_ratio=given)) if given else found
 
 
 def prompt_set(settings: config.Settings) -> prompts.PromptSet:

@@ -56,6 +56,7 @@ class Settings:
     ignore_eos: bool = _option(False, "write to the budget, whatever ends a text; for models without such a token")
     seed: int = _option(0, "of sampling, training and statistics")
     lookahead: str = _option("constant-5", "the deployed lookahead: constant-N, heuristic-N, heuristic_transient-N")
+    cost_ratio: float = _option(0.0, "time of a draft step over a target step where you deploy; 0 measures it here")
     engine: str = _option("replay", "replay (answers from traces, checked live) or live (decodes every case)")
     report: str = _option("reports/latest.html", "where the report goes; its .json and .md are written beside it")
     store: str = _option(".specfair", "where traces and tuned models are kept")
@@ -180,6 +181,7 @@ def _rules(settings: Settings) -> list[tuple[bool, str, str]]:
         (settings.checkpoints >= 0, "checkpoints", "0 for none; otherwise a positive number"),
         (settings.min_prompts >= 1, "min_prompts", "at least 1"),
         (settings.ambiguous in ("drop", "keep"), "ambiguous", "drop or keep"),
+        (0 <= settings.cost_ratio < float("inf"), "cost_ratio", "0 to measure it, or a positive number"),
         (settings.engine in ("replay", "live"), "engine", "replay or live"),
         (
             settings.embedded == (settings.draft == EMBEDDED),

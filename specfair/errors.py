@@ -9,7 +9,10 @@ from collections.abc import Iterable
 
 
 class SpecfairError(Exception):
-    """Base of everything specfair raises on purpose."""
+    """Base of everything specfair raises on purpose. Its text is one line, whatever the names in it hold."""
+
+    def __str__(self) -> str:
+        return plain(super().__str__())
 
 
 class UsageError(SpecfairError):
@@ -26,6 +29,11 @@ class ModelError(SpecfairError):
 
 class StoreError(SpecfairError):
     """A stored trace, checkpoint, run or baseline that is damaged, missing or of another kind."""
+
+
+def plain(text: str) -> str:
+    """One line without control characters: names come from files, and a terminal or a CI log obeys what it is sent."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:

@@ -52,7 +52,7 @@ def build(session: Session) -> page.Report:
 def _empty(session: Session) -> page.Report:
     settings = session.measured.settings if session.measured else session.settings
     return page.Report(
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        created=_now().isoformat(timespec="seconds"),
         command=invoked(),
         groups=(),
         target=settings.target,
@@ -63,6 +63,12 @@ def _empty(session: Session) -> page.Report:
         definitions={name: d.sentence for name, d in METRICS.items()} | {timing.METRIC: timing.DEFINITION},
         verdicts=tuple(session.verdicts.values()),
     )
+
+
+def _now() -> datetime:
+    """The time, or the one that reproducible builds agree on."""
+    agreed = os.environ.get("SOURCE_DATE_EPOCH", "")
+    return datetime.fromtimestamp(int(agreed), UTC) if agreed.isdecimal() else datetime.now(UTC)
 
 
 def part(session: Session) -> dict[str, str]:

@@ -32,7 +32,7 @@ class Source:
 
     pair: "Pair"
     decoding: Decoding
-    cost_ratio: Callable[[], float | None]
+    cost_ratio: Callable[[], float | None]  # asked where none is stored; None where the user knows it
     like: Trace | None = None  # of a pair that may have the same target
 
 
@@ -78,12 +78,15 @@ def _grown(old: Trace | None, source: Source, wanted: list[Prompt], say: Say) ->
     known = set(old.prompts) if old else set()
     missing = [prompt for prompt in wanted if prompt not in known]
     if old is not None and not missing:
-        return old
+        return old if old.header.cost_ratio is not None else _costed(old, source.cost_ratio())
     say(f"{len(missing):,} of {len(wanted):,} prompts, {source.decoding}")
     more = _new(source, missing[:PORTION], _patient(say, len(missing)))
-    if old is None:
-        return replace(more, header=replace(more.header, cost_ratio=source.cost_ratio()))
-    return concatenate([old, more])
+    return _costed(more, source.cost_ratio()) if old is None else concatenate([old, more])
+
+
+def _costed(trace: Trace, cost_ratio: float | None) -> Trace:
+    """With what was measured of it; the same trace where nothing was."""
+    return trace if cost_ratio is None else replace(trace, header=replace(trace.header, cost_ratio=cost_ratio))
 
 
 def _patient(say: Say, n_missing: int) -> Callable[[int, int], None]:

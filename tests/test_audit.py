@@ -46,6 +46,18 @@ def test_other_settings_are_another_trace(measured: Audit) -> None:
     assert said == []
 
 
+def test_a_cost_that_is_given_is_used_and_never_stored_as_measured(tmp_path: Path) -> None:
+    given, _ = small_audit(tmp_path, cost_ratio=0.25)
+    assert given.base.trace.header.cost_ratio == given.after("imdb").trace.header.cost_ratio == 0.25
+    measured, said = small_audit(tmp_path)
+    cost = measured.base.trace.header.cost_ratio
+    assert cost not in (None, 0.25)
+    assert measured.after("imdb").trace.header.cost_ratio == cost
+    again, _ = small_audit(tmp_path)
+    assert again.base.trace.header.cost_ratio == cost
+    assert said == []
+
+
 def test_tuning_changes_both_models(measured: Audit) -> None:
     before, after = measured.base.trace.header, measured.after("imdb").trace.header
     assert before.target_fingerprint != after.target_fingerprint
