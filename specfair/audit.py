@@ -37,6 +37,7 @@ class Audit:
 
     def __init__(self, settings: config.Settings, say: Say | None = None) -> None:
         self.settings = settings
+        self._located = settings.located
         self.say: Say = say or (lambda _: None)
         self.store = Store(Path(settings.store))
         self._measured: dict[str, Measured] = {}
@@ -59,7 +60,7 @@ class Audit:
 
     @cached_property
     def pair(self) -> "Pair":
-        return self._load(self.settings.target, self.settings.draft)
+        return self._load(self._located.target, self._located.draft)
 
     @property
     def base(self) -> Measured:
@@ -133,9 +134,10 @@ class Audit:
         return replace(recipe, seed=self.settings.seed, checkpoints=self.settings.checkpoints)
 
     def corpus(self, dataset: str) -> corpora.Corpus:
-        source = self.settings.corpora_source
+        source = self._located.corpora_source
         place = Path(source) / dataset if Path(source).is_dir() else source
-        return corpora.load(dataset, str(place))
+        names = dict(zip(self.settings.datasets, self._located.datasets, strict=True))
+        return corpora.load(names.get(dataset, dataset), str(place))
 
     def mentions(self, dataset: str) -> Mapping[str, Mentions]:
         """How often each group's identity terms occur in the training split; unknown for a ready-made pair."""
@@ -166,9 +168,9 @@ class Audit:
         return stats.frequency(self.gains(dataset, metric), {group: c.n_words for group, c in counts.items()})
 
     def across_lookaheads(self, stage: str, method: str, metric: str) -> Mapping[str, Estimate]:
-        """The `difference` or `ratio` of a metric over groups, under every lookahead that is asked about."""
+        """The `difference` or `ratio` of a metric over groups, under the lookaheads beside the deployed one."""
         measured = self.measured(stage)
-        asked = {text: measured.groups(metric, Lookahead.parse(text)) for text in config.LOOKAHEADS}
+        asked = {text: measured.groups(metric, Lookahead.parse(text)) for text in self.settings.other_lookaheads}
         return {text: getattr(groups, method)() for text, groups in asked.items()}
 
     def training(self, dataset: str) -> Mapping[int, Measured]:
@@ -183,7 +185,7 @@ class Audit:
         return along | {tuned.n_steps: self.after(dataset)}
 
     def tuned_pair(self, dataset: str) -> "Pair":
-        settings = self.settings
+        settings = self._located
         if settings.ready_made:
             return self._load(settings.tuned_target or settings.target, settings.tuned_draft or settings.draft)
         tuned = self._tuned(dataset)
@@ -218,10 +220,12 @@ class Audit:
         settings = self.settings
         loading = pairs.Loading(settings.allow_pickle, settings.device_map or None, settings.truncate)
         pair = pairs.load(target, draft, device=settings.device, dtype=settings.dtype, loading=loading)
-        if not named:
-            return pair
-        base = self.pair
-        target_name, draft_name = (f"{name} + {named}" for name in (base.target_name, base.draft_name))
+        target_name, draft_name = self.settings.target, self.settings.draft
+        if named:
+            target_name, draft_name = (f"{name} + {named}" for name in (target_name, draft_name))
+        elif (target, draft) != (self._located.target, self._located.draft):
+            target_name = self.settings.tuned_target or target_name
+            draft_name = self.settings.tuned_draft or draft_name
         return replace(pair, target_name=target_name, draft_name=draft_name)
 
     def _key(self, stage: str) -> dict[str, Any]:
@@ -249,7 +253,7 @@ class Audit:
 def prompt_set(settings: config.Settings) -> prompts.PromptSet:
     """The prompts that the settings name, filtered and limited; a group nobody knows is refused."""
     n = settings.prompts_per_group or None
-    found = prompts.load(settings.prompts_spec, ambiguous=settings.ambiguous, n_per_group=n)
+    found = prompts.load(settings.located.prompts_spec, ambiguous=settings.ambiguous, n_per_group=n)
     bounds.check_groups(settings.gates, found.groups)
     for group in settings.groups:
         if group not in found.groups:
