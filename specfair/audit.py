@@ -39,7 +39,7 @@ class Audit:
         self.settings = settings
         self._located = settings.located
         self.say: Say = say or (lambda _: None)
-        self.store = Store(Path(settings.store))
+        self.store = Store(Path(settings.store), self.say)
         self._measured: dict[str, Measured] = {}
         self._pairs: dict[str, Pair] = {}
         self._gains: dict[tuple[str, str], Mapping[str, Estimate]] = {}
@@ -177,41 +177,38 @@ class Audit:
         """What was measured at each checkpoint of the fine-tuning, by step, from the start to the end of it."""
         if self.settings.ready_made or not self.settings.checkpoints:
             return {}
-        tuned = self._tuned(dataset)
+        target, draft = self._tuned(dataset)
         along = {0: self.base}
-        for point in tuned.checkpoints:
-            pair = self._load(str(point.target), str(point.draft), named=f"{dataset} at step {point.step}")
-            along[point.step] = Measured(self._traced(pair, pair.draft_name), self.settings.deployed)
-        return along | {tuned.n_steps: self.after(dataset)}
+        for step, place in target.checkpoints.items():
+            pair = self._load(str(place), str(draft.checkpoints[step]), named=f"{dataset} at step {step}")
+            along[step] = Measured(self._traced(pair, pair.draft_name), self.settings.deployed)
+        return along | {target.n_steps: self.after(dataset)}
 
     def tuned_pair(self, dataset: str) -> "Pair":
         settings = self._located
         if settings.ready_made:
             return self._load(settings.tuned_target or settings.target, settings.tuned_draft or settings.draft)
-        tuned = self._tuned(dataset)
-        return self._load(str(tuned.target), str(tuned.draft), named=dataset)
+        target, draft = self._tuned(dataset)
+        return self._load(str(target.model), str(draft.model), named=dataset)
 
-    def _tuned(self, dataset: str) -> "Tuned":
+    def _tuned(self, dataset: str) -> "tuple[Tuned, Tuned]":
+        """The target and the draft after the dataset, each stored by itself: what is finished is never made again."""
+        corpus = self.corpus(dataset)
+        return self._trained("target", corpus), self._trained("draft", corpus)
+
+    def _trained(self, role: str, corpus: corpora.Corpus) -> "Tuned":
         from specfair import finetune
 
-        corpus = self.corpus(dataset)
-        key = {
-            "target": self.pair.target_fingerprint,
-            "draft": self.pair.draft_fingerprint,
-            "corpus": corpus.fingerprint,
-            "recipe": self.recipe,
-            "device": self.pair.device.type,
-            **versions(),
-        }
+        training = finetune.Training(self.pair, role, corpus, self.recipe)
 
-        def progress(role: str, step: int, n_steps: int) -> None:
+        def progress(step: int, n_steps: int) -> None:
             if step % max(1, n_steps // 4) == 0:
                 self.say(f"fine-tuning the {role} on {corpus.source}: step {step} of {n_steps}")
 
         def make(folder: Path) -> None:
-            finetune.finetune(self.pair, corpus, self.recipe, folder, progress=progress)
+            finetune.train(training, folder, progress)
 
-        return self.store.get_or_make("tuned", key, make=make, read=finetune.read)
+        return self.store.get_or_make("tuned", training.key | versions(), make=make, read=finetune.read)
 
     def _load(self, target: str, draft: str, *, named: str = "") -> "Pair":
         from specfair import pairs

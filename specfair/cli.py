@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from specfair.report import Report
 
 OK, FAILED, USAGE, UNDECIDED = 0, 1, 2, 3
+INTERRUPTED = 130  # as shells have it for SIGINT
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,6 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
+    except KeyboardInterrupt:
+        print(
+            "specfair: interrupted; what was finished is kept, and the same command goes on from there", file=sys.stderr
+        )
+        return INTERRUPTED
     return code
 
 

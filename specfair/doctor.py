@@ -62,6 +62,6 @@ def _offline() -> bool:
 
 def _size(store: Path) -> str:
     files = [f for f in store.rglob("*") if f.is_file()] if store.is_dir() else []
-    damaged = sum(".damaged-" in f.name for f in files)
+    damaged = sum(".key.json" not in f.name for f in store.glob("*/*.corrupt"))  # their manifests lie beside them
     text = f"{len(files):,} files, {sum(f.stat().st_size for f in files) / 1e6:,.1f} MB"
     return f"{text}, {damaged} set aside as damaged" if damaged else text

@@ -8,12 +8,12 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from specfair.errors import ModelError
 from specfair.prompts import fixtures
+from specfair.store import checksum
 
 EMBEDDED = "embedded"
 _FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
@@ -122,17 +122,13 @@ def fingerprint(folder: Path, source: Source) -> str:
     config = {key: value for key, value in _json(folder / "config.json").items() if key not in _VOLATILE}
     digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
     for name in _weights(folder, source):
-        stat = (folder / name).stat()
-        digest.update(f"{name}:{_content((folder / name).resolve(), stat.st_size, stat.st_mtime_ns)}".encode())
+        digest.update(f"{name}:{_content((folder / name).resolve())}".encode())
     return digest.hexdigest()
 
 
-@cache
-def _content(path: Path, size: int, modified_ns: int) -> str:  # noqa: ARG001 - size and time are the memo's key
-    if re.fullmatch(r"[0-9a-f]{64}", path.name):
-        return path.name  # the hub's cache names a large file by its sha256
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _content(path: Path) -> str:
+    """sha256 of a file; the hub's cache names a large one by it."""
+    return path.name if re.fullmatch(r"[0-9a-f]{64}", path.name) else checksum(path)
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -176,7 +176,10 @@ def _build(table: "pa.Table", header: dict[str, Any]) -> Trace:
         raise ValueError("schema")
     prompts = tuple(Prompt(**p) for p in header.pop("trace_prompts"))
     header |= {"decoding": Decoding(**header["decoding"]), "eos": tuple(header["eos"])}
-    counts = np.bincount(table["prompt"].to_numpy(), minlength=len(prompts))
+    owner = table["prompt"].to_numpy()
+    counts = np.bincount(owner, minlength=len(prompts))
+    if len(counts) != len(prompts) or (np.diff(owner) < 0).any():
+        raise ValueError("prompt")
     columns = {name: table[name].to_numpy().astype(kind, copy=False) for name, kind in COLUMNS.items()}
     return Trace(Header(**header), prompts, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), columns)
 
