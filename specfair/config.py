@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from specfair import outputs
 from specfair.errors import UsageError, unknown
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ def load(folder: Path, overrides: Mapping[str, Any], gates: Iterable[str] = ()) 
     table = dict(_read(root / "pyproject.toml").get("tool", {}).get("specfair", {}))
     rules = rules_of(table.pop("gates", {})) + tuple(parse_rule(text) for text in gates)
     settings = override(replace(Settings(), gates=rules), {**table, **overrides})
+    outputs.of(settings.report, root=root)  # refuses what is no file's name
     return replace(settings, store=str(root / settings.store), report=str(root / settings.report))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from specfair.audit import Audit
+from specfair.baseline import Change
 from specfair.errors import UsageError
 from specfair.gates import Bound, Verdict
 from specfair.session import Case, Session, explain
@@ -50,12 +51,13 @@ class Desk:
             return None
         verdict = self.session.judge(asked, bound, self.case, of)
         self.properties.extend((f"specfair.{name}", value) for name, value in verdict.properties().items())
+        self.properties.append(("specfair.about", self.case.about))
         if verdict.failed:
             self.fail(explain(verdict, self.case))
         return verdict
 
-    def against_baseline(self, name: str, stage: str) -> Mapping[str, Estimate]:
-        """Now minus the stored baseline, on the same prompts: for each group, and for `overall`."""
+    def against_baseline(self, name: str, stage: str) -> Change:
+        """Now minus the stored baseline, on the same prompts: `.overall`, and `.by_group`."""
         return self.session.against_baseline(self.audit(), name, stage, self.root)
 
     def _bound(self, kind: str, at_most: float | None, at_least: float | None) -> Bound | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 from specfair import config as configuration
-from specfair.errors import ModelError, SpecfairError, StoreError, UsageError
+from specfair.errors import ModelError, SpecfairError, StoreError, UsageError, plain
 
 if TYPE_CHECKING:
     from specfair.desk import Desk
@@ -49,11 +49,24 @@ def pytest_configure(config: pytest.Config) -> None:
     """Refuse options that cannot be meant before anything is collected."""
     config.addinivalue_line("markers", _MARKER)
     config.stash[_PARTS], config.stash[_ERRORS], config.stash[_WRITTEN] = [], [], []
-    if _given(config) or config.getoption("specfair_gate"):
+    save, update = config.getoption("specfair_save_baseline"), config.getoption("specfair_update_baseline")
+    if _given(config) or config.getoption("specfair_gate") or save is not None or update:
         try:
             _settings(config)
+            _check_baselines(config)
         except SpecfairError as error:
             raise pytest.UsageError(str(error)) from error
+
+
+def _check_baselines(config: pytest.Config) -> None:
+    """Refuse now what could only fail when everything has been measured."""
+    save, update = config.getoption("specfair_save_baseline"), config.getoption("specfair_update_baseline")
+    given = config.getoption("specfair_baseline")
+    compare = given if given is not None else _settings(config).baseline or None
+    if (save is not None or update or compare is not None) and not hasattr(config, "workerinput"):
+        from specfair import baseline
+
+        baseline.check_asked(_root(config), compare=compare, save=save, update=update)
 
 
 def _given(config: pytest.Config) -> dict[str, Any]:
@@ -119,9 +132,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _is_idle(config: pytest.Config, fixtures: Sequence[str]) -> bool:
     """Comparisons want a baseline; timing, which is slow and as noisy as its machine, wants a `clock` gate."""
     if "specfair_baseline" in fixtures:
-        return not _settings(config).baseline
+        return not _compares(config)
     timing = "specfair" in fixtures and "benchmark" in fixtures
     return timing and all(rule.kind != "clock" for rule in _settings(config).gates)
+
+
+def _compares(config: pytest.Config) -> bool:
+    """Whether there is a baseline to compare with; one that this run is to write for the first time is none."""
+    name = _settings(config).baseline
+    if not name or not config.getoption("specfair_update_baseline"):
+        return bool(name)
+    from specfair import baseline
+
+    return baseline.exists(name, _root(config))
 
 
 def _stage(item: pytest.Item) -> str:
@@ -180,7 +203,7 @@ def _say(config: pytest.Config, line: str) -> None:
     if reporter is not None and capture is not None and not hasattr(config, "workerinput"):
         with capture.global_and_fixture_disabled():
             reporter.ensure_newline()
-            reporter.write_line(f"specfair: {line}", cyan=True)
+            reporter.write_line(f"specfair: {plain(line)}", cyan=True)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -211,7 +234,7 @@ def pytest_testnodedown(node: Any) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]:
     """Write the report, or send it to the process that does; a user's mistake is exit code 4."""
     config = session.config
-    parts, errors = config.stash[_PARTS], config.stash[_ERRORS]
+    parts, errors, lost = config.stash[_PARTS], config.stash[_ERRORS], False
     if _SESSION in config.stash:
         from specfair import record
 
@@ -221,11 +244,33 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
     elif parts:
         from specfair import record
 
-        config.stash[_WRITTEN] += record.write(parts, _settings(config))
+        chosen = config.getoption("specfair_report") is not None
+        written = record.write(parts, _settings(config), selection=_selection(session), chosen=chosen)
+        config.stash[_WRITTEN] += written.lines
+        lost = written.lost
+        _tell_junit(config, record.properties(written.report))
         errors += _keep_baseline(config, parts)
     yield
-    if errors:
+    if errors or (lost and session.exitstatus == pytest.ExitCode.OK):
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
+
+
+def _selection(session: pytest.Session) -> str:
+    """Which cases were asked for where not all were, as it was typed; a run that was cut short is one too."""
+    config = session.config
+    options = {"keyword": "-k", "markexpr": "-m", "deselect": "--deselect", "lf": "--lf", "stepwise": "--stepwise"}
+    given = {option: config.getoption(name, default=None) for name, option in options.items()}
+    said = [option if value is True else f"{option} {plain(str(value))}" for option, value in given.items() if value]
+    said += [a for a in config.args if "::" in a or (config.invocation_params.dir / a).is_file()]
+    return ", ".join([*said, *["it was stopped early"] * bool(session.shouldfail or session.shouldstop)])
+
+
+def _tell_junit(config: pytest.Config, properties: Mapping[str, str]) -> None:
+    """Properties of the whole suite in pytest's JUnit file, which its own hook writes after this."""
+    for plugin in config.pluginmanager.get_plugins():
+        if hasattr(plugin, "add_global_property"):
+            for name, value in properties.items():
+                plugin.add_global_property(name, value)
 
 
 def _keep_baseline(config: pytest.Config, parts: list[dict[str, str]]) -> list[str]:
@@ -238,10 +283,10 @@ def _keep_baseline(config: pytest.Config, parts: list[dict[str, str]]) -> list[s
         return []
     try:
         said = record.keep_baseline(parts, name, root=_root(config), update=update)
-    except SpecfairError as error:
-        config.stash[_WRITTEN].append(f"ERROR: {error}")
+    except (SpecfairError, OSError) as error:
+        config.stash[_WRITTEN].append(f"ERROR: {plain(str(error))}")
         return [str(error)]
-    config.stash[_WRITTEN].extend(said)
+    config.stash[_WRITTEN].extend(map(plain, said))
     return []
 
 
