@@ -95,6 +95,8 @@ def write_atomically(path: Path, make: Callable[[Path], object]) -> None:
 
 def write_text_atomically(path: Path, text: str) -> None:
     """A text file that a reader sees either as it was or as it will be."""
+    if path.is_dir():
+        raise StoreError(f"{str(path)!r} is a folder; a file was to be written there. Choose another name.")
     write_atomically(path, lambda draft: draft.write_text(text, encoding="utf-8"))
 
 
