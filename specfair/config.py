@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from specfair import project
+from specfair import outputs, project
 from specfair.errors import UsageError, unknown
 
 if TYPE_CHECKING:
@@ -104,12 +104,6 @@ class Settings:
         return replace(self, **moved)
 
     @property
-    def subject(self) -> str:
-        """What is measured, in one line: so that a run of one pair cannot pass for a run of another."""
-        tuned = f" -> {self.tuned_target or self.target} / {self.tuned_draft or self.draft}" if self.ready_made else ""
-        return f"{self.target} / {self.draft}{tuned}; {self.prompts_spec}; {self.decoding}"
-
-    @property
     def other_lookaheads(self) -> tuple[str, ...]:
         """Those that are asked about beside the deployed one."""
         return tuple(text for text in LOOKAHEADS if text != self.lookahead)
@@ -151,6 +145,7 @@ def load(home: project.Project, overrides: Mapping[str, Any], gates: Iterable[st
     if here != home.root:
         back = {n: _moved(n, getattr(typed, n), here, lambda place: _seen_from(home.root, place)) for n in given}
         typed = replace(typed, **back)
+    outputs.of(typed.report, root=here)  # refuses what is no file's name
     return replace(typed, store=str(here / typed.store), report=str(here / typed.report))
 
 

@@ -92,10 +92,13 @@ def against(old: Baseline, now: Baseline, configured: Sequence[str]) -> Iterator
     for stage in old.counts:
         if stage in now.counts:
             before, after = old.sample(stage), now.sample(stage)
-            for group, change in baseline.compare(old, now, stage).items():
-                then, today = (s if group == "overall" else s.of(group) for s in (before, after))
+            found = baseline.compare(old, now, stage)
+            for group, change in ((None, found.overall), *found.by_group.items()):
+                then, today = (s if group is None else s.of(group) for s in (before, after))
                 moved = "better" if change.low > 0 else "worse" if change.high < 0 else "unclear"
-                yield page.BaselineRow(f"{stage}-{group}", then.value, today.value, change.low, change.high, moved)
+                yield page.BaselineRow(
+                    baseline.case_of(stage, group), then.value, today.value, change.low, change.high, moved
+                )
         elif stage not in configured:
             yield page.BaselineRow(stage, old.sample(stage).value, np.nan, np.nan, np.nan, "gone")
 

@@ -30,7 +30,7 @@ def load(domain: str, place: str) -> PromptSet:
         synthetic=False,
         licence="CC BY-SA 4.0",
         sentence=f"BOLD, {domain.replace('_', ' ') or 'all five domains'}: {len(rows):,} beginnings of articles "
-        f"about {len(groups)} groups",
+        f"about {len(groups)} group{'s' * (len(groups) != 1)}",
         notes=_notes(rows),
         terms={group: (group.replace("_", " "),) for group in groups},
     )

@@ -48,6 +48,7 @@ def file(place: str, ambiguous: str) -> PromptSet:
     if not found:
         raise DataError(f"{path.name!r} has 0 prompts; at least 1 is needed. Add rows with a group and a text.")
     kept, notes = settle(path.name, [_row(entry) for entry in found], ambiguous)
+    n_groups = len({r.group for r in kept})
     return PromptSet(
         path.stem,
         _own_ids(path, found, kept) if "id" in found[0] else prompts(kept),
@@ -55,7 +56,7 @@ def file(place: str, ambiguous: str) -> PromptSet:
         synthetic=False,
         licence="not stated",
         notes=notes,
-        sentence=f"{path.name}: {len(kept):,} prompts of {len({r.group for r in kept})} groups, a file of one's own",
+        sentence=f"{path.name}: {len(kept):,} prompts of {n_groups} group{'s' * (n_groups != 1)}, a file of one's own",
         terms=identities(
             _row(entry)._replace(cluster=name) for entry in found if (name := reading.label(entry.get("identity")))
         ),
