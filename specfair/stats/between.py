@@ -14,7 +14,7 @@ import numpy as np
 
 from specfair.errors import UsageError, unknown
 from specfair.stats.contrasts import LEVELS, Contrasts, contrasts, extremes, limits, normal_of, t_of
-from specfair.stats.estimate import LEVEL, Estimate, from_draws, holm, invalid
+from specfair.stats.estimate import LEVEL, Estimate, from_draws, invalid
 from specfair.stats.groups import Comparison, Evidence, counted, gather
 from specfair.stats.pairs import FEW, Pairs, of_all
 from specfair.stats.permute import corrected_gap, permuted_gaps
@@ -103,15 +103,14 @@ class Compared:
 
 
 def furthest(asked: Sample | Evidence, n: int, *, seed: int = 0) -> list[Compared]:
-    """Every pair with Holm's correction; of many groups the pairs among the n lowest and the n highest.
+    """The pairs among the n lowest and the n highest groups, each corrected for all pairs, named here or not.
 
-    Those are corrected by the largest |t| of all pairs, named or not: Holm's factor for thousands of pairs would leave
-    nothing that 10,000 replicates can show.
+    By the largest |t| of all pairs: Holm's factor for thousands of them would leave nothing that 10,000 replicates can
+    show. Empty where nothing can be compared.
     """
     family = family_of(asked, seed=seed)
-    if isinstance(family, Estimate) or len(family.errors.names) <= max(2 * n, FEW):
-        pairs = pairwise(asked, seed=seed)
-        return [Compared(e, p) for e, p in zip(pairs, holm([e.p_value() for e in pairs]), strict=True)]
+    if isinstance(family, Estimate):
+        return []
     order = np.argsort(family.errors.values[:, 0], kind="stable")
     named = {family.errors.names[i] for i in (*order[:n], *order[-n:])}
     at = np.array([i for i, pair in enumerate(family.pairs) if named.issuperset(pair)])

@@ -15,9 +15,9 @@ from specfair.stats.groups import Comparison
 from specfair.stats.tally import Array, Codes
 
 FEW = 16  # groups, up to which every pair is looked at in every replicate
-_TINY = 1e-40  # a variance that divides nothing by zero and is below any floor
-_SLACK = 1 - 1e-6  # of bounds, against rounding
-_CELLS = 2_000_000  # pairs of groups times replicates, at most, in one block
+_TINY = 1e-30  # a variance that divides nothing by zero and is no more than any floor
+_SLACK = 1 - 1e-4  # of bounds, against rounding in single precision
+_CELLS = 200_000  # groups times replicates in one block: about what a core's cache holds
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,27 +41,32 @@ class Pairs:
 
     def largest(self) -> Array:
         """The largest of all |t| in each replicate, as a normal deviate: (replicates,)."""
-        n_groups = self.shifts.shape[1]
-        blocks = np.array_split(np.arange(len(self.shifts)), -(-len(self.shifts) * n_groups**2 // _CELLS))
-        return np.concatenate([self._largest(slice(rows[0], rows[-1] + 1)) for rows in blocks])
+        n = len(self.shifts)
+        blocks = np.array_split(np.arange(n), -(-n * self.shifts.shape[1] // _CELLS))
+        return np.concatenate([self._largest(self.shifts[rows], self.drawn[rows]) for rows in blocks])
 
-    def _largest(self, rows: slice) -> Array:
-        x, drawn = self.shifts[rows], self.drawn[rows]
-        own = x**2 / np.maximum(drawn, _TINY)
+    def _largest(self, x: Array, drawn: Array) -> Array:
+        """Group by group, the most extreme one first, against all that are left: until no two of those can win."""
+        rough, spread = x.astype(np.float32), np.maximum(drawn, _TINY).astype(np.float32)
+        left = rough**2 / spread  # the squared t of each group that is still in
         extremes = np.stack([x.argmin(axis=1), x.argmax(axis=1)])
-        each = np.arange(len(x))
-        best = self._size(x, drawn, each, extremes.min(axis=0), extremes.max(axis=0))
-        needed = t_of(best, self.df.max()) ** 2 * _SLACK  # of both squares together
-        row, group = np.nonzero(own + own.max(axis=1, keepdims=True) >= needed[:, None])
-        n = np.bincount(row, minlength=len(x))
-        # every candidate beside every later one of its replicate
-        later = np.cumsum(n)[row] - np.arange(len(row)) - 1
-        one = np.repeat(np.arange(len(row)), later)
-        other = one + 1 + np.arange(len(one)) - np.repeat(np.cumsum(later) - later, later)
-        at, a, b = row[one], group[one], group[other]
-        keep = (own[at, a] + own[at, b] >= needed[at]).nonzero()[0]
-        at, a, b = at[keep], a[keep], b[keep]
-        np.maximum.at(best, at, self._size(x, drawn, at, a, b))
+        live = np.arange(len(x))
+        best = self._size(x, drawn, live, extremes.min(axis=0), extremes.max(axis=0))
+        while live.size:
+            group = left[live].argmax(axis=1)
+            most = left[live, group].copy()
+            left[live, group] = -1.0
+            needed = t_of(best[live], self.df.max()) ** 2 * _SLACK
+            going = most + left[live].max(axis=1) > needed
+            live, group, needed = live[going], group[going], needed[going, None]
+            apart = (rough[live] - rough[live, group][:, None]) ** 2
+            row, other = np.nonzero(
+                (apart > needed * (spread[live] + spread[live, group][:, None])) & (left[live] >= 0)
+            )
+            one = group[row]
+            np.maximum.at(
+                best, live[row], self._size(x, drawn, live[row], np.minimum(one, other), np.maximum(one, other))
+            )
         return best
 
     def _size(self, x: Array, drawn: Array, at: Codes, a: Codes, b: Codes) -> Array:
