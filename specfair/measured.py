@@ -73,7 +73,7 @@ def live_engine(pair: "Callable[[], Pair]") -> Engine:
         from specfair import speculate
 
         if lookahead not in done or done[lookahead][0] is not trace:
-            done[lookahead] = (trace, speculate.decode(pair(), trace.prompts, trace.header.decoding, lookahead)[1])
+            done[lookahead] = (trace, speculate.count(pair(), trace.prompts, trace.header.decoding, lookahead))
         return done[lookahead][1]
 
     return count

@@ -71,8 +71,10 @@ def problem_of(sample: Sample, columns: Array) -> str:
     """Why no estimate can be made, or nothing."""
     if len(sample) == 0:
         return "there are no prompts"
-    if bad := int((~np.isfinite(columns)).any(axis=1).sum()):
-        return f"{bad} of {len(sample)} prompts have values that are not finite"
+    bad = np.flatnonzero((~np.isfinite(columns)).any(axis=1))
+    if bad.size:
+        first = str(sample.prompt[bad[0]])
+        return f"{bad.size} of {len(sample)} prompts have values that are not finite (NaN), {first!r} first"
     counted = sums_by(codes_of(sample.group), columns[:, 1::2])
     empty = [g for g, sums in zip(sample.groups, counted, strict=True) if not (sums > 0).all()]
     return f"nothing was counted in {listed(empty)} (zero denominator)" if empty else ""
