@@ -6,7 +6,9 @@ not know models or bounds, and it never changes by itself.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+import math
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from specfair import stats
-from specfair.errors import StoreError
+from specfair.errors import DataError, StoreError, counted
+from specfair.reading import json_of, whole
 from specfair.stats import Estimate, Sample
 from specfair.store import write_text_atomically
 
@@ -95,7 +98,7 @@ def loads(text: str, name: str) -> Baseline:
     """Read what dumps wrote, or say why not."""
     again = "Make it again with --specfair-save-baseline."
     try:
-        stored = json.loads(text)
+        stored = json_of(text)
         schema, checksum = stored.pop("schema"), stored.pop("checksum")
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise StoreError(
@@ -105,9 +108,35 @@ def loads(text: str, name: str) -> Baseline:
         raise StoreError(f"baseline {name!r} has schema {schema!r}; this version reads {SCHEMA}. {again}")
     if checksum != _checksum(stored):
         raise StoreError(f"baseline {name!r} does not match its checksum: it was edited or damaged. {again}")
-    labels = {label: tuple(stored["labels"][label]) for label in _LABELS}
-    counts = {s: (tuple(c["numerator"]), tuple(c["denominator"])) for s, c in stored["counts"].items()}
-    return Baseline(stored["about"], labels, counts)
+    try:
+        return _built(stored)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise StoreError(
+            f"baseline {name!r} is not what specfair writes ({type(error).__name__}: {error}). {again}"
+        ) from error
+
+
+def _built(stored: Mapping[str, Any]) -> Baseline:
+    """The columns, all of one length: texts as labels, finite numbers as counts."""
+    labels = {label: tuple(_each(stored["labels"][label], str)) for label in _LABELS}
+    counts = {
+        s: (tuple(_each(c["numerator"], float)), tuple(_each(c["denominator"], float)))
+        for s, c in stored["counts"].items()
+    }
+    lengths = {len(column) for column in (*labels.values(), *(c for pair in counts.values() for c in pair))}
+    if len(lengths) != 1 or lengths == {0} or not counts:
+        raise ValueError(f"{len(counts)} stages with columns of {', '.join(map(str, sorted(lengths)))} entries")
+    return Baseline(dict(zip(stored["about"], _each([*stored["about"].values()], str), strict=True)), labels, counts)
+
+
+def _each(column: Any, kind: type) -> Iterator[Any]:
+    if not isinstance(column, list):
+        raise TypeError(f"{repr(column)[:40]} is no column")
+    for value in column:
+        known = isinstance(value, str) if kind is str else isinstance(value, int | float) and abs(value) < math.inf
+        if not known or isinstance(value, bool):
+            raise ValueError(f"{repr(value)[:40]} is no {'text' if kind is str else 'number'}")
+        yield kind(value)
 
 
 def path_of(name: str, root: Path) -> Path:
@@ -119,15 +148,15 @@ def read(name: str, root: Path) -> Baseline:
     """The stored baseline of this name."""
     path = path_of(name, root)
     try:
-        return loads(path.read_text(encoding="utf-8"), name)
-    except FileNotFoundError as error:
+        return loads(whole(path), name)
+    except DataError as error:
+        if os.path.exists(path):
+            raise StoreError(f"baseline {name!r} cannot be read: {error} Or make it again.") from error
         there = sorted(p.stem for p in path.parent.glob("*.json"))
         raise StoreError(
             f"baseline {name!r} does not exist; stored here: {', '.join(there) or 'none'}. Make it with "
             f"--specfair-save-baseline {name}."
         ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"baseline {name!r} cannot be read ({error}). Make it again.") from error
 
 
 def save(baseline: Baseline, name: str, *, root: Path, update: bool = False) -> list[str]:
@@ -135,7 +164,8 @@ def save(baseline: Baseline, name: str, *, root: Path, update: bool = False) -> 
     path = path_of(name, root)
     if not path.exists():
         write_text_atomically(path, dumps(baseline))
-        return [f"baseline {name!r} saved: {len(baseline.counts)} stages, {len(baseline.labels['prompt']):,} prompts"]
+        what = f"{counted(len(baseline.counts), 'stage')}, {counted(len(baseline.labels['prompt']), 'prompt')}"
+        return [f"baseline {name!r} saved: {what}"]
     if not update:
         raise StoreError(f"baseline {name!r} exists and is never overwritten unasked. Use --specfair-update-baseline.")
     old = read(name, root)

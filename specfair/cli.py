@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from specfair import config
-from specfair.errors import SpecfairError, StoreError
+from specfair.errors import DataError, SpecfairError, StoreError
 
 if TYPE_CHECKING:
     from specfair.report import Report
@@ -137,15 +137,14 @@ def _report(options: argparse.Namespace) -> int:
 
 def read_run(path: Path) -> "Report":
     """A stored run; what is no run is a StoreError."""
+    from specfair.reading import whole
     from specfair.report import Report
 
     try:
-        return Report.from_json(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8"
-        raise StoreError(
-            f"run {str(path)!r} cannot be read ({reason}); a run is the .json beside a report. Check the path."
-        ) from error
+        text = whole(path)
+    except DataError as error:
+        raise StoreError(f"run {str(path)!r} cannot be read: {error} A run is the .json beside a report.") from error
+    return Report.from_json(text)
 
 
 def _add_compare(commands: Any) -> None:
@@ -176,9 +175,7 @@ def _prompts(options: argparse.Namespace) -> int:
     from specfair import prompts
 
     found = prompts.load(options.spec)
-    print(
-        f"{found.name}: {len(found):,} prompts, {len(found.groups)} groups; {found.sentence}\nlicence: {found.licence}"
-    )
+    print(f"{found.sentence}\nlicence: {found.licence}")
     for note in found.notes:
         print(f"note: {note}")
     if options.list:

@@ -90,7 +90,7 @@ def test_unreadable_is_one_line(tmp_path: Path) -> None:
 
 
 def test_save_never_overwrites_and_update_says_what_changed(tmp_path: Path) -> None:
-    assert "saved: 1 stages" in baseline.save(make(base=0.0), "main", root=tmp_path)[0]
+    assert "saved: 1 stage," in baseline.save(make(base=0.0), "main", root=tmp_path)[0]
     with pytest.raises(StoreError, match="--specfair-update-baseline"):
         baseline.save(make(base=0.1), "main", root=tmp_path)
     assert baseline.read("main", tmp_path) == make(base=0.0)

@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "specfair"
 # fmt: off
 ORDER = (
-    "errors", "devices", "sampling", "store", "stats", "reading", "prompts", "folders", "documents",
-    "published", "corpora", "mentions", "pairs", "trace", "replay", "decoder", "columns", "lockstep",
+    "errors", "typed", "devices", "sampling", "store", "stats", "reading", "tables", "hub", "prompts", "folders",
+    "documents", "published", "corpora", "mentions", "pairs", "trace", "replay", "decoder", "columns", "lockstep",
     "tracer", "rounds", "speculate", "agreement", "clock", "timing", "finetune", "metrics", "gates",
     "measured", "tracing", "baseline", "config", "bounds", "comparison", "audit", "report", "session",
     "desk", "rows", "ci", "record", "doctor", "plugin", "cli",
