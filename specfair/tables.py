@@ -52,7 +52,7 @@ def _refuse_large(path: Path, size: int, limit: int) -> None:
 def _listed(path: Path, batch: "pa.RecordBatch") -> list[dict[str, Any]]:
     try:
         return list(batch.to_pylist())
-    except (ValueError, OverflowError) as error:  # bytes that are no text, dates beyond the calendar
+    except (ValueError, OverflowError) as error:  # dates beyond the calendar
         reason = str(error).splitlines()[0]
         raise DataError(f"{path.name!r} has a value that cannot be read ({reason}). Write it again.") from error
 
@@ -90,6 +90,7 @@ def batches(path: Path, wanted: Sequence[str] = (), *, limit: int) -> "Iterator[
                 raise DataError(f"column {name!r} of {path.name!r} is a {kind}; plain values are read. Name another.")
         n_bytes = 0
         for batch in file.iter_batches(BATCH, columns=list(wanted) or flat):
+            batch.validate(full=True)
             n_bytes += sum(_unpacked(path, column) for column in batch.columns)
             _refuse_large(path, n_bytes, limit)
             yield batch

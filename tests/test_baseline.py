@@ -119,3 +119,29 @@ def test_absent_and_stale_stages() -> None:
 
 def test_merge_joins_what_processes_measured() -> None:
     assert set(baseline.merge([make(base=0.0), make(imdb=0.1)]).counts) == {"base", "imdb"}
+
+
+BODIES: dict[str, Callable[[dict[str, Any]], object]] = {
+    "no labels": lambda body: body.pop("labels"),
+    "a label missing": lambda body: body["labels"].pop("cluster"),
+    "a short column": lambda body: body["counts"]["base"]["numerator"].pop(),
+    "a long label": lambda body: body["labels"]["group"].append("a"),
+    "a text among numbers": lambda body: body["counts"]["base"]["numerator"].__setitem__(0, "1"),
+    "no number": lambda body: body["counts"]["base"]["numerator"].__setitem__(0, float("nan")),
+    "a number too large": lambda body: body["counts"]["base"]["numerator"].__setitem__(0, 10**400),
+    "a number among texts": lambda body: body["labels"]["group"].__setitem__(0, 1),
+    "no stage": lambda body: body["counts"].clear(),
+    "no columns": lambda body: body.update(counts={"base": 1}),
+    "about nothing": lambda body: body.update(about=None),
+}
+
+
+@pytest.mark.parametrize("damage", BODIES)
+def test_a_right_checksum_over_a_wrong_body_is_one_line(damage: str) -> None:
+    body = json.loads(baseline.dumps(make(base=0.0)))
+    del body["checksum"], body["schema"]
+    BODIES[damage](body)
+    text = json.dumps({"schema": baseline.SCHEMA, "checksum": baseline._checksum(body), **body})
+    with pytest.raises(StoreError, match="baseline 'x' is not what specfair writes") as caught:
+        baseline.loads(text, "x")
+    assert "\n" not in str(caught.value)
