@@ -12,13 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from specfair import config
-from specfair.errors import DataError, SpecfairError, StoreError
+from specfair import config, project
+from specfair.errors import DataError, SpecfairError, StoreError, plain
 
 if TYPE_CHECKING:
     from specfair.report import Report
 
 OK, FAILED, USAGE, UNDECIDED = 0, 1, 2, 3
+INTERRUPTED = 130  # as shells have it for SIGINT
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,6 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
+    except KeyboardInterrupt:
+        print(
+            "specfair: interrupted; what was finished is kept, and the same command goes on from there", file=sys.stderr
+        )
+        return INTERRUPTED
     return code
 
 
@@ -63,7 +69,7 @@ def _command(
 
 
 def _add_audit(commands: Any) -> None:
-    text = "measure a pair by group, before and after fine-tuning if datasets are given, and gate it"
+    text = "measure a pair by group, before and after fine-tuning on the datasets named or configured, and gate it"
     example = "specfair audit --target gpt2 --draft distilgpt2 --prompts honest --out run.json"
     parser = _command(commands, _audit, text, example)
     for option in config.OPTIONS:
@@ -77,21 +83,25 @@ def _add_audit(commands: Any) -> None:
 
 
 def _audit(options: argparse.Namespace) -> int:
-    from specfair import record
-    from specfair.session import Session, standard
+    from specfair import holding, record
+    from specfair.session import Session, ask_all
 
-    given = {f.name: getattr(options, f.name, None) for f in config.OPTIONS}
-    settings = config.load(Path.cwd(), {k: v for k, v in given.items() if v is not None}, options.gate)
-    session = Session(settings, say=lambda line: print(f"specfair: {line}", file=sys.stderr, flush=True))
-    asked = settings.compared if options.datasets or settings.ready_made else ()
-    for stage in ("base", *asked):
-        standard(session, stage)
+    given = {f.name: v for f in config.OPTIONS if (v := getattr(options, f.name, None)) is not None}
+    settings = config.load(project.find(Path.cwd()), given, options.gate)
+    session = Session(settings, say=lambda line: print(plain(f"specfair: {line}"), file=sys.stderr, flush=True))
+    asked = settings.compared if settings.datasets or settings.ready_made else ()
+    for stage in (config.BASE, *asked):
+        ask_all(session, stage)
+    unheld = holding.unheld(holding.Run(settings, given, (config.BASE, *asked)), [holding.held_by(session)])
+    wrong = holding.mistakes(unheld)
+    for line in (*wrong, *holding.others([each for each in unheld if not each[1]])):
+        print(plain(f"specfair: {line}"), file=sys.stderr)
     report = record.build(session)
     if options.out:
         for line in record.write_files(report, Path(options.out)):
             print(f"specfair: {line}", file=sys.stderr)
     print(_text(report))
-    return _exit_code(report)
+    return USAGE if wrong else _exit_code(report)
 
 
 def _exit_code(report: "Report") -> int:
@@ -159,8 +169,9 @@ def _add_compare(commands: Any) -> None:
 def _compare(options: argparse.Namespace) -> int:
     from specfair import comparison
 
-    rules = config.load(Path.cwd(), {}, options.gate).gates
-    found = comparison.compare(options.old, options.new, root=config.root_of(Path.cwd()), rules=rules)
+    home = project.find(Path.cwd())
+    rules = config.load(home, {}, options.gate).gates
+    found = comparison.compare(options.old, options.new, root=home.root, rules=rules)
     print(comparison.FORMATS[options.format](found))
     return found.exit_code
 

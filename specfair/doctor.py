@@ -63,7 +63,9 @@ def _offline() -> bool:
 def _size(store: Path) -> str:
     walk = os.walk(store) if os.path.isdir(store) else ()  # unlike Path.is_dir, whatever the name
     files = [os.path.join(folder, name) for folder, _, names in walk for name in names]
-    damaged = sum(".damaged-" in os.path.basename(file) for file in files)
+    damaged = (
+        sum(".key.json" not in f.name for f in store.glob("*/*.corrupt")) if files else 0
+    )  # their manifests lie beside them
     text = f"{len(files):,} files, {sum(map(_bytes, files)) / 1e6:,.1f} MB"
     return f"{text}, {damaged} set aside as damaged" if damaged else text
 

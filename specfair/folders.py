@@ -10,7 +10,6 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from specfair.errors import DataError, ModelError
 from specfair.hub import unreachable
 from specfair.prompts import fixtures
 from specfair.reading import json_of, whole
+from specfair.store import checksum
 from specfair.typed import typed
 
 EMBEDDED = "embedded"
@@ -146,17 +146,13 @@ def fingerprint(folder: Path, source: Source) -> str:
     config = {key: value for key, value in _json(folder / "config.json").items() if key not in _VOLATILE}
     digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
     for name in _weights(folder, source):
-        stat = (folder / name).stat()
-        digest.update(f"{name}:{_content((folder / name).resolve(), stat.st_size, stat.st_mtime_ns)}".encode())
+        digest.update(f"{name}:{_content((folder / name).resolve())}".encode())
     return digest.hexdigest()
 
 
-@cache
-def _content(path: Path, size: int, modified_ns: int) -> str:  # noqa: ARG001 - size and time are the memo's key
-    if re.fullmatch(r"[0-9a-f]{64}", path.name):
-        return path.name  # the hub's cache names a large file by its sha256
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _content(path: Path) -> str:
+    """sha256 of a file; the hub's cache names a large one by it."""
+    return path.name if re.fullmatch(r"[0-9a-f]{64}", path.name) else checksum(path)
 
 
 def _json(path: Path) -> dict[str, Any]:

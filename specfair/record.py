@@ -88,7 +88,11 @@ def merge(parts: Iterable[page.Report]) -> page.Report:
         name: tuple({repr(row): row for report in reports for row in getattr(report, name)}.values())
         for name in page.ROWS
     }
-    verdicts = {(v["case"], v["gate"], v["reproduce"]): v for r in reports for v in r.verdicts}
+    verdicts = {
+        tuple(v.get(name) for name in ("case", "gate", "metric", "nth", "reproduce")): v
+        for r in reports
+        for v in r.verdicts
+    }
     datasets = tuple(dict.fromkeys(d for r in reports for d in r.datasets))
     sources = {d: s for r in reports for d, s in r.sources.items()}
     return replace(first, verdicts=tuple(verdicts.values()), datasets=datasets, sources=sources, **tables)
@@ -153,7 +157,7 @@ def summary(report: page.Report, place: str, ungated: Mapping[str, int]) -> list
 
 def _shared(settings: Settings) -> dict[str, object]:
     """The settings without what says where things lie on this machine."""
-    return {k: v for k, v in asdict(settings).items() if k not in ("store", "report", "gates")}
+    return {k: v for k, v in asdict(settings).items() if k not in ("store", "report", "gates", "root")}
 
 
 def _provenance(audit: Audit) -> dict[str, object]:
@@ -166,7 +170,7 @@ def _provenance(audit: Audit) -> dict[str, object]:
 
 def _against(session: Session, audit: Audit) -> dict[str, tuple[Any, ...]]:
     """The rows of the baseline this run was compared with, if it was."""
-    stored = session.baselines.get(audit.settings.baseline)
+    stored = session.baselines.get(session.settings.baseline)
     if stored is None:
         return {}
     stages = [stage for stage in audit.stages if stage in stored.counts]

@@ -178,10 +178,10 @@ def _build(table: "pa.Table", header: dict[str, Any]) -> Trace:
     prompts = tuple(Prompt(**p) for p in header.pop("trace_prompts"))
     if any(type(getattr(p, name)) is not str for name in Prompt.__slots__ for p in prompts):
         raise TypeError("prompts")
-    rows = table["prompt"].to_numpy()
-    counts = np.bincount(rows, minlength=len(prompts))
-    if len(counts) != len(prompts) or (np.diff(rows) < 0).any():
-        raise ValueError("rows")
+    owner = table["prompt"].to_numpy()
+    counts = np.bincount(owner, minlength=len(prompts))
+    if len(counts) != len(prompts) or (np.diff(owner) < 0).any():
+        raise ValueError("prompt")
     columns = {name: table[name].to_numpy().astype(kind, copy=False) for name, kind in COLUMNS.items()}
     return Trace(typed(Header, header), prompts, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), columns)
 

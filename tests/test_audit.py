@@ -30,10 +30,10 @@ def test_a_damaged_trace_is_set_aside_and_computed_again(tmp_path: Path) -> None
     stored = next(p for p in (tmp_path / "store" / "traces").iterdir() if p.suffix == "" and not p.name.startswith("."))
     stored.write_bytes(b"garbage")
     second, said = small_audit(tmp_path)
-    with pytest.warns(UserWarning, match="being recomputed"):
+    with pytest.warns(UserWarning, match="is made again"):
         assert np.array_equal(second.base.trace["token"], tokens)
     assert len(said) == 1
-    assert list(stored.parent.glob("*.damaged-*"))
+    assert list(stored.parent.glob("*.corrupt"))
 
 
 def test_other_settings_are_another_trace(measured: Audit) -> None:

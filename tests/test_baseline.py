@@ -1,7 +1,9 @@
 """A baseline survives git, refuses what is damaged or of another question, and never changes unasked."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest

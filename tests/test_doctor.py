@@ -10,7 +10,7 @@ from specfair import doctor
 def test_a_complete_machine(tmp_path: Path) -> None:
     (tmp_path / "traces").mkdir()
     (tmp_path / "traces" / "a").write_bytes(b"x" * 200_000)
-    (tmp_path / "traces" / "a.damaged-1").write_bytes(b"")
+    (tmp_path / "traces" / "a.corrupt").write_bytes(b"")
     lines, complete = doctor.examine(tmp_path)
     assert complete
     text = "\n".join(lines)

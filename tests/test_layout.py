@@ -16,8 +16,8 @@ ORDER = (
     "errors", "typed", "devices", "sampling", "store", "stats", "reading", "tables", "hub", "prompts", "folders",
     "documents", "published", "corpora", "mentions", "pairs", "trace", "replay", "decoder", "columns", "lockstep",
     "tracer", "rounds", "speculate", "agreement", "clock", "timing", "finetune", "metrics", "gates",
-    "measured", "tracing", "baseline", "config", "bounds", "comparison", "audit", "report", "session",
-    "desk", "rows", "ci", "record", "doctor", "plugin", "cli",
+    "measured", "tracing", "baseline", "project", "config", "bounds", "comparison", "audit", "report", "questions",
+    "session", "desk", "holding", "selecting", "rows", "ci", "record", "doctor", "plugin", "cli",
 )
 # fmt: on
 ALLOWED = {
@@ -34,7 +34,7 @@ ALLOWED = {
         "finetune",
         "devices",
     },
-    "pytest": {"plugin"},
+    "pytest": {"plugin", "selecting"},
     "jinja2": {"report"},
     "altair": {"report"},
 }

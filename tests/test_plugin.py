@@ -46,7 +46,7 @@ def test_evals_run_and_write_the_report(project: pytest.Pytester, workers: tuple
     impossible = ("--specfair-gate", "tuned.gap<=-0.5~0")
     result = run(project, "-k", "not lookahead and not speed", *READY, *impossible, *workers)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    alone = """alone*pytest "evals/test_*[[]tuned]" --specfair-tuned-draft=* '--specfair-gate=tuned.gap<=-0.5~0'*"""
+    alone = """alone*pytest 'evals/test_*[[]tuned]' --specfair-tuned-draft=* '--specfair-gate=tuned.gap<=-0.5~0'*"""
     result.stdout.fnmatch_lines([f"*{alone}"])
     result.stdout.fnmatch_lines(["*= specfair =*", "verdicts: *fail*", "worst gap: *", "report: reports/latest.html"])
     stored = json.loads((project.path / "reports" / "latest.json").read_text())

@@ -309,7 +309,9 @@ def test_a_group_that_is_nothing_is_refused(tmp_path: Path, empty: object) -> No
 
 
 def test_a_label_that_is_a_list_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"row 1 of 'mine.jsonl' has cluster \"\['a'\]\"; it must be a text or a number"):
+    with pytest.raises(
+        DataError, match=r"row 1 of 'mine.jsonl' has cluster \"\['a'\]\"; it must be a text or a number"
+    ):
         prompts.load(write(tmp_path / "mine.jsonl", {"group": "a", "text": "a", "cluster": ["a"]}))
 
 

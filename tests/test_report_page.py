@@ -101,7 +101,11 @@ def test_unknown_name_of_the_package() -> None:
         ("verdicts", [{"n": {"a": 1}}], "verdicts: 1 is int, not list"),
         ("gaps", {"columns": [], "rows": [[1]]}, "gaps: zip"),
         ("gaps", [], r"gaps: \[\] is list, not dict"),
-        ("frequency", {"columns": ["dataset", "slope"], "rows": [["a", True]]}, "frequency: True is bool, not a number"),
+        (
+            "frequency",
+            {"columns": ["dataset", "slope"], "rows": [["a", True]]},
+            "frequency: True is bool, not a number",
+        ),
         ("more", 1, "more"),
         ("settings", {"a": [[[[]]]] * 2, "schema": 10**400}, ""),
     ],

@@ -14,12 +14,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from specfair.gates.kinds import KINDS, Bound, Kind
+from specfair.gates.kinds import KINDS, OWN, Bound, Kind
 from specfair.gates.verdict import Verdict, from_dict, to_dict
 from specfair.gates.words import sentence, way_out
 from specfair.stats import Estimate, equivalence, holm
 
-__all__ = ["KINDS", "Bound", "Kind", "Verdict", "check", "check_family", "from_dict", "to_dict"]
+__all__ = ["KINDS", "OWN", "Bound", "Kind", "Verdict", "check", "check_family", "from_dict", "to_dict"]
 
 ALPHA = 0.05
 
