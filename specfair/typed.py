@@ -21,10 +21,10 @@ def typed(kind: Any, value: Any) -> Any:
         return math.nan if value is None else _number(value)
     if kind is int:
         return _count(value)
-    if is_dataclass(kind):
+    if isinstance(kind, type) and is_dataclass(kind):
         kinds = {f.name: f.type for f in fields(kind)}
         return kind(**{name: typed(kinds[name], entry) for name, entry in _same(dict, value).items()})
-    if isinstance(kind, type) and not get_args(kind):
+    if isinstance(kind, type):
         return _same(kind, value)
     return _composed(kind, value)
 

@@ -31,5 +31,5 @@ def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("name", ["\0", "x" * 300, "no/where"])
 def test_a_store_that_cannot_be_is_empty(name: str) -> None:
-    lines, _ = examine(Path(name))
+    lines, _ = doctor.examine(Path(name))
     assert any(line.endswith(": 0 files, 0.0 MB") for line in lines)

@@ -161,5 +161,5 @@ def _rows(row: type, stored: Any) -> tuple[Any, ...]:
     columns = typed(tuple[str, ...], table["columns"])
     return tuple(
         row(**{name: typed(kinds[name], value) for name, value in zip(columns, entry, strict=True)})
-        for entry in typed(tuple[list, ...], table["rows"])
+        for entry in typed(tuple[tuple[Any, ...], ...], table["rows"])
     )

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from specfair import baseline, bounds, cli, config, corpora, prompts, trace
+from specfair import baseline, bounds, cli, config, corpora, project, prompts, trace
 from specfair.errors import StoreError
 from specfair.mentions import mentions
 from tests import report_samples
@@ -166,7 +166,7 @@ def test_configuration(chaos: Chaos) -> None:
             Path("pyproject.toml").write_bytes(text)
 
             def use() -> None:
-                found = config.load(Path.cwd(), {})
+                found = config.load(project.find(Path.cwd()), {})
                 assert found.prompts_spec
                 assert str(found.deployed)
                 assert str(found.decoding)
@@ -340,6 +340,9 @@ def test_command_lines(chaos: Chaos) -> None:
     with chaos.promise(AREA, "any command line works, or is refused in one line with exit code 2") as tried:
         Path("folder").mkdir()
         Path("good.json").write_text("{}")
+        Path("../pyproject.toml").write_text(
+            "[tool.specfair]\nmax_new_tokens = 3\n"
+        )  # its project is not where it runs
 
         @often(chaos.n(full=1_000, reduced=25))
         @given(command_line())
