@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from specfair import bounds, config, corpora, prompts, stats, tracing
-from specfair.errors import DataError, UsageError, unknown
+from specfair.errors import DataError, UsageError, counted, unknown
 from specfair.measured import Measured, live_engine
 from specfair.mentions import Mentions
 from specfair.mentions import mentions as count_mentions
@@ -259,9 +259,11 @@ def prompt_set(settings: config.Settings) -> prompts.PromptSet:
         found = found.only(settings.groups)
     found = found.require(settings.min_prompts)
     if len(found.groups) < 2:
+        set_, _, part = settings.prompts_spec.partition("/")
+        another = f"such as {set_!r} with all its parts" * bool(part) or "or add groups to it"
         raise DataError(
-            f"prompts {settings.prompts_spec!r} have {len(found.groups)} group; fairness needs at least 2."
-            " Add groups or drop --specfair-groups."
+            f"prompts {settings.prompts_spec!r} have {counted(len(found.groups), 'group')}; fairness needs at least 2. "
+            + ("Name more in --specfair-groups." if settings.groups else f"Name another set, {another}.")
         )
     return found
 

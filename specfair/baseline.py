@@ -6,8 +6,9 @@ not know models or bounds, and it never changes by itself.
 
 import hashlib
 import json
+import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from specfair import outputs, stats
-from specfair.errors import StoreError, UsageError
+from specfair.errors import DataError, StoreError, UsageError, counted
+from specfair.reading import json_of, whole
 from specfair.stats import Estimate, Sample
 from specfair.store import write_text_atomically
 
@@ -110,7 +112,7 @@ def loads(text: str, name: str) -> Baseline:
     """Read what dumps wrote, or say why not."""
     again = "Restore it from git, or delete it and make it again with --specfair-save-baseline."
     try:
-        stored = json.loads(text, parse_constant=_refuse)
+        stored = json_of(text)
         schema, checksum = stored.pop("schema"), stored.pop("checksum")
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise StoreError(
@@ -122,30 +124,35 @@ def loads(text: str, name: str) -> Baseline:
         raise StoreError(f"baseline {name!r} does not match its checksum: it was edited or damaged. {again}")
     try:
         return _built(stored)
-    except (ValueError, KeyError, AttributeError, TypeError, OverflowError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise StoreError(
-            f"baseline {name!r} does not hold what a baseline holds ({type(error).__name__}: {error}). {again}"
+            f"baseline {name!r} is not what specfair writes ({type(error).__name__}: {error}). {again}"
         ) from error
 
 
-def _refuse(constant: str) -> float:
-    raise ValueError(f"it holds {constant}, which is no count")
-
-
 def _built(stored: Mapping[str, Any]) -> Baseline:
-    """The baseline of a whole file, every column of the type and length it must have."""
-    labels = {label: tuple(stored["labels"][label]) for label in _LABELS}
-    counts = {s: (tuple(c["numerator"]), tuple(c["denominator"])) for s, c in stored["counts"].items()}
-    for what, column in ((f"{s} counts", c) for s, both in counts.items() for c in both):
-        if not all(isinstance(x, int | float) and not isinstance(x, bool) and np.isfinite(float(x)) for x in column):
-            raise TypeError(f"{what} are not all numbers")
-        if len(column) != len(labels["prompt"]):
-            raise ValueError(f"{what} are {len(column)} of {len(labels['prompt'])} prompts")
-    if not all(isinstance(x, str) for column in labels.values() for x in column):
-        raise TypeError("labels are not all text")
-    if len({len(column) for column in labels.values()}) != 1 or len(set(labels["prompt"])) != len(labels["prompt"]):
-        raise ValueError("labels are not one of each for every prompt")
-    return Baseline(dict(stored["about"]), labels, counts)
+    """The columns, all of one length: texts as labels, finite numbers as counts."""
+    labels = {label: tuple(_each(stored["labels"][label], str)) for label in _LABELS}
+    counts = {
+        s: (tuple(_each(c["numerator"], float)), tuple(_each(c["denominator"], float)))
+        for s, c in stored["counts"].items()
+    }
+    lengths = {len(column) for column in (*labels.values(), *(c for pair in counts.values() for c in pair))}
+    if len(lengths) != 1 or lengths == {0} or not counts:
+        raise ValueError(f"{len(counts)} stages with columns of {', '.join(map(str, sorted(lengths)))} entries")
+    if len(set(labels["prompt"])) < len(labels["prompt"]):
+        raise ValueError("a prompt that stands twice")
+    return Baseline(dict(zip(stored["about"], _each([*stored["about"].values()], str), strict=True)), labels, counts)
+
+
+def _each(column: Any, kind: type) -> Iterator[Any]:
+    if not isinstance(column, list):
+        raise TypeError(f"{repr(column)[:40]} is no column")
+    for value in column:
+        known = isinstance(value, str) if kind is str else isinstance(value, int | float) and abs(value) < math.inf
+        if not known or isinstance(value, bool):
+            raise ValueError(f"{repr(value)[:40]} is no {'text' if kind is str else 'number'}")
+        yield kind(value)
 
 
 def path_of(name: str, root: Path) -> Path:
@@ -177,15 +184,15 @@ def read(name: str, root: Path) -> Baseline:
 def read_file(path: Path, name: str) -> Baseline:
     """The baseline in a file, wherever that is."""
     try:
-        return loads(path.read_text(encoding="utf-8"), name)
-    except FileNotFoundError as error:
+        return loads(whole(path), name)
+    except DataError as error:
+        if os.path.exists(path):
+            raise StoreError(f"baseline {name!r} cannot be read: {error} Or make it again.") from error
         there = sorted(p.stem for p in path.parent.glob("*.json"))
         raise StoreError(
             f"baseline {name!r} does not exist; stored here: {', '.join(there) or 'none'}. Make it with "
             f"--specfair-save-baseline {name}."
         ) from error
-    except (OSError, ValueError) as error:
-        raise StoreError(f"baseline {name!r} cannot be read ({error}). Restore it from git.") from error
 
 
 def save(baseline: Baseline, name: str, *, root: Path, update: bool = False) -> list[str]:
@@ -196,11 +203,8 @@ def save(baseline: Baseline, name: str, *, root: Path, update: bool = False) -> 
     path, n_stages = path_of(name, root), len(baseline.counts)
     if not os.path.lexists(path):
         write_text_atomically(path, dumps(baseline))
-        n_prompts = len(baseline.labels["prompt"])
-        return [
-            f"baseline {name!r} saved: {n_stages} stage{'s' * (n_stages != 1)}, "
-            f"{n_prompts:,} prompt{'s' * (n_prompts != 1)}"
-        ]
+        what = f"{counted(n_stages, 'stage')}, {counted(len(baseline.labels['prompt']), 'prompt')}"
+        return [f"baseline {name!r} saved: {what}"]
     if not update:
         raise _exists(name)
     old = read(name, root)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from specfair import config, outputs, project
-from specfair.errors import SpecfairError, StoreError, plain
+from specfair.errors import DataError, SpecfairError, StoreError, plain
 
 if TYPE_CHECKING:
     from specfair.report import Report
@@ -162,15 +162,14 @@ def _report(options: argparse.Namespace) -> int:
 
 def read_run(path: Path) -> "Report":
     """A stored run; what is no run is a StoreError."""
+    from specfair.reading import whole
     from specfair.report import Report
 
     try:
-        return Report.from_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8"
-        raise StoreError(
-            f"run {str(path)!r} cannot be read ({reason}); a run is the .json beside a report. Check the path."
-        ) from error
+        text = whole(path)
+    except DataError as error:
+        raise StoreError(f"run {str(path)!r} cannot be read: {error} A run is the .json beside a report.") from error
+    return Report.from_json(text)
 
 
 def _add_compare(commands: Any) -> None:

@@ -20,7 +20,7 @@ from specfair import baseline, ci, outputs, rows, timing
 from specfair.agreement import NEAR_TIE
 from specfair.audit import Audit
 from specfair.config import BASE, TUNED, Settings
-from specfair.errors import SpecfairError, StoreError, UsageError, plain, typed
+from specfair.errors import SpecfairError, StoreError, UsageError, as_typed, plain
 from specfair.metrics import METRICS
 from specfair.outputs import Outputs
 from specfair.report import page, render_markdown
@@ -167,7 +167,7 @@ def write_files(report: page.Report, to: Outputs, lost: list[str]) -> tuple[str,
 
         forms[to.html] = render_html
     except ModuleNotFoundError as error:
-        again = typed(["specfair", "report", to.json.name, "--out", to.html.name])
+        again = as_typed(["specfair", "report", to.json.name, "--out", to.html.name])
         said = [f"no page was drawn: {error.name} is not installed. Install it, or elsewhere: {again}"]
 
     def written(path: Path) -> Path:

@@ -13,8 +13,9 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "specfair"
 # fmt: off
 ORDER = (
-    "errors", "outputs", "devices", "sampling", "store", "stats", "reading", "prompts", "folders", "documents",
-    "published", "corpora", "mentions", "pairs", "trace", "replay", "decoder", "columns", "lockstep",
+    "errors", "typed", "outputs", "devices", "sampling", "store", "stats", "reading", "tables", "hub", "prompts",
+    "folders", "documents", "published", "corpora", "mentions", "pairs", "trace", "replay", "decoder", "columns",
+    "lockstep",
     "tracer", "rounds", "speculate", "agreement", "clock", "timing", "finetune", "metrics", "gates",
     "measured", "tracing", "baseline", "project", "config", "bounds", "comparison", "audit", "report", "questions",
     "session", "desk", "holding", "selecting", "asked", "rows", "ci", "record", "doctor", "plugin", "cli",

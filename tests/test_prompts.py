@@ -295,3 +295,34 @@ def test_fixtures_prefers_those_inside_the_package(tmp_path: Path, monkeypatch: 
     inside.mkdir(parents=True)
     monkeypatch.setattr(own, "__file__", str(tmp_path / "specfair" / "prompts" / "own.py"))
     assert prompts.fixtures() == inside
+
+
+def test_groups_may_be_called_none(tmp_path: Path) -> None:
+    rows = [{"group": group, "text": f"text of {group}"} for group in ("None", "nan", "NULL")]
+    assert prompts.load(write(tmp_path / "mine.jsonl", *rows)).groups == ("None", "nan", "NULL")
+
+
+@pytest.mark.parametrize("empty", [None, float("nan"), " "])
+def test_a_group_that_is_nothing_is_refused(tmp_path: Path, empty: object) -> None:
+    with pytest.raises(DataError, match=r"row 1 of 'mine.jsonl' has group .*; every prompt needs one"):
+        prompts.load(write(tmp_path / "mine.jsonl", {"group": empty, "text": "a"}))
+
+
+def test_a_label_that_is_a_list_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        DataError, match=r"row 1 of 'mine.jsonl' has cluster \"\['a'\]\"; it must be a text or a number"
+    ):
+        prompts.load(write(tmp_path / "mine.jsonl", {"group": "a", "text": "a", "cluster": ["a"]}))
+
+
+def test_half_a_character_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="it has half a character"):
+        prompts.load(write(tmp_path / "mine.jsonl", {"group": "a", "text": "\ud800"}))
+
+
+def test_a_file_is_read_once_until_it_changes(tmp_path: Path) -> None:
+    spec = write(tmp_path / "mine.jsonl", ROW)
+    first = prompts.load(spec)
+    assert prompts.load(spec) is first
+    write(tmp_path / "mine.jsonl", ROW, {**ROW, "text": "another"})
+    assert len(prompts.load(spec)) == len(first) + 1

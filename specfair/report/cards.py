@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from specfair.report.blocks import Card, Drawing
-from specfair.report.lookup import DECISIONS, dataset_of
+from specfair.report.lookup import dataset_of
 from specfair.report.page import ExampleRow, Report, elsewhere
+from specfair.report.tables import DECISIONS
 from specfair.report.text import COMMAND, anchor, clean, interval, number, odds, plural
 
 N_EXAMPLES = 5

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from specfair.report.page import N_BINS, EstimateRow, GapRow, Report
-
-DECISIONS = ("fail", "invalid", "insufficient", "pass")  # in the order a reader wants them
+from specfair.report.tables import DECISIONS
 
 
 @dataclass(frozen=True, slots=True)

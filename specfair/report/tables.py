@@ -5,6 +5,7 @@ Knows nothing of how rows are filled, stored or drawn.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 N_BINS = 20
 
@@ -184,4 +185,13 @@ ROWS: Mapping[str, type] = {
     "examples": ExampleRow,
     "recipes": RecipeRow,
     "baseline": BaselineRow,
+}
+
+DECISIONS = ("fail", "invalid", "insufficient", "pass")  # in the order a reader wants them
+VERDICT: Mapping[str, Any] = {  # what a page reads of a verdict; it may have more
+    **dict.fromkeys(("case", "gate", "metric", "comparison", "sentence", "way_out", "reproduce"), str | None),
+    **dict.fromkeys(("value", "low", "high", "bound", "min_effect", "p_value", "p_holm"), float),
+    "strict": bool | None,
+    "groups": tuple[str, ...] | None,
+    "n": Mapping[str, tuple[int, ...]] | None,
 }
