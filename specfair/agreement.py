@@ -61,6 +61,10 @@ def sampled(trace: Trace) -> NDArray[np.bool_]:
 def compare(trace: Trace, live: Live) -> Agreement:
     """Replay of these prompts' trace against their live decoding."""
     replayed = replay(trace, live.lookahead)
+    unknown = np.flatnonzero(np.isnan(replayed.n_accepted) | np.isnan(live.tally.n_accepted))
+    if unknown.size:
+        which = f"{unknown.size} of {len(trace)} prompts, {trace.prompts[unknown[0]].id!r} first"
+        return Agreement(len(trace), 0, f"the models' probabilities are NaN or infinite for {which}")
     exact = trace.header.decoding.greedy and trace.header.dtype == "float32"
     return _exact(trace, replayed, live) if exact else _in_law(trace, replayed, live.tally)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import median
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,13 +18,16 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from specfair.decoder import Decoder
+from specfair.devices import does_not_fit, fits
 from specfair.errors import UsageError
-from specfair.pairs import Pair
+from specfair.pairs import Pair, encode
 from specfair.prompts import Prompt
 from specfair.replay import Lookahead
 from specfair.speculate import decode
 from specfair.trace import Decoding
 from specfair.tracer import generate
+
+_Way = Callable[[Sequence[Prompt]], Sequence[Any]]
 
 N_REPEATS = 2  # of each batch, once in either order
 
@@ -42,30 +46,42 @@ def clock(
     pair: Pair, prompts: Sequence[Prompt], decoding: Decoding, lookahead: Lookahead | int, *, n_rounds: int = 8
 ) -> Times:
     """Time both ways of writing the same prompts, group beside group in every round, after one unmeasured round."""
-    batches = batched(prompts, n_rounds)
-    shape = (n_rounds, len(batches))
-    n_tokens, seconds = np.zeros(shape, dtype=np.int64), np.zeros((*shape, 2))
-    for batch in batches.values():
-        decode(pair, batch[0], decoding, lookahead)
-    for place in np.ndindex(shape):
-        members = list(batches.values())[place[1]][place[0]]
-        n_tokens[place] = sum(map(len, generate(pair, members, decoding)))
-        ways: list[Callable[[], object]] = [
-            partial(generate, pair, members, decoding),
-            partial(decode, pair, members, decoding, lookahead),
-        ]
+    size = len(prompts)
+    while True:
+        batches = batched(prompts, n_rounds, largest=size)
+        shape = (n_rounds, len(batches))
+        times = Times(tuple(batches), np.zeros(shape, dtype=np.int64), np.zeros(shape), np.zeros(shape))
+        ways = partial(generate, pair, decoding=decoding), partial(decode, pair, decoding=decoding, lookahead=lookahead)
+        if fits(partial(_take, times, pair.device, list(batches.values()), ways)):
+            return times
+        size = len(batches[times.groups[0]][0]) // 2  # of every batch: time depends on it
+        if size == 0:
+            ids, _ = encode(pair, prompts, decoding.max_new_tokens)
+            longest = max(range(len(ids)), key=lambda i: len(ids[i]))
+            n_new = decoding.max_new_tokens
+            raise does_not_fit(prompts[longest].id, len(ids[longest]), n_new=n_new, device=pair.device)
+
+
+def _take(times: Times, device: torch.device, batches: list[list[list[Prompt]]], ways: tuple[_Way, _Way]) -> None:
+    """Write the times down."""
+    alone, speculative = ways
+    for batch in batches:
+        speculative(batch[0])
+    for place in np.ndindex(times.alone.shape):
+        members = batches[place[1]][place[0]]
+        times.n_tokens[place] = sum(map(len, alone(members)))
         for repeat in range(N_REPEATS):
-            for way in (0, 1) if repeat % 2 == 0 else (1, 0):
-                seconds[(*place, way)] += _seconds(pair.device, ways[way])
-    return Times(tuple(batches), n_tokens, seconds[:, :, 0], seconds[:, :, 1])
+            order = (alone, times.alone), (speculative, times.speculative)
+            for way, taken in order if repeat % 2 == 0 else order[::-1]:
+                taken[place] += _seconds(device, partial(way, members))
 
 
-def batched(prompts: Sequence[Prompt], n_rounds: int) -> dict[str, list[list[Prompt]]]:
+def batched(prompts: Sequence[Prompt], n_rounds: int, *, largest: int) -> dict[str, list[list[Prompt]]]:
     """For each group a batch a round, all of one size, since time depends on it; a small group's prompts come again."""
     if n_rounds < 2:
         raise UsageError(f"n_rounds is {n_rounds}; an interval needs at least 2. Use 2 or more.")
     of = {group: [p for p in prompts if p.group == group] for group in dict.fromkeys(p.group for p in prompts)}
-    size = max(1, min(map(len, of.values()), default=1) // n_rounds)
+    size = max(1, min([largest, *(len(members) // n_rounds for members in of.values())]))
     return {
         group: [[members[(r * size + i) % len(members)] for i in range(size)] for r in range(n_rounds)]
         for group, members in of.items()
@@ -74,23 +90,23 @@ def batched(prompts: Sequence[Prompt], n_rounds: int) -> dict[str, list[list[Pro
 
 def cost_ratio(pair: Pair, *, n_rows: int = 1, n_context: int = 32, n_repeats: int = 15) -> float:
     """c: the time of one draft step over the time of one target step, medians of steps taken in alternation."""
-    if pair.context is not None:
-        n_context = max(1, min(n_context, pair.context - n_repeats - 1))
-    tokens = torch.zeros((n_rows, n_context), dtype=torch.long, device=pair.device)
-    steps = [_stepper(model, tokens, pair.n_vocab) for model in (pair.target, pair.draft)]
+    context = pair.context or n_context + n_repeats
+    tokens = torch.zeros((n_rows, max(1, min(n_context, context - n_repeats))), dtype=torch.long, device=pair.device)
+    room = max(1, context - tokens.shape[1])
     times: list[list[float]] = [[], []]
-    for _ in range(n_repeats):
+    for repeat in range(n_repeats):
+        if repeat % room == 0:  # a short context is full before enough steps were taken
+            steps = [_stepper(model, tokens, pair.n_vocab) for model in (pair.target, pair.draft)]
         for step, taken in zip(steps, times, strict=True):
             taken.append(_seconds(pair.device, step))
     return median(times[1]) / median(times[0])
 
 
 def _stepper(model: PreTrainedModel, tokens: Tensor, n_vocab: int) -> Callable[[], object]:
-    """A decoder that has read the tokens and one step more, as a function that takes the next step."""
+    """A decoder that has read the tokens, as a function that takes the next step."""
     decoder = Decoder(model, len(tokens), n_vocab)
     with torch.inference_mode():
         decoder.feed(tokens, keep=1)
-        decoder.feed(tokens[:, :1], keep=1)
     return torch.inference_mode()(lambda: decoder.feed(tokens[:, :1], keep=1))
 
 

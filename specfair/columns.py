@@ -82,7 +82,7 @@ def _tile(target: Tensor, draft: Tensor, at: At, decoding: Decoding) -> dict[str
         "overlap": sampling.overlap(plain_target, plain_draft),
         "target_entropy": entropy.clamp(min=0.0),
         "kl": divergence,
-        "margin": best_prob - second_prob,
+        "margin": best_prob - second_prob.clamp(min=0.0),  # a vocabulary of one token has no second
     }
     if decoding.greedy:
         accept = torch.where(divergence.isfinite(), (first == at.token).float(), torch.nan)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from specfair import project
+from specfair import outputs, project
 from specfair.errors import UsageError, unknown
 
 if TYPE_CHECKING:
@@ -104,12 +104,6 @@ class Settings:
         return replace(self, **moved)
 
     @property
-    def subject(self) -> str:
-        """What is measured, in one line: so that a run of one pair cannot pass for a run of another."""
-        tuned = f" -> {self.tuned_target or self.target} / {self.tuned_draft or self.draft}" if self.ready_made else ""
-        return f"{self.target} / {self.draft}{tuned}; {self.prompts_spec}; {self.decoding}"
-
-    @property
     def other_lookaheads(self) -> tuple[str, ...]:
         """Those that are asked about beside the deployed one."""
         return tuple(text for text in LOOKAHEADS if text != self.lookahead)
@@ -151,11 +145,12 @@ def load(home: project.Project, overrides: Mapping[str, Any], gates: Iterable[st
     if here != home.root:
         back = {n: _moved(n, getattr(typed, n), here, lambda place: _seen_from(home.root, place)) for n in given}
         typed = replace(typed, **back)
+    outputs.of(typed.report, root=here)  # refuses what is no file's name
     return replace(typed, store=str(here / typed.store), report=str(here / typed.report))
 
 
 def _seen_from(root: Path, place: str) -> str:
-    return place if Path(place).expanduser().is_absolute() else os.path.relpath(place, root)
+    return place if os.path.isabs(os.path.expanduser(place)) else os.path.relpath(place, root)
 
 
 def override(settings: Settings, values: Mapping[str, Any]) -> Settings:
@@ -176,7 +171,7 @@ def _moved(name: str, value: Any, start: Path, move: Callable[[str], str]) -> An
         return f"{head}:{move(place)}" if place and not place.startswith("hub:") else value
     if name == "corpora":
         return value if value in (AUTO, EMBEDDED, "hub") or value.startswith("hub:") else move(value)
-    if name in _MODELS and value and value != EMBEDDED and (value.startswith(".") or (start / value).is_dir()):
+    if name in _MODELS and value and value != EMBEDDED and (value.startswith(".") or os.path.isdir(start / value)):
         return move(value)
     return value
 
@@ -198,8 +193,8 @@ def _typed(name: str, value: Any) -> Any:
     if isinstance(value, bool) == (kind is bool):
         if kind in (bool, str) and isinstance(value, kind):
             return value
-        if kind is float and isinstance(value, int | float):
-            return float(value)
+        if kind is float and isinstance(value, float):
+            return value
         if kind in (int, float) and (isinstance(value, str) or type(value) is int):
             try:
                 return kind(value)

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from specfair.audit import Audit
+from specfair.baseline import Change
 from specfair.config import OF_THE_RUN
 from specfair.errors import UsageError
 from specfair.gates import Bound, Verdict
-from specfair.session import Case, Session, explain
+from specfair.session import Case, Session, about, explain
 from specfair.stats import Estimate
 
 
@@ -42,7 +43,7 @@ class Desk:
         self.case.strict |= asked.get("strict", False)
         if audit not in self.case.audits:
             self.case.audits.append(audit)
-            self.properties.append(("specfair.about", audit.settings.subject))
+            self.properties.append(("specfair.about", about(audit)))
         return audit
 
     def ask(self, question: str, stage: str = "", *, of: str = "", **changes: Any) -> tuple[Verdict, ...]:
@@ -77,8 +78,8 @@ class Desk:
         self._settle(verdict)
         return verdict
 
-    def against_baseline(self, name: str, stage: str) -> Mapping[str, Estimate]:
-        """Now minus the stored baseline, on the same prompts: for each group, and for `overall`."""
+    def against_baseline(self, name: str, stage: str) -> Change:
+        """Now minus the stored baseline, on the same prompts: `.overall`, and `.by_group`."""
         return self.session.against_baseline(self.audit(), name, stage, self.root)
 
     def _settle(self, *verdicts: Verdict) -> None:

@@ -1,14 +1,19 @@
-"""Names of devices and dtypes to what torch calls them, and what `auto` means here.
+"""Names of devices and dtypes to what torch calls them, what `auto` means here, and whether a device's memory held.
 
 Knows this machine; does not know models.
 """
 
+from collections.abc import Callable
+
 import torch
 
-from specfair.errors import UsageError, unknown
+from specfair.errors import ModelError, UsageError, unknown
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 DEVICES = ("auto", "cuda", "mps", "cpu")
+
+# what allocators that do not raise OutOfMemoryError say: drivers, BLAS handles, the CPU's on Linux and elsewhere
+_NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory", "alloc_failed")
 
 
 def device_of(name: str) -> torch.device:
@@ -38,3 +43,31 @@ def dtype_of(name: str, device: torch.device) -> torch.dtype:
     if name not in DTYPES:
         raise UsageError(unknown("dtype", name, ("auto", *DTYPES)))
     return DTYPES[name]
+
+
+def ran_out(error: BaseException) -> bool:
+    """Whether this says that memory ran out, in any of the ways allocators have of saying it."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _NO_MEMORY)
+
+
+def fits(work: Callable[[], object]) -> bool:
+    """Do it; False where memory ran out, and what the attempt held is free again."""
+    try:
+        work()
+        return True
+    except (MemoryError, RuntimeError) as error:
+        if not ran_out(error):
+            raise
+    torch.cuda.empty_cache()  # outside the handler: the error holds the frames that hold the memory
+    return False
+
+
+def does_not_fit(prompt: str, n_tokens: int, *, n_new: int, device: torch.device) -> ModelError:
+    """For a prompt that is too large alone: no batch is smaller."""
+    return ModelError(
+        f"prompt {prompt!r} does not fit into the memory of {device} even in a batch of 1: "
+        f"{n_tokens} tokens and {n_new} new ones, beside both models. "
+        "Shorten it, lower max_new_tokens, choose dtype bfloat16 or a device with more memory."
+    )

@@ -5,8 +5,9 @@ of a few steps and are reduced to one number per column there and then: nothing 
 chunk.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from specfair.columns import TOKEN, At, Sheet, choose, columns
 from specfair.decoder import Decoder, pad_left
+from specfair.devices import does_not_fit, fits
 from specfair.pairs import Pair
 from specfair.trace import Decoding
 
@@ -50,38 +52,22 @@ class Job:
 def in_batches(
     job: Job, work: Callable[[Job, Rows], None], progress: Progress | None, batch_tokens: int | None
 ) -> None:
+    """Longest first, as many rows as fit the limit; where memory runs out, half as many from there on."""
     limit = batch_tokens or _BATCH_TOKENS.get(job.pair.device.type, 1 << 15)
-    done = 0
-    for batch in batches([len(i) + job.decoding.max_new_tokens for i in job.ids], limit):
-        _halving(lambda rows: work(job, np.array(rows)), batch)
-        done += len(batch)
-        if progress is not None:
-            progress(done, len(job.ids))
-
-
-def batches(sizes: Sequence[int], limit: int) -> Iterator[list[int]]:
-    """Indices sorted by size and packed so that rows times the longest stays within the limit; longest first."""
-    batch: list[int] = []
-    for i in sorted(range(len(sizes)), key=lambda i: -sizes[i]):
-        if batch and (len(batch) + 1) * sizes[batch[0]] > limit:
-            yield batch
-            batch = []
-        batch.append(i)
-    if batch:
-        yield batch
-
-
-def _halving(work: Callable[[list[int]], None], rows: list[int]) -> None:
-    """Do the rows at once, or in halves where the device's memory does not hold them."""
-    try:
-        work(rows)
-        return
-    except torch.OutOfMemoryError:
-        if len(rows) == 1:
-            raise
-    torch.cuda.empty_cache()  # outside the handler: the error holds the frames that hold the memory
-    for half in (rows[: len(rows) // 2], rows[len(rows) // 2 :]):
-        _halving(work, half)
+    sizes = np.array([len(ids) + job.decoding.max_new_tokens for ids in job.ids], dtype=np.int64)
+    order, done = np.argsort(-sizes, kind="stable"), 0
+    while done < len(order):
+        longest = int(sizes[order[done]])
+        rows = order[done : done + max(1, limit // longest)]
+        if fits(partial(work, job, rows)):
+            done += len(rows)
+            if progress is not None:
+                progress(done, len(order))
+        elif len(rows) > 1:
+            limit = len(rows) // 2 * longest
+        else:
+            n_new, name = job.decoding.max_new_tokens, job.sheets[0].prompts[rows[0]].id
+            raise does_not_fit(name, longest - n_new, n_new=n_new, device=job.pair.device)
 
 
 def _steps(pair: Pair, n_rows: int) -> int:

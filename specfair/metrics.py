@@ -3,7 +3,7 @@
 Knows how every metric is a ratio of sums over prompts. Does not know bounds, intervals' mathematics or models.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,8 +13,8 @@ from specfair import stats
 from specfair.errors import DataError, UsageError, unknown
 from specfair.prompts import Prompt
 from specfair.replay import Lookahead, replay
-from specfair.stats import RATES, Estimate, Evidence, Sample, Split, Tally
-from specfair.stats.tally import Array
+from specfair.stats import RATES, Compared, Estimate, Evidence, Lots, Sample, Split, Tally
+from specfair.stats.tally import Array, Labels
 from specfair.trace import Trace
 
 CONFIDENT = 0.9  # a draft probability from which on a proposal counts as confident
@@ -140,22 +140,33 @@ def definition(metric: str) -> Definition:
 
 def sample(trace: Trace, metric: str, lookahead: Lookahead, *, engine: Engine = replay) -> Sample:
     """The metric's numerators and denominators for every prompt of a trace, counted by replay or by another engine."""
-    return _sample(trace.prompts, *definition(metric).sums(trace, lambda: engine(trace, lookahead)))
+    return labelled(labels_of(trace.prompts), *sums(trace, metric, lambda: engine(trace, lookahead)))
 
 
-def _sample(prompts: Sequence[Prompt], numerator: Array, denominator: Array) -> Sample:
+def sums(trace: Trace, metric: str, count: Count) -> Sums:
+    """Numerators and denominators of a metric, without the prompts' labels."""
+    return definition(metric).sums(trace, count)
+
+
+def labels_of(prompts: Sequence[Prompt]) -> tuple[Labels, ...]:
+    """What a Sample says of each prompt: the same for every metric of a trace."""
     names = ("id", "group", "cluster", "template")
-    labels = (np.array([getattr(p, name) for p in prompts], dtype=np.str_) for name in names)
+    return tuple(np.array([getattr(p, name) for p in prompts], dtype=np.str_) for name in names)
+
+
+def labelled(labels: tuple[Labels, ...], numerator: Array, denominator: Array) -> Sample:
+    """A Sample of prompts with these labels."""
     return Sample(numerator, denominator, *labels)
 
 
 class Groups:
     """One metric by group, in fairlearn's words. Everything is drawn once and answers every question."""
 
-    def __init__(self, sample: Sample, name: str = "", *, seed: int = 0) -> None:
+    def __init__(self, sample: Sample, name: str = "", *, seed: int = 0, lots: Lots | None = None) -> None:
         self.sample = sample
         self.name = name
         self.seed = seed
+        self.lots = lots  # of this seed, where other metrics of the same prompts draw from them too
         self._known: dict[tuple[str, str], Estimate] = {}
 
     def __repr__(self) -> str:
@@ -163,7 +174,7 @@ class Groups:
 
     @cached_property
     def evidence(self) -> Evidence:
-        return stats.gather(self.sample, seed=self.seed)
+        return stats.gather(self.sample, seed=self.seed, lots=self.lots)
 
     @cached_property
     def overall(self) -> Estimate:
@@ -207,6 +218,10 @@ class Groups:
         """Every pair by itself."""
         return stats.pairwise(self.evidence, seed=self.seed)
 
+    def furthest(self, n: int) -> list[Compared]:
+        """Pairs among the n lowest and the n highest groups, corrected for all pairs."""
+        return stats.furthest(self.evidence, n, seed=self.seed)
+
     def _first(self, *, sign: float) -> Estimate:
         """The extreme group; one that could not be measured counts as extreme, so that it is never passed over."""
         return min(self.by_group.values(), key=lambda e: sign * e.value if e.valid else -np.inf)
@@ -223,16 +238,30 @@ def split(trace: Trace, group_a: str, group_b: str, *, n_strata: int = N_STRATA)
 
     Harder means a higher entropy of the target, in strata with equally many tokens.
     """
-    keep = np.isin([p.group for p in trace.prompts], (group_a, group_b))
-    part = trace.select(keep)
+    group = np.array([p.group for p in trace.prompts])
+    return _split(trace.select(np.isin(group, (group_a, group_b))), (group_a, group_b), n_strata)
+
+
+def splits(trace: Trace, groups: Sequence[str], against: str) -> Iterator[Split]:
+    """Each of these groups against one, as `split` has it."""
+    group = np.array([p.group for p in trace.prompts])
+    places = {name: np.flatnonzero(group == name) for name in (*groups, against)}
+    for name in groups:
+        both = np.sort(np.concatenate([places[name], places[against]]))
+        yield _split(trace.select(both), (name, against), N_STRATA)
+
+
+def _split(part: Trace, groups: tuple[str, str], n_strata: int) -> Split:
     if len({p.group for p in part.prompts}) < 2:
-        raise DataError(f"split of {group_a!r} and {group_b!r}: one has no prompts in the trace. Name two that have.")
+        raise DataError(
+            f"split of {groups[0]!r} and {groups[1]!r}: one has no prompts in the trace. Name two that have."
+        )
     entropy = part["target_entropy"].astype(np.float64)
     edges = np.quantile(entropy, np.linspace(0, 1, n_strata + 1)[1:-1])
     stratum = np.searchsorted(edges, entropy, side="right")
     cell = part.rows * n_strata + stratum
     size = len(part) * n_strata
     accepted = np.bincount(cell, weights=part["accept_prob"].astype(np.float64), minlength=size).astype(np.float64)
-    prompts = [p for p in part.prompts for _ in range(n_strata)]
-    cells = _sample(prompts, accepted, np.bincount(cell, minlength=size).astype(np.float64))
-    return stats.kitagawa(cells, np.tile(np.arange(n_strata), len(part)), groups=(group_a, group_b))
+    labels = tuple(np.repeat(each, n_strata) for each in labels_of(part.prompts))
+    cells = labelled(labels, accepted, np.bincount(cell, minlength=size).astype(np.float64))
+    return stats.kitagawa(cells, np.tile(np.arange(n_strata), len(part)), groups=groups)

@@ -15,7 +15,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
-from specfair.devices import device_of, dtype_of
+from specfair.devices import device_of, dtype_of, fits
 from specfair.errors import DataError, ModelError
 from specfair.folders import Source, brief, fingerprint, locate
 from specfair.prompts import Prompt
@@ -179,7 +179,13 @@ def _model(folder: str, source: Source, device: torch.device, dtype: torch.dtype
             f"model {source.name!r} has no usable weights for {missing[0]!r} ({len(missing)} tensors); "
             "they would be random. Save it again with save_pretrained."
         )
-    return _frozen(model if loading.device_map else model.to(device))
+    placed: list[Any] = [model] if loading.device_map else []
+    if not placed and not fits(lambda: placed.append(model.to(device))):
+        raise ModelError(
+            f"model {source.name!r} does not fit into the memory of {device}. "
+            "Choose a smaller one, dtype bfloat16, a device_map or another device."
+        )
+    return _frozen(placed[0])
 
 
 def _frozen(model: Any) -> PreTrainedModel:

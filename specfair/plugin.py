@@ -4,16 +4,14 @@ Knows pytest and hands everything else on. Nothing heavy is imported until a tes
 printed or written unless one did.
 """
 
-import os
-import shlex
-from collections.abc import Generator
-from pathlib import Path
+from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
+from specfair import asked
 from specfair import config as configuration
-from specfair import project
+from specfair.asked import add_options, command_of, given, project_of, selection_of, settings_of
 from specfair.errors import SpecfairError, StoreError, UsageError, plain
 from specfair.selecting import PARAMETERS, by_whole_names, case_name, parameters, stage_of
 
@@ -21,34 +19,18 @@ if TYPE_CHECKING:
     from specfair.desk import Desk
     from specfair.session import Session
 
-_SETTINGS = pytest.StashKey[configuration.Settings]()
 _SESSION = pytest.StashKey["Session"]()
 _PARTS = pytest.StashKey[list[dict[str, str]]]()  # what each process found: a report and a baseline, as JSON
-_PROJECT = pytest.StashKey[project.Project]()
 _ERRORS = pytest.StashKey[list[str]]()
 _MET = pytest.StashKey[dict[str, str]]()  # mistakes, and the test function that met each first
 _WRITTEN = pytest.StashKey[list[str]]()  # lines of the summary
 _MARKER = "specfair(**settings): other settings than [tool.specfair] for the audits of this test, class or module"
 _NEEDS = "specfair_needs(kind): leave this test out unless a bound of that kind of gate is configured"
-_CHOSEN = ("keyword", "markexpr", "deselect", "lf", "last_failed", "stepwise")  # options that leave tests out
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """One option for each key of [tool.specfair]."""
-    group = parser.getgroup("specfair", "fairness of speculative decoding")
-    for option in configuration.OPTIONS:
-        name, dest = "--specfair-" + option.name.replace("_", "-"), f"specfair_{option.name}"
-        text = option.metadata["help"].replace("%", "%%")
-        if isinstance(option.default, bool):
-            group.addoption(name, action="store_const", const=True, dest=dest, help=text)
-        else:
-            group.addoption(name, metavar="X", dest=dest, help=text)
-    text = 'a bound, such as "imdb.gap<=0.05", instead of the one in [tool.specfair.gates]; repeatable'
-    group.addoption("--specfair-gate", action="append", default=[], metavar="RULE", dest="specfair_gate", help=text)
-    text = "store what was measured as reports/baselines/NAME.json, for git; refuses to overwrite"
-    group.addoption("--specfair-save-baseline", metavar="NAME", dest="specfair_save_baseline", help=text)
-    text = "replace the stages of --specfair-baseline that were measured, and say what changed"
-    group.addoption("--specfair-update-baseline", action="store_true", dest="specfair_update_baseline", help=text)
+    add_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -57,36 +39,24 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _NEEDS)
     config.stash[_MET] = {}
     config.stash[_PARTS], config.stash[_ERRORS], config.stash[_WRITTEN] = [], [], []
-    if _given(config) or config.getoption("specfair_gate"):
+    save, update = config.getoption("specfair_save_baseline"), config.getoption("specfair_update_baseline")
+    if given(config) or config.getoption("specfair_gate") or save is not None or update:
         try:
-            _settings(config)
+            settings_of(config)
+            _check_baselines(config)
         except SpecfairError as error:
             raise pytest.UsageError(str(error)) from error
 
 
-def _given(config: pytest.Config) -> dict[str, Any]:
-    asked = {f.name: config.getoption(f"specfair_{f.name}") for f in configuration.OPTIONS}
-    return {name: value for name, value in asked.items() if value is not None}
+def _check_baselines(config: pytest.Config) -> None:
+    """Refuse now what could only fail when everything has been measured."""
+    save, update = config.getoption("specfair_save_baseline"), config.getoption("specfair_update_baseline")
+    named = config.getoption("specfair_baseline")
+    compare = named if named is not None else settings_of(config).baseline or None
+    if (save is not None or update or compare is not None) and not hasattr(config, "workerinput"):
+        from specfair import baseline
 
-
-def _settings(config: pytest.Config) -> configuration.Settings:
-    if _SETTINGS not in config.stash:
-        found = configuration.load(_project(config), _given(config), config.getoption("specfair_gate"))
-        config.stash[_SETTINGS] = found
-    return config.stash[_SETTINGS]
-
-
-def _project(config: pytest.Config) -> project.Project:
-    """Where pytest was told that the project is; else the project that its arguments belong to.
-
-    pytest's own guess at its root is not asked: it takes values of our options for test paths and moves towards them.
-    """
-    if _PROJECT not in config.stash:
-        here = config.invocation_params.dir
-        told = config.getoption("rootdir") or config.getoption("inifilename")
-        places = [config.rootpath] if told else [here / arg.partition("::")[0] for arg in config.args]
-        config.stash[_PROJECT] = project.find_for([p for p in places if p.exists()] or [here])
-    return config.stash[_PROJECT]
+        baseline.check_asked(project_of(config).root, compare=compare, save=save, update=update)
 
 
 def cases(metafunc: pytest.Metafunc) -> None:
@@ -95,7 +65,7 @@ def cases(metafunc: pytest.Metafunc) -> None:
     if "specfair" not in metafunc.fixturenames or not wanted:
         return
     try:
-        settings = configuration.override(_settings(metafunc.config), _marked(metafunc.definition))
+        settings = configuration.override(settings_of(metafunc.config), _marked(metafunc.definition))
         values = _values(settings, wanted)
     except SpecfairError as error:
         metafunc.config.stash[_ERRORS].append(str(error))
@@ -135,7 +105,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in idle]
     if config.option.keyword and any(ours.values()):
         names = {item: (*values.values(), case_name(values)) for item, values in ours.items() if values}
-        by_whole_names(config, items, names)
+        config.stash[asked.KEYWORD] = config.option.keyword
+        config.option.keyword = by_whole_names(config.option.keyword, items, names)
     if config.pluginmanager.hasplugin("xdist"):
         for item, values in ours.items():
             if stage_of(values):
@@ -144,10 +115,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _is_idle(config: pytest.Config, item: pytest.Item) -> bool:
     """Comparisons want a baseline, and what is slow wants a bound that asks for it."""
-    if "specfair_baseline" in getattr(item, "fixturenames", ()) and not _settings(config).baseline:
+    if "specfair_baseline" in getattr(item, "fixturenames", ()) and not _compares(config):
         return True
     needed = {kind for mark in item.iter_markers("specfair_needs") for kind in mark.args}
-    return bool(needed) and not needed <= {rule.kind for rule in _settings(config).gates}
+    return bool(needed) and not needed <= {rule.kind for rule in settings_of(config).gates}
+
+
+def _compares(config: pytest.Config) -> bool:
+    """Whether there is a baseline to compare with; one that this run is to write for the first time is none."""
+    name = settings_of(config).baseline
+    if not name or not config.getoption("specfair_update_baseline"):
+        return bool(name)
+    from specfair import baseline
+
+    return baseline.exists(name, project_of(config).root)
 
 
 @pytest.fixture
@@ -158,38 +139,25 @@ def specfair(request: pytest.FixtureRequest) -> "Desk":
 
     item, config = request.node, request.config
     about = parameters(item)
-    case = Case(case_name(about) or item.name, _command(item), stage_of(about), about.get("group", ""))
-    return Desk(_session(config), case, _project(config).root, _marked(item), item.user_properties, _fail)
+    case = Case(case_name(about) or item.name, command_of(item), stage_of(about), about.get("group", ""))
+    return Desk(_session(config), case, project_of(config).root, _marked(item), item.user_properties, _fail)
 
 
 def _fail(text: str) -> NoReturn:
     pytest.fail("\n".join(map(plain, text.split("\n"))), pytrace=False)
 
 
-def _command(item: pytest.Item) -> str:
-    """How to run one test alone, from where this run was started, with the options it was given."""
-    config, here = item.config, item.config.invocation_params.dir
-    inside = not config.getoption("pyargs")
-    place = os.path.relpath(item.path, here) if inside else f"specfair.evals.{item.path.stem}"
-    test = "::".join([place, *(node.name for node in item.listchain() if isinstance(node, pytest.Class)), item.name])
-    told = [(name, config.getoption(dest)) for name, dest in (("rootdir", "rootdir"), ("config-file", "inifilename"))]
-    given = [(f"specfair-{name.replace('_', '-')}", v) for name, v in _given(config).items() if name != "report"]
-    given += [("specfair-gate", rule) for rule in config.getoption("specfair_gate")]
-    options = [f"--{name}" if value is True else f"--{name}={value}" for name, value in (*told, *given) if value]
-    return shlex.join(["pytest", *([] if inside else ["--pyargs"]), test, *options])
-
-
 @pytest.fixture
 def specfair_baseline(request: pytest.FixtureRequest) -> str:
     """The name of the baseline to compare with; a test that asks for it is collected only where one is given."""
-    return _settings(request.config).baseline
+    return settings_of(request.config).baseline
 
 
 def _session(config: pytest.Config) -> "Session":
     if _SESSION not in config.stash:
         from specfair.session import Session
 
-        config.stash[_SESSION] = Session(_settings(config), say=lambda line: _say(config, line))
+        config.stash[_SESSION] = Session(settings_of(config), say=lambda line: _say(config, line))
     return config.stash[_SESSION]
 
 
@@ -200,7 +168,7 @@ def _say(config: pytest.Config, line: str) -> None:
     if reporter is not None and capture is not None and not hasattr(config, "workerinput"):
         with capture.global_and_fixture_disabled():
             reporter.ensure_newline()
-            reporter.write_line(plain(f"specfair: {line}"), cyan=True)
+            reporter.write_line(f"specfair: {plain(line)}", cyan=True)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -233,7 +201,7 @@ def pytest_testnodedown(node: Any) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]:
     """Write the report, or send it to the process that does; a user's mistake is exit code 4."""
     config = session.config
-    parts, errors = config.stash[_PARTS], config.stash[_ERRORS]
+    parts, errors, lost = config.stash[_PARTS], config.stash[_ERRORS], False
     if _SESSION in config.stash:
         from specfair import record
         from specfair.holding import held_by
@@ -244,29 +212,36 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
     elif parts:
         from specfair import record
 
-        config.stash[_WRITTEN] += [*_project(config).doubts, *record.write(parts, _settings(config))]
-        errors += _unheld(config, parts, whole=not (_chosen(config) or session.shouldstop or session.shouldfail))
+        chosen = selection_of(session)
+        explicit = config.getoption("specfair_report") is not None
+        written = record.write(parts, settings_of(config), selection=chosen, chosen=explicit)
+        config.stash[_WRITTEN] += [*project_of(config).doubts, *written.lines]
+        lost = written.lost
+        _tell_junit(config, record.properties(written.report))
+        errors += _unheld(config, parts, whole=not chosen)
         errors += _keep_baseline(config, parts)
     yield
-    if errors:
+    if errors or (lost and session.exitstatus == pytest.ExitCode.OK):
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
-
-
-def _chosen(config: pytest.Config) -> bool:
-    """Whether somebody chose some of the tests, so that this run says nothing about the others."""
-    by_option = any(getattr(config.option, name, None) for name in _CHOSEN)
-    return by_option or any("::" in arg or Path(arg).is_file() for arg in config.args)
 
 
 def _unheld(config: pytest.Config, parts: list[dict[str, str]], *, whole: bool) -> list[str]:
     """Say which bounds were held against nothing; the mistakes among them, where the run was whole."""
     from specfair import holding
 
-    found = holding.unheld(holding.Run.of(_settings(config), _given(config)), parts)
+    found = holding.unheld(holding.Run.of(settings_of(config), given(config)), parts)
     wrong = holding.mistakes(found) if whole else []
     rest = [(rule, mistake) for rule, mistake in found if not (mistake and whole)]
     config.stash[_WRITTEN] += [*(f"ERROR: {line}" for line in wrong), *holding.others(rest)]
     return wrong
+
+
+def _tell_junit(config: pytest.Config, properties: Mapping[str, str]) -> None:
+    """Properties of the whole suite in pytest's JUnit file, which its own hook writes after this."""
+    for plugin in config.pluginmanager.get_plugins():
+        if hasattr(plugin, "add_global_property"):
+            for name, value in properties.items():
+                plugin.add_global_property(name, value)
 
 
 def _keep_baseline(config: pytest.Config, parts: list[dict[str, str]]) -> list[str]:
@@ -274,15 +249,15 @@ def _keep_baseline(config: pytest.Config, parts: list[dict[str, str]]) -> list[s
     from specfair import record
 
     save, update = config.getoption("specfair_save_baseline"), config.getoption("specfair_update_baseline")
-    name = _settings(config).baseline if update else save
+    name = settings_of(config).baseline if update else save
     if not name and not update:
         return []
     try:
-        said = record.keep_baseline(parts, name, root=_project(config).root, update=update)
-    except SpecfairError as error:
-        config.stash[_WRITTEN].append(f"ERROR: {error}")
+        said = record.keep_baseline(parts, name, root=project_of(config).root, update=update)
+    except (SpecfairError, OSError) as error:
+        config.stash[_WRITTEN].append(f"ERROR: {plain(str(error))}")
         return [str(error)]
-    config.stash[_WRITTEN].extend(said)
+    config.stash[_WRITTEN].extend(map(plain, said))
     return []
 
 

@@ -15,8 +15,8 @@ as_deployed: what transformers counts for these prompts in this order. Rounds dr
 Knows nothing of models, groups or intervals.
 """
 
-from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias, get_args
+from dataclasses import dataclass, fields, replace
+from typing import Literal, NamedTuple, TypeAlias, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,6 +94,9 @@ class Profile:
         return _share(self.n_accepted, self.n_drafted)
 
 
+Counts = TypeVar("Counts", Tally, Profile)
+
+
 def replay(trace: Trace, lookahead: Lookahead, *, counting: Counting = "canonical") -> Tally:
     """Counts per prompt of speculative decoding with this lookahead."""
     return profile(trace, lookahead, counting=counting).tally
@@ -103,12 +106,25 @@ def profile(trace: Trace, lookahead: Lookahead, *, counting: Counting = "canonic
     """Counts per prompt and place in the draft."""
     if counting not in get_args(Counting):
         raise UsageError(unknown("counting", counting, get_args(Counting)))
+    known = np.isfinite(trace["accept_prob"])
+    coins = np.where(known, trace["accept_prob"].astype(np.float64), 0.0)
+    return veiled(_counts(trace, lookahead, counting, coins), trace.per_prompt(~known) > 0)
+
+
+def _counts(trace: Trace, lookahead: Lookahead, counting: Counting, coins: Floats) -> Profile:
     if counting == "as_deployed":
         return _walk(_deployed(trace), lookahead, carried=lookahead.schedule == "heuristic")
-    coins = trace["accept_prob"].astype(np.float64)
     if np.isin(coins, (0.0, 1.0)).all():  # greedy: one path through the coins, so following it is the expectation
         return _walk(_Path(trace.offsets, trace.lengths, coins == 1.0, np.zeros(len(coins), bool)), lookahead)
     return _expectations(trace, coins, lookahead)
+
+
+def veiled(counts: Counts, unknown: NDArray[np.bool_]) -> Counts:
+    """NaN in every count but the tokens, for the prompts where a decision rested on something that is no number."""
+    parts = {f.name: getattr(counts, f.name).copy() for f in fields(counts) if f.name != "n_new_tokens"}
+    for part in parts.values():
+        part[unknown] = np.nan
+    return replace(counts, **parts)
 
 
 class _Path(NamedTuple):

@@ -88,6 +88,7 @@ class Outcome:
     text: Tensor  # (n_rows, n_places + 1) those, and the target's own token behind them
     written: Tensor  # (n_rows, n_places + 1) which of them belong to the text: nothing follows its end
     ended: Tensor  # (n_rows,) whether the text came to its end
+    known: Tensor  # (n_rows,) whether all that was decided rests on numbers, none of them NaN or infinite
 
 
 def draft(rows: Rows, decoding: Decoding) -> Round:
@@ -110,24 +111,28 @@ def draft(rows: Rows, decoding: Decoding) -> Round:
 
 def decide(now: Round, decoding: Decoding, eos: tuple[int, ...]) -> Outcome:
     """Accept up to the first proposal that does not pass, and add one token of the target's."""
-    passed = _passes(now, decoding) & now.drafted
+    coins = torch.where(now.drafted, _coins(now, decoding), 0.0)
+    passed = now.drawn[:, :-1, COIN] < coins
     n_accepted = passed.long().cumprod(1).sum(1)
     place = torch.arange(now.drawn.shape[1], device=n_accepted.device)
     own = _next_token(now, n_accepted, decoding)[:, None]
     text = torch.where(place < n_accepted[:, None], pad(now.proposals, (0, 1)), own)
     written = place <= n_accepted[:, None]
     ends = torch.isin(text, torch.tensor(eos, device=text.device)) & written
-    return Outcome(passed, n_accepted, text, written & (ends.cumsum(1) - ends.long() == 0), ends.any(1))
+    end = torch.arange(len(own), device=own.device), n_accepted
+    known = pad(coins, (0, 1))[end].isfinite() & now.target[end].amax(-1).isfinite()  # NaN is never accepted
+    return Outcome(passed, n_accepted, text, written & (ends.cumsum(1) - ends.long() == 0), ends.any(1), known)
 
 
-def _passes(now: Round, decoding: Decoding) -> Tensor:
-    """Which proposals the target would take, each given those before it (n_rows, n_places)."""
+def _coins(now: Round, decoding: Decoding) -> Tensor:
+    """The chance that the target takes a proposal, given those before it (n_rows, n_places)."""
     verifying = now.target[:, :-1]
     if decoding.greedy:
         token, logit, _ = sampling.best_two(verifying)
-        return (token == now.proposals) & logit.isfinite() & sampling.at(now.draft, now.proposals).isfinite()
+        known = logit.isfinite() & sampling.at(now.draft, now.proposals).isfinite()
+        return torch.where(known, (token == now.proposals).float(), torch.nan)
     own, other = (sampling.at(deployed(logits, decoding), now.proposals) for logits in (now.draft, verifying))
-    return now.drawn[:, :-1, COIN] < sampling.coin(own, other)
+    return sampling.coin(own, other)
 
 
 def _next_token(now: Round, n_accepted: Tensor, decoding: Decoding) -> Tensor:

@@ -20,8 +20,9 @@ _WIDTH = 64  # tokens in a block
 
 def distribution(logits: Tensor, temperature: float = 1.0, *, top_k: int = 0, top_p: float = 1.0) -> Tensor:
     """Probabilities after temperature, then top-k, then top-p, each applied once."""
-    if temperature != 1.0:
-        logits = logits / temperature
+    if temperature != 1.0:  # from the best downwards, so that a temperature near 0 has nothing to overflow
+        best = logits.amax(-1, keepdim=True)
+        logits = (logits - best) / max(temperature, torch.finfo(logits.dtype).tiny)
     if 0 < top_k < logits.shape[-1]:
         logits = _top_k(logits, top_k)
     probabilities = torch.softmax(logits, dim=-1)
@@ -52,9 +53,10 @@ def _descending(values: Tensor) -> Tensor:
 def coin(own: Tensor, other: Tensor) -> Tensor:
     """min(1, other / own): the chance that a token of probability `own` where it was drawn passes for `other`.
 
-    For a draft's proposal own is the draft's probability; for the target's own text it is the target's.
+    For a draft's proposal own is the draft's probability; for the target's own text it is the target's. What was drawn
+    has some; where a text is read again, rounding may leave its token just outside a filter, without any.
     """
-    return (other / own).clamp(max=1.0)
+    return (other / own.clamp(min=torch.finfo(own.dtype).tiny)).clamp(max=1.0)
 
 
 def residual(own: Tensor, other: Tensor) -> Tensor:

@@ -35,9 +35,8 @@ def stage_of(about: Mapping[str, str]) -> str:
     return about.get("dataset") or about.get("stage") or ""
 
 
-def by_whole_names(config: pytest.Config, items: Iterable[pytest.Item], named: Named) -> None:
-    """Rewrite the run's -k so that a name means itself. `named` holds the items of ours that have parameters."""
-    expression: str = config.option.keyword
+def by_whole_names(expression: str, items: Iterable[pytest.Item], named: Named) -> str:
+    """The run's -k, rewritten so that a name means itself. `named` holds the items of ours that have parameters."""
     known = {name.casefold() for names in named.values() for name in names}
     marks: dict[str, str] = {}
 
@@ -48,11 +47,9 @@ def by_whole_names(config: pytest.Config, items: Iterable[pytest.Item], named: N
         return marks.setdefault(word, f"::name{len(marks)}::")
 
     rewritten = _WORD.sub(marked, expression)
-    if not marks:
-        return
     for item in items:
         item.extra_keyword_matches.update(mark for word, mark in marks.items() if _means(word, item, named))
-    config.option.keyword = rewritten
+    return rewritten
 
 
 def _means(word: str, item: pytest.Item, named: Named) -> bool:

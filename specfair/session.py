@@ -4,7 +4,6 @@ Knows how a test's question finds its bound and its family, and collects the ans
 plugin turns a Verdict into a passed or failed test.
 """
 
-import shlex
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,8 @@ from typing import Any
 
 from specfair import baseline, bounds, config, gates, questions, stats
 from specfair.audit import GATED, Audit
-from specfair.errors import UsageError, unknown
+from specfair.errors import UsageError, plain, typed, unknown
+from specfair.report import page
 from specfair.stats import Estimate
 from specfair.tracing import Say
 
@@ -30,6 +30,11 @@ class Case:
     strict: bool = False  # for this case the undecided fails
     audits: list[Audit] = field(default_factory=list)  # what it has looked at
     asked: Counter[tuple[str, str]] = field(default_factory=Counter)  # gates by kind and metric
+
+    @property
+    def about(self) -> str:
+        """What it was measured on, in one line; empty where it looked at no audit."""
+        return " and ".join(dict.fromkeys(about(audit) for audit in self.audits))
 
 
 @dataclass(slots=True)
@@ -76,8 +81,7 @@ class Session:
         verdict = gates.check_family(family, bound, case.name)[of]
         nth = case.asked[bound.kind, bound.metric]
         case.asked[bound.kind, bound.metric] += 1
-        about = case.audits[-1].settings.subject if case.audits else ""
-        stored = {"reproduce": case.command, "dataset": case.stage, "about": about, "nth": nth}
+        stored = {"reproduce": case.command, "dataset": case.stage, "about": case.about, "nth": nth}
         self.verdicts[case.name, case.command, bound.kind, bound.metric, nth] = gates.to_dict(verdict) | stored
         return verdict
 
@@ -108,8 +112,8 @@ class Session:
                         return self.doubts[key]
         return ""
 
-    def against_baseline(self, audit: Audit, name: str, stage: str, root: Path) -> Mapping[str, Estimate]:
-        """Now minus the stored baseline for each group and `overall`, on the same prompts."""
+    def against_baseline(self, audit: Audit, name: str, stage: str, root: Path) -> baseline.Change:
+        """Now minus the stored baseline, on the same prompts."""
         if name not in self.baselines:
             self.baselines[name] = baseline.read(name, root)
         now = snapshot(audit, (stage,))
@@ -128,7 +132,13 @@ def invoked() -> str:
     """The command that runs now, without the folder of its program."""
     program = Path(sys.argv[0])
     module = program.name == "__main__.py"
-    return shlex.join([*(("python", "-m", program.parent.name) if module else (program.name,)), *sys.argv[1:]])
+    return typed([*(("python", "-m", program.parent.name) if module else (program.name,)), *sys.argv[1:]])
+
+
+def about(audit: Audit) -> str:
+    """The pair, the prompts as filtered, and how they are decoded, in one line: as a report says it of its own."""
+    settings = {f.name: getattr(audit.settings, f.name) for f in config.OPTIONS}
+    return page.about(settings, audit.prompts.sentence, str(audit.settings.decoding))
 
 
 def explain(verdict: gates.Verdict, case: Case) -> str:
@@ -141,9 +151,10 @@ def explain(verdict: gates.Verdict, case: Case) -> str:
         "groups": " against ".join(verdict.groups) if len(verdict.groups) < 3 else f"all {len(verdict.groups)}",
         "n": who,
         "way out": verdict.way_out,
+        "measured": case.about,
         "alone": case.command,
     }
-    return "\n".join([verdict.sentence, *(f"  {name:<9} {text}" for name, text in rows.items() if text)])
+    return "\n".join([plain(verdict.sentence), *(f"  {name:<9} {plain(text)}" for name, text in rows.items() if text)])
 
 
 def _no_bound(case: Case) -> str:
@@ -176,5 +187,7 @@ def snapshot(audit: Audit, stages: Sequence[str]) -> baseline.Baseline:
         "prompts_fingerprint": audit.prompts.fingerprint,
         "target": Path(settings.target).name,
         "draft": Path(settings.draft).name,
+        "target_fingerprint": audit.pair.target_fingerprint[:16],
+        "draft_fingerprint": audit.pair.draft_fingerprint[:16],
     }
     return baseline.take({stage: audit.measured(stage).sample(GATED) for stage in stages}, about)

@@ -6,7 +6,8 @@ always the target's own. The text it writes has the target's law; under greedy d
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,9 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from specfair.columns import At, Sheet, columns
+from specfair.devices import does_not_fit, fits
 from specfair.pairs import Pair, encode
 from specfair.prompts import Prompt
-from specfair.replay import Lookahead
+from specfair.replay import Lookahead, veiled
 from specfair.rounds import Outcome, Round, Rows, advance, decide, draft, enter
 from specfair.stats import Tally
 from specfair.trace import Decoding, Trace
@@ -53,19 +55,36 @@ def speculate(
     pair: Pair, prompts: Sequence[Prompt], decoding: Decoding, lookahead: Lookahead | int, *, n_slots: int | None = None
 ) -> Live:
     """Decode every prompt speculatively, n_slots at a time. A heuristic lookahead starts anew with every prompt."""
+    return _halving(_job(pair, prompts, decoding, lookahead), n_slots).finish()
+
+
+def count(pair: Pair, prompts: Sequence[Prompt], decoding: Decoding, lookahead: Lookahead | int) -> Tally:
+    """The same counts, without the Trace."""
     job = _job(pair, prompts, decoding, lookahead)
-    _drain(job, n_slots or _SLOTS.get(pair.device.type, 64))
-    return job.finish()
+    job.recording = False
+    return _halving(job, None).tally
 
 
 def decode(
-    pair: Pair, prompts: Sequence[Prompt], decoding: Decoding, lookahead: Lookahead | int, *, n_slots: int | None = None
+    pair: Pair, prompts: Sequence[Prompt], decoding: Decoding, lookahead: Lookahead | int
 ) -> tuple[tuple[NDArray[np.int32], ...], Tally]:
-    """The same texts and counts, without the Trace: what is timed."""
+    """The same texts and counts at once, or not at all: what is timed, and so never tried twice."""
     job = _job(pair, prompts, decoding, lookahead)
     job.recording = False
-    _drain(job, n_slots or _SLOTS.get(pair.device.type, 64))
+    _drain(job, len(prompts))
     return job.written, job.tally
+
+
+def _halving(job: "_Job", n_slots: int | None) -> "_Job":
+    """The job done; where memory runs out, from its beginning with half the slots."""
+    n = min(n_slots or _SLOTS.get(job.pair.device.type, 64), max(1, len(job.ids)))
+    while not fits(partial(_drain, job, n)):
+        if n == 1:
+            longest, decoding = max(range(len(job.ids)), key=lambda i: len(job.ids[i])), job.sheet.decoding
+            name, n_tokens = job.sheet.prompts[longest].id, len(job.ids[longest])
+            raise does_not_fit(name, n_tokens, n_new=decoding.max_new_tokens, device=job.pair.device)
+        job, n = replace(job), n // 2
+    return job
 
 
 def _job(pair: Pair, prompts: Sequence[Prompt], decoding: Decoding, lookahead: Lookahead | int) -> "_Job":
@@ -89,12 +108,13 @@ class _Job:
     planned: Ints = field(init=False)  # where a round began: the lookahead it began with; elsewhere 0
     tested: NDArray[np.bool_] = field(init=False)
     n_study: Ints = field(init=False)  # (2, n_prompts): drafted, accepted
+    unknown: NDArray[np.bool_] = field(init=False)  # (n_prompts,) where some decision rested on NaN or infinity
 
     def __post_init__(self) -> None:
         shape = (len(self.ids), self.sheet.decoding.max_new_tokens)
         self.texts, self.planned = np.zeros(shape, np.int32), np.zeros(shape, np.int64)
         self.tested, self.lengths = np.zeros(shape, np.bool_), np.zeros(len(self.ids), np.int64)
-        self.n_study = np.zeros((2, len(self.ids)), np.int64)
+        self.n_study, self.unknown = np.zeros((2, len(self.ids)), np.int64), np.zeros(len(self.ids), np.bool_)
 
     @property
     def written(self) -> tuple[NDArray[np.int32], ...]:
@@ -111,7 +131,7 @@ class _Job:
         n_drafted = np.minimum(self.planned, left.clip(min=0)).sum(1)
         accepted = self.sheet.columns["accepted"] & self.counted
         counts = (self.lengths, (self.planned > 0).sum(1), n_drafted, self.counted.sum(1), accepted.sum(1))
-        return Tally(*(count.astype(np.float64) for count in counts))
+        return veiled(Tally(*(count.astype(np.float64) for count in counts)), self.unknown)
 
     def finish(self) -> Live:
         head = header(self.pair, self.sheet.prompts, self.sheet.decoding)
@@ -166,6 +186,7 @@ def _note(job: _Job, rows: Rows, now: Round, outcome: Outcome) -> None:
     """Write down the text, the round, and every tested proposal."""
     text, written, passed = outcome.text, outcome.written, outcome.passed
     begin = rows.n_new.cpu().numpy()
+    job.unknown[rows.prompts] |= ~outcome.known.cpu().numpy()
     job.planned[rows.prompts, begin] = rows.n_ahead.cpu().numpy()
     job.n_study[:, rows.prompts] += torch.stack([now.drafted.sum(1), passed.sum(1)]).cpu().numpy()
     row, place = (index.cpu().numpy() for index in written.nonzero(as_tuple=True))

@@ -50,17 +50,10 @@ def trace_drafts(
     return [sheet.finish(header(pair, prompts, decoding), kept) for pair, sheet in zip(pairs, job.sheets, strict=True)]
 
 
-def generate(
-    pair: Pair,
-    prompts: Sequence[Prompt],
-    decoding: Decoding,
-    *,
-    progress: Progress | None = None,
-    batch_tokens: int | None = None,
-) -> list[NDArray[np.int32]]:
-    """The text alone, as `trace` has it: what the target costs by itself."""
+def generate(pair: Pair, prompts: Sequence[Prompt], decoding: Decoding) -> list[NDArray[np.int32]]:
+    """The text alone, as `trace` has it: what the target costs by itself. One batch, which fits or raises."""
     job = _job([pair], prompts, decoding)
-    in_batches(job, write, progress, batch_tokens)
+    write(job, np.arange(len(prompts)))
     sheet = job.sheets[0]
     return [tokens[:n] for tokens, n in zip(sheet.columns["token"], sheet.lengths(), strict=True)]
 

@@ -22,10 +22,13 @@ def test_times_by_round_and_group() -> None:
 
 def test_every_round_has_other_prompts_and_all_batches_one_size() -> None:
     prompts = tiny_models.prompts(14)
-    found = batched([p for p in prompts if p.group == "a"][:4] + [p for p in prompts if p.group == "b"], 2)
+    found = batched([p for p in prompts if p.group == "a"][:4] + [p for p in prompts if p.group == "b"], 2, largest=99)
     assert {len(batch) for rounds in found.values() for batch in rounds} == {2}
     assert not {p.id for p in found["b"][0]} & {p.id for p in found["b"][1]}
-    assert [len(rounds) for rounds in batched(prompts[:2], 5).values()] == [5, 5]  # one prompt each, five times
+    assert [len(rounds) for rounds in batched(prompts[:2], 5, largest=2).values()] == [
+        5,
+        5,
+    ]  # one prompt each, five times
 
 
 def test_one_round_has_no_interval() -> None:

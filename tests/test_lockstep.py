@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from specfair import lockstep, tracer
+from specfair.columns import Sheet
 from specfair.decoder import Decoder
-from specfair.lockstep import batches
+from specfair.errors import ModelError
 from specfair.trace import Decoding
 from tests import tiny_models
 from tests.test_tracer import assert_same
@@ -46,7 +47,9 @@ def test_a_batch_too_large_for_memory_is_halved(monkeypatch: pytest.MonkeyPatch)
     assert_same(tracer.trace(PAIR, prompts, GREEDY), expected)
     assert max(sizes) == 9
     monkeypatch.setattr(lockstep, "Decoder", limited(Decoder, sizes, limit=0))
-    with pytest.raises(torch.OutOfMemoryError):
+    with pytest.raises(
+        ModelError, match=r"prompt 'p0' does not fit into the memory of cpu even in a batch of 1: 1 tok"
+    ):
         tracer.trace(PAIR, prompts[:1], GREEDY)
 
 
@@ -60,9 +63,34 @@ def limited(decoder: Callable[..., object], sizes: list[int], limit: int = 3) ->
     return made
 
 
-def test_batches_hold_everything_once_within_the_limit() -> None:
+@pytest.mark.parametrize("limit", [1, 200, 5000])
+def test_batches_hold_everything_once_within_the_limit(limit: int) -> None:
     sizes = np.random.default_rng(0).integers(1, 50, 200)
-    packed = list(batches(sizes.tolist(), 200))
+    packed = batches_of(sizes.tolist(), limit)
     assert sorted(i for batch in packed for i in batch) == list(range(200))
-    assert all(len(batch) == 1 or len(batch) * sizes[batch].max() <= 200 for batch in packed)
-    assert list(batches([5, 900], 10)) == [[1], [0]]
+    assert all(len(batch) == 1 or len(batch) * sizes[batch].max() <= limit for batch in packed)
+    assert [sizes[batch].max() for batch in packed] == sorted((sizes[batch].max() for batch in packed), reverse=True)
+
+
+def batches_of(sizes: list[int], limit: int) -> list[list[int]]:
+    """The rows of each batch, for prompts of so many tokens with the new one."""
+    seen: list[list[int]] = []
+    prompts, decoding = tiny_models.prompts(len(sizes)), Decoding(1)
+    job = lockstep.Job([PAIR], [[1] * (size - 1) for size in sizes], [Sheet(prompts, decoding, ())], decoding)
+    lockstep.in_batches(job, lambda _, rows: seen.append(rows.tolist()), None, limit)
+    return seen
+
+
+def test_what_memory_taught_is_remembered() -> None:
+    """After a failure no later batch is as large again: each costs time."""
+    tried: list[int] = []
+
+    def work(_: object, rows: np.ndarray) -> None:
+        tried.append(len(rows))
+        if len(rows) > 3:
+            raise torch.OutOfMemoryError("out of memory")
+
+    decoding = Decoding(1)
+    job = lockstep.Job([PAIR], [[1] * 9] * 20, [Sheet(tiny_models.prompts(20), decoding, ())], decoding)
+    lockstep.in_batches(job, work, None, 160)
+    assert tried == [16, 8, 4, 2, *[2] * 9]

@@ -35,13 +35,13 @@ def test_live_decoding_answers_like_the_replay_when_greedy(measured: Audit) -> N
 
 def test_live_decoding_runs_once_for_each_lookahead(measured: Audit, monkeypatch: pytest.MonkeyPatch) -> None:
     runs: list[Lookahead] = []
-    decode = speculate.decode
+    count = speculate.count
 
     def watched(pair: Pair, prompts: tuple[Prompt, ...], decoding: Decoding, lookahead: Lookahead) -> object:
         runs.append(lookahead)
-        return decode(pair, prompts, decoding, lookahead)
+        return count(pair, prompts, decoding, lookahead)
 
-    monkeypatch.setattr(speculate, "decode", watched)
+    monkeypatch.setattr(speculate, "count", watched)
     live = Measured(measured.base.trace, Lookahead(3), live_engine(lambda: measured.pair))
     for metric in ("acceptance_rate", "mean_acceptance_length", "assisted_share"):
         _ = live.sample(metric), live.groups(metric, Lookahead(1))

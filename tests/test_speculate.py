@@ -12,7 +12,7 @@ from specfair.pairs import Pair
 from specfair.prompts import Prompt
 from specfair.prompts import load as load_prompts
 from specfair.replay import Lookahead, replay
-from specfair.speculate import Live, decode, speculate
+from specfair.speculate import Live, count, decode, speculate
 from specfair.trace import Decoding
 from tests import tiny_models
 
@@ -94,7 +94,8 @@ def test_decode_is_speculate_without_the_trace(pair: Pair) -> None:
         live = speculate(pair, prompts, decoding, 4)
         texts, tally = decode(pair, prompts, decoding, 4)
         assert [text.tolist() for text in texts] == words(live)
-        assert all(getattr(tally, name).tolist() == getattr(live.tally, name).tolist() for name in COUNTS)
+        for counted in (tally, count(pair, prompts, decoding, Lookahead(4))):
+            assert all(getattr(counted, name).tolist() == getattr(live.tally, name).tolist() for name in COUNTS)
 
 
 def test_a_perfect_draft_is_always_accepted() -> None:
@@ -122,7 +123,8 @@ def test_weights_that_are_not_numbers_are_never_an_acceptance() -> None:
             model.transformer.ln_f.weight[0] = torch.nan
     for decoding in (GREEDY, SAMPLED):
         live = speculate(pair, tiny_models.prompts(4), replace(decoding, ignore_eos=True), 3)
-        assert live.tally.n_accepted.sum() == 0
+        assert np.isnan(live.tally.n_accepted).all()
+        assert not live.trace["accepted"].any()
         assert np.isnan(live.trace["accept_prob"]).all()
 
 

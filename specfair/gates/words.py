@@ -6,6 +6,7 @@ Knows how numbers are said. Decides nothing.
 import math
 from collections.abc import Sequence
 
+from specfair.errors import plain
 from specfair.gates.kinds import KINDS, Bound
 from specfair.gates.verdict import Verdict
 from specfair.metrics import METRICS
@@ -16,7 +17,11 @@ _NAMED = 3  # groups, at most, in advice
 
 
 def sentence(v: Verdict, estimate: Estimate, size: int) -> str:
-    """What was found, in one line. `size` is that of the family."""
+    """What was found, in one line whatever the names in it hold. `size` is that of the family."""
+    return plain(_sentence(v, estimate, size))
+
+
+def _sentence(v: Verdict, estimate: Estimate, size: int) -> str:
     subject = f"{v.case}: " if v.case else ""
     what = KINDS[v.gate].words.format(v.metric) if v.metric else "the estimate"
     if v.decision == "invalid":
@@ -61,6 +66,10 @@ def _counts(part: Part) -> str:
 
 def way_out(v: Verdict, estimate: Estimate, bound: Bound) -> str:
     """What to do about it; nothing to do for a pass."""
+    return plain(_way_out(v, estimate, bound))
+
+
+def _way_out(v: Verdict, estimate: Estimate, bound: Bound) -> str:
     if v.decision == "pass":
         return ""
     if v.decision == "invalid":

@@ -66,7 +66,7 @@ def render_html(report: Report) -> str:
         gravest=next(iter(counts), "pass"),
         words=findings.WORDS,
         compared=_compared(report),
-        command=text.clean(report.command, 600),
+        command=text.clean(report.command, text.COMMAND),
         datasets=report.datasets,
         groups=report.groups,
         cards=urgent[:N_CARDS],

@@ -13,6 +13,7 @@ import numpy as np
 from specfair.stats.tally import Array
 
 LEVEL = 0.95
+NAMED = 12  # groups in a sentence, before "and more"
 EXPLORATORY = 8  # below this many clusters an interval leans on assumptions more than on data
 
 
@@ -111,10 +112,16 @@ def words(parts: Sequence[Part]) -> str:
         [
             "studentised cluster bootstrap within groups",
             *["paired by template"] * any(p.paired for p in parts),
-            *[f"exploratory: fewer than {EXPLORATORY} clusters in {', '.join(few)}"] * bool(few),
-            *[f"exploratory: one cluster in {', '.join(single)}, the unit of evidence is its {unit}"] * bool(single),
+            *[f"exploratory: fewer than {EXPLORATORY} clusters in {listed(few)}"] * bool(few),
+            *[f"exploratory: one cluster in {listed(single)}, the unit of evidence is its {unit}"] * bool(single),
         ]
     )
+
+
+def listed(names: Sequence[str]) -> str:
+    """All of a few names; the first of many, and how many more there are."""
+    more = f" and {len(names) - NAMED} more"
+    return ", ".join(names) if len(names) <= NAMED + 1 else ", ".join(names[:NAMED]) + more
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

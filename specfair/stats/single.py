@@ -12,6 +12,7 @@ from specfair.stats.groups import CHANGE, Evidence, columns_of, counted, gather,
 from specfair.stats.tally import Array, Sample
 
 _ITSELF = np.array([1.0])
+ABREAST = 16  # groups whose replicates are made at a time
 
 
 def estimate(asked: Sample | Evidence, *, seed: int = 0) -> Estimate:
@@ -65,12 +66,14 @@ def _each(evidence: Evidence, columns: Array, slope: Array, *, seed: int) -> dic
     sample, errors = evidence.sample, evidence.alone
     if errors is None:
         return _what_can_be(sample, columns, slope, seed=seed)
-    found = contrasts(np.eye(len(errors.names))[:, :, None] * slope, errors.values @ slope, errors)
-    draws = found.draws
-    return {
-        part.group: from_draws(found.values[i], draws[:, i], (part,), groups=(part.group,))
-        for i, part in enumerate(errors.parts)
-    }
+    found = {}
+    for start in range(0, len(errors.names), ABREAST):
+        some = errors.of(slice(start, start + ABREAST))
+        each = contrasts(np.eye(len(some.names))[:, :, None] * slope, some.values @ slope, some)
+        draws = each.draws
+        for i, part in enumerate(some.parts):
+            found[part.group] = from_draws(each.values[i], draws[:, i], (part,), groups=(part.group,))
+    return found
 
 
 def _what_can_be(sample: Sample, columns: Array, slope: Array, *, seed: int) -> dict[str, Estimate]:

@@ -104,6 +104,14 @@ def codes_of(labels: Labels) -> Codes:
     return np.array([index.setdefault(label, len(index)) for label in labels.tolist()], dtype=np.int64)
 
 
+def renumbered(codes: Codes) -> Codes:
+    """The same codes without gaps, in order of first appearance."""
+    _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
+    rank = np.empty_like(first)
+    rank[np.argsort(first)] = np.arange(len(first))
+    return rank[inverse]
+
+
 def sums_by(codes: Codes, columns: Array) -> Array:
     """Sums of columns (rows, p) by code: (codes, p)."""
     return np.stack([np.bincount(codes, weights=c) for c in columns.T], axis=-1)
