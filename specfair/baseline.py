@@ -6,9 +6,8 @@ not know models or bounds, and it never changes by itself.
 
 import hashlib
 import json
-import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -124,35 +123,29 @@ def loads(text: str, name: str) -> Baseline:
         raise StoreError(f"baseline {name!r} does not match its checksum: it was edited or damaged. {again}")
     try:
         return _built(stored)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+    except (ValueError, KeyError, AttributeError, TypeError, OverflowError) as error:
         raise StoreError(
-            f"baseline {name!r} is not what specfair writes ({type(error).__name__}: {error}). {again}"
+            f"baseline {name!r} does not hold what a baseline holds ({type(error).__name__}: {error}). {again}"
         ) from error
 
 
 def _built(stored: Mapping[str, Any]) -> Baseline:
-    """The columns, all of one length: texts as labels, finite numbers as counts."""
-    labels = {label: tuple(_each(stored["labels"][label], str)) for label in _LABELS}
-    counts = {
-        s: (tuple(_each(c["numerator"], float)), tuple(_each(c["denominator"], float)))
-        for s, c in stored["counts"].items()
-    }
-    lengths = {len(column) for column in (*labels.values(), *(c for pair in counts.values() for c in pair))}
-    if len(lengths) != 1 or lengths == {0} or not counts:
-        raise ValueError(f"{len(counts)} stages with columns of {', '.join(map(str, sorted(lengths)))} entries")
-    if len(set(labels["prompt"])) < len(labels["prompt"]):
-        raise ValueError("a prompt that stands twice")
-    return Baseline(dict(zip(stored["about"], _each([*stored["about"].values()], str), strict=True)), labels, counts)
-
-
-def _each(column: Any, kind: type) -> Iterator[Any]:
-    if not isinstance(column, list):
-        raise TypeError(f"{repr(column)[:40]} is no column")
-    for value in column:
-        known = isinstance(value, str) if kind is str else isinstance(value, int | float) and abs(value) < math.inf
-        if not known or isinstance(value, bool):
-            raise ValueError(f"{repr(value)[:40]} is no {'text' if kind is str else 'number'}")
-        yield kind(value)
+    """The baseline of a whole file, every column of the type and length it must have."""
+    labels = {label: tuple(stored["labels"][label]) for label in _LABELS}
+    counts = {s: (tuple(c["numerator"]), tuple(c["denominator"])) for s, c in stored["counts"].items()}
+    for what, column in ((f"{s} counts", c) for s, both in counts.items() for c in both):
+        if not all(isinstance(x, int | float) and not isinstance(x, bool) and np.isfinite(float(x)) for x in column):
+            raise TypeError(f"{what} are not all numbers")
+        if len(column) != len(labels["prompt"]):
+            raise ValueError(f"{what} are {len(column)} of {len(labels['prompt'])} prompts")
+    if not all(isinstance(x, str) for column in labels.values() for x in column):
+        raise TypeError("labels are not all text")
+    if len({len(column) for column in labels.values()}) != 1 or len(set(labels["prompt"])) != len(labels["prompt"]):
+        raise ValueError("labels are not one of each for every prompt")
+    about = dict(stored["about"])
+    if not counts or not labels["prompt"] or not all(isinstance(x, str) for x in about.values()):
+        raise ValueError("it holds no stage, no prompt, or does not say what it is about")
+    return Baseline(about, labels, counts)
 
 
 def path_of(name: str, root: Path) -> Path:
@@ -200,10 +193,10 @@ def save(baseline: Baseline, name: str, *, root: Path, update: bool = False) -> 
     wrong = invalid(baseline)
     if wrong:
         raise StoreError(f"baseline {name!r} is not written: {wrong}. Mend what made the run invalid and run again.")
-    path, n_stages = path_of(name, root), len(baseline.counts)
+    path = path_of(name, root)
     if not os.path.lexists(path):
         write_text_atomically(path, dumps(baseline))
-        what = f"{counted(n_stages, 'stage')}, {counted(len(baseline.labels['prompt']), 'prompt')}"
+        what = f"{counted(len(baseline.counts), 'stage')}, {counted(len(baseline.labels['prompt']), 'prompt')}"
         return [f"baseline {name!r} saved: {what}"]
     if not update:
         raise _exists(name)

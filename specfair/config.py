@@ -150,7 +150,7 @@ def load(home: project.Project, overrides: Mapping[str, Any], gates: Iterable[st
 
 
 def _seen_from(root: Path, place: str) -> str:
-    return place if Path(place).expanduser().is_absolute() else os.path.relpath(place, root)
+    return place if os.path.isabs(os.path.expanduser(place)) else os.path.relpath(place, root)
 
 
 def override(settings: Settings, values: Mapping[str, Any]) -> Settings:
@@ -171,7 +171,7 @@ def _moved(name: str, value: Any, start: Path, move: Callable[[str], str]) -> An
         return f"{head}:{move(place)}" if place and not place.startswith("hub:") else value
     if name == "corpora":
         return value if value in (AUTO, EMBEDDED, "hub") or value.startswith("hub:") else move(value)
-    if name in _MODELS and value and value != EMBEDDED and (value.startswith(".") or (start / value).is_dir()):
+    if name in _MODELS and value and value != EMBEDDED and (value.startswith(".") or os.path.isdir(start / value)):
         return move(value)
     return value
 
@@ -193,8 +193,8 @@ def _typed(name: str, value: Any) -> Any:
     if isinstance(value, bool) == (kind is bool):
         if kind in (bool, str) and isinstance(value, kind):
             return value
-        if kind is float and isinstance(value, int | float):
-            return float(value)
+        if kind is float and isinstance(value, float):
+            return value
         if kind in (int, float) and (isinstance(value, str) or type(value) is int):
             try:
                 return kind(value)

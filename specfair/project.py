@@ -58,7 +58,7 @@ def read(root: Path) -> Project:
         return Project(root)
     try:
         tools = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {})
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits among them
         raise UsageError(f"{FILE} is not valid TOML: {error}. Mend it and run again.") from error
     except OSError as error:
         raise UsageError(f"{FILE} cannot be read ({error.strerror}). Make it readable.") from error

@@ -15,8 +15,7 @@ PACKAGE = ROOT / "specfair"
 ORDER = (
     "errors", "typed", "outputs", "devices", "sampling", "store", "stats", "reading", "tables", "hub", "prompts",
     "folders", "documents", "published", "corpora", "mentions", "pairs", "trace", "replay", "decoder", "columns",
-    "lockstep",
-    "tracer", "rounds", "speculate", "agreement", "clock", "timing", "finetune", "metrics", "gates",
+    "lockstep", "tracer", "rounds", "speculate", "agreement", "clock", "timing", "finetune", "metrics", "gates",
     "measured", "tracing", "baseline", "project", "config", "bounds", "comparison", "audit", "report", "questions",
     "session", "desk", "holding", "selecting", "asked", "rows", "ci", "record", "doctor", "plugin", "cli",
 )

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import overload
 
-from specfair.errors import DataError, UsageError, unknown
+from specfair.errors import DataError, UsageError, counted, unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +115,7 @@ class PromptSet(Sequence[Prompt]):
     def _narrowed(self, kept: tuple[Prompt, ...], note: str) -> "PromptSet":
         """These prompts only; the sentence counts what is left and says what of."""
         whole, n_groups = self.whole or self.sentence, len({p.group for p in kept})
-        counted = f"{len(kept):,} prompt{'s' * (len(kept) != 1)} of {n_groups} group{'s' * (n_groups != 1)}"
-        sentence = f"{counted}, out of {whole}"
+        sentence = f"{counted(len(kept), 'prompt')} of {counted(n_groups, 'group')}, out of {whole}"
         return replace(self, prompts=kept, sentence=sentence, whole=whole, notes=(*self.notes, note))
 
     def require(self, min_prompts: int = 10) -> "PromptSet":

@@ -120,20 +120,6 @@ class Report:
             raise StoreError(f"stored run is damaged ({error}). Run the evals again.") from error
 
 
-def about(settings: Mapping[str, Any], prompts: str, decoding: str) -> str:
-    """The pair (and the ready-made one beside it), prompts, decoding and lookahead: what tells two audits apart."""
-    target, draft = (str(settings.get(name, "")) for name in ("target", "draft"))
-    tuned = [str(settings.get(f"tuned_{role}") or base) for role, base in (("target", target), ("draft", draft))]
-    pair = f"{target} / {draft}" + f", then {tuned[0]} / {tuned[1]}" * (tuned != [target, draft])
-    return "; ".join(part for part in (pair, prompts, decoding, str(settings.get("lookahead", ""))) if part)
-
-
-def elsewhere(report: Report, verdict: Mapping[str, Any]) -> str:
-    """What a verdict is about where that is another audit than the report's own; otherwise empty."""
-    named = str(verdict.get("about") or "")
-    return "" if named == report.about else named
-
-
 def _value(name: str, kinds: Mapping[str, Any], stored: Any) -> Any:
     """One field; what is wrong with it is said with its name."""
     try:
@@ -152,6 +138,20 @@ def _verdict(stored: Mapping[str, Any]) -> Mapping[str, Any]:
     for key in stored.keys() & VERDICT.keys():
         typed(VERDICT[key], stored[key])
     return stored if stored.get("decision") in DECISIONS else {**stored, "decision": "invalid"}
+
+
+def about(settings: Mapping[str, Any], prompts: str, decoding: str) -> str:
+    """The pair (and the ready-made one beside it), prompts, decoding and lookahead: what tells two audits apart."""
+    target, draft = (str(settings.get(name, "")) for name in ("target", "draft"))
+    tuned = [str(settings.get(f"tuned_{role}") or base) for role, base in (("target", target), ("draft", draft))]
+    pair = f"{target} / {draft}" + f", then {tuned[0]} / {tuned[1]}" * (tuned != [target, draft])
+    return "; ".join(part for part in (pair, prompts, decoding, str(settings.get("lookahead", ""))) if part)
+
+
+def elsewhere(report: Report, verdict: Mapping[str, Any]) -> str:
+    """What a verdict is about where that is another audit than the report's own; otherwise empty."""
+    named = str(verdict.get("about") or "")
+    return "" if named == report.about else named
 
 
 def _plain(value: Any) -> Any:

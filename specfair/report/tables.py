@@ -189,7 +189,7 @@ ROWS: Mapping[str, type] = {
 
 DECISIONS = ("fail", "invalid", "insufficient", "pass")  # in the order a reader wants them
 VERDICT: Mapping[str, Any] = {  # what a page reads of a verdict; it may have more
-    **dict.fromkeys(("case", "gate", "metric", "comparison", "sentence", "way_out", "reproduce"), str | None),
+    **dict.fromkeys(("case", "gate", "metric", "comparison", "sentence", "way_out", "reproduce", "about"), str | None),
     **dict.fromkeys(("value", "low", "high", "bound", "min_effect", "p_value", "p_holm"), float),
     "strict": bool | None,
     "groups": tuple[str, ...] | None,
