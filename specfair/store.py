@@ -267,9 +267,10 @@ def write_text_atomically(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _replace_text(path, text)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
+        reason = getattr(error, "strerror", None) or error
         raise StoreError(
-            f"{str(path)!r} cannot be written ({error.strerror or error}). "
+            f"{str(path)!r} cannot be written ({reason}). "
             "Make room, make its folder writable, or choose another place."
         ) from error
 
