@@ -4,6 +4,7 @@
 request is a child of it, in a folder of its own, which may be sent a signal after some seconds.
 """
 
+import gc
 import json
 import os
 import signal
@@ -67,6 +68,7 @@ def _serve() -> None:
     from specfair import audit, cli, clock, finetune, pairs, record, speculate  # noqa: F401
     from specfair.report import render  # noqa: F401
 
+    gc.freeze()  # children need not look through what was imported
     for line in sys.stdin:
         asked = json.loads(line)
         start = time.monotonic()
