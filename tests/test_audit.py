@@ -36,6 +36,25 @@ def test_a_damaged_trace_is_set_aside_and_computed_again(tmp_path: Path) -> None
     assert list(stored.parent.glob("*.corrupt"))
 
 
+def test_a_finished_target_is_kept_when_the_draft_is_interrupted(tmp_path: Path) -> None:
+    made, _ = small_audit(tmp_path)
+    say = made.say
+
+    def interrupt(line: str) -> None:
+        say(line)
+        if "the draft" in line:
+            raise KeyboardInterrupt
+
+    made.say = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        made.tuned_pair("imdb")
+    again, said = small_audit(tmp_path)
+    again.tuned_pair("imdb")
+    assert [line for line in said if "the target" in line] == []
+    assert [line for line in said if "the draft" in line] != []
+    assert not list((tmp_path / "store").rglob("*.part"))
+
+
 def test_other_settings_are_another_trace(measured: Audit) -> None:
     store = Path(measured.settings.store).parent
     other, said = small_audit(store, max_new_tokens=4)
