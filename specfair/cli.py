@@ -38,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         where = repr(str(error.filename)) if error.filename else "the output"
         _say(f"{where} could not be read or written: {error.strerror or error}. Mend that and run again.")
-        _close_output()
+        if not error.filename:
+            _close_output()
         return USAGE
     return code
 
