@@ -5,6 +5,7 @@ command is a few calls of the modules that do the work; nothing heavy is importe
 """
 
 import argparse
+import contextlib
 import os
 import sys
 import warnings
@@ -51,7 +52,8 @@ def _say(line: str) -> None:
 
 def _close_output() -> None:
     """What could not be printed shall not be tried again on the way out."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with contextlib.suppress(OSError):  # an output that is no file has nothing left to try
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:

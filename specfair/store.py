@@ -97,7 +97,12 @@ def write_text_atomically(path: Path, text: str) -> None:
     """A text file that a reader sees either as it was or as it will be."""
     if path.is_dir():
         raise StoreError(f"{str(path)!r} is a folder; a file was to be written there. Choose another name.")
-    write_atomically(path, lambda draft: draft.write_text(text, encoding="utf-8"))
+    try:
+        write_atomically(path, lambda draft: draft.write_text(text, encoding="utf-8"))
+    except OSError as error:
+        raise StoreError(
+            f"{str(path)!r} cannot be written ({error.strerror or error}). Make room, or choose another place."
+        ) from error
 
 
 def _read(path: Path, read: Callable[[Path], T]) -> T | None:
