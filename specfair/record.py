@@ -187,9 +187,11 @@ def _tried(what: str, make: Callable[[], T], lost: list[str]) -> T | None:
     """What was made, or None and a line that says why not; whatever fails here, other results must still come out."""
     try:
         return make()
-    except (SpecfairError, OSError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        lost.append(f"ERROR: {what}: {reason}")
+    except SpecfairError as error:
+        lost.append(f"ERROR: {what}: {error}")
+    except OSError as error:
+        where = f" ({str(error.filename)!r})" if error.filename else ""
+        lost.append(f"ERROR: {what}: {error.strerror or error}{where}")
     except Exception as error:  # a mistake of ours: its traceback comes after the results instead of in their place
         lost.append(f"ERROR: {what}: {type(error).__name__}: {error}")
         lost.extend(line for text in traceback.format_exception(error) for line in text.splitlines())
