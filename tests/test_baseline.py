@@ -174,34 +174,6 @@ def test_stages_of_another_pair_are_not_kept_under_the_new_name(tmp_path: Path) 
     assert baseline.read("main", tmp_path) == other
 
 
-def _damaged(**changes: Any) -> str:
-    """A file with the right checksum that holds something else."""
-    body = {k: v for k, v in json.loads(baseline.dumps(make(base=0.0))).items() if k not in ("schema", "checksum")}
-    body |= changes
-    checksum = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
-    return json.dumps({"schema": 1, "checksum": checksum, **body})
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"labels": {}},
-        {"counts": {"base": {"numerator": [1.0]}}},
-        {"counts": {"base": {"numerator": [1.0], "denominator": [1.0]}}},
-        {"counts": {"base": {"numerator": [True] * 24, "denominator": [1.0] * 24}}},
-        {"counts": {"base": {"numerator": [10**400] * 24, "denominator": [1.0] * 24}}},
-        {"counts": {"base": {"numerator": [float("nan")] * 24, "denominator": [1.0] * 24}}},
-        {"counts": []},
-        {"about": 5},
-        {"labels": {name: ["x"] * 24 for name in ("prompt", "group", "cluster", "template")}},
-    ],
-    ids=str,
-)
-def test_a_right_checksum_over_wrong_things_is_refused(changes: dict[str, Any]) -> None:
-    with pytest.raises(StoreError, match=r"does not hold what a baseline holds|not a whole baseline file"):
-        baseline.loads(_damaged(**changes), "main")
-
-
 def test_a_deep_file_is_refused() -> None:
     with pytest.raises(StoreError, match="not a whole baseline file"):
         baseline.loads("[" * 200_000, "main")
@@ -248,6 +220,8 @@ BODIES: dict[str, Callable[[dict[str, Any]], object]] = {
     "no number": lambda body: body["counts"]["base"]["numerator"].__setitem__(0, float("nan")),
     "a number too large": lambda body: body["counts"]["base"]["numerator"].__setitem__(0, 10**400),
     "a number among texts": lambda body: body["labels"]["group"].__setitem__(0, 1),
+    "a prompt twice": lambda body: body["labels"]["prompt"].__setitem__(0, body["labels"]["prompt"][1]),
+    "a truth among numbers": lambda body: body["counts"]["base"]["numerator"].__setitem__(0, True),
     "no stage": lambda body: body["counts"].clear(),
     "no columns": lambda body: body.update(counts={"base": 1}),
     "about nothing": lambda body: body.update(about=None),
@@ -259,7 +233,8 @@ def test_a_right_checksum_over_a_wrong_body_is_one_line(damage: str) -> None:
     body = json.loads(baseline.dumps(make(base=0.0)))
     del body["checksum"], body["schema"]
     BODIES[damage](body)
-    text = json.dumps({"schema": baseline.SCHEMA, "checksum": baseline._checksum(body), **body})
-    with pytest.raises(StoreError, match="baseline 'x' does not hold what a baseline holds") as caught:
+    checksum = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+    text = json.dumps({"schema": baseline.SCHEMA, "checksum": checksum, **body})
+    with pytest.raises(StoreError, match=r"baseline 'x' (does not hold what a|is not a whole) baseline") as caught:
         baseline.loads(text, "x")
     assert "\n" not in str(caught.value)

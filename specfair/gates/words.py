@@ -26,6 +26,8 @@ def _sentence(v: Verdict, estimate: Estimate, size: int) -> str:
     what = KINDS[v.gate].words.format(v.metric) if v.metric else "the estimate"
     if v.decision == "invalid":
         return f"{subject}{what} could not be measured: {estimate.method.removeprefix('invalid: ') or 'not a number'}"
+    if estimate.nothing:
+        return f"{subject}{what} has nothing to judge: {estimate.method.removeprefix('invalid: ')}"
     numbers = f"{what} {v.value:.3f} [{v.low:.3f}, {v.high:.3f}]"
     family = f", Holm over {size}" if size > 1 else ""
     shown = f"p = {max(v.p_holm, 1e-4):.4f}{family}" if math.isfinite(v.p_holm) else "no p-value"
@@ -74,8 +76,10 @@ def _way_out(v: Verdict, estimate: Estimate, bound: Bound) -> str:
         return ""
     if v.decision == "invalid":
         return "Look at the groups' prompts and the models' outputs: mend what made them unusable, or drop the group."
+    if estimate.nothing:
+        return "Nothing is wrong with the models or the prompts; more prompts may bring some of it about."
     if v.decision == "fail":
-        who = " and ".join(v.groups[:_NAMED]) or "these groups"
+        who = " and ".join(v.groups) if 0 < len(v.groups) <= 2 else "all groups together"
         return f"Mend the draft for {who}, or set the bound to what is acceptable."
     decisive = bound.value if bound.sign * (estimate.value - bound.limit) > 0 else bound.limit
     have = {p.group: p.n_prompts for p in estimate.parts}

@@ -17,6 +17,12 @@ NAMED = 12  # groups in a sentence, before "and more"
 EXPLORATORY = 8  # below this many clusters an interval leans on assumptions more than on data
 
 
+class Nothing(str):
+    """Why there is no estimate where nobody is at fault: what was to be counted did not occur."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """What one group brings to an estimate: how many prompts and clusters, and the variance of its own value."""
@@ -46,6 +52,7 @@ class Estimate:
     parts: tuple[Part, ...] = ()
     critical: float = 1.96  # half-width in standard errors, were there many clusters
     logs: bool = False  # whether errors are of logarithms: a ratio
+    nothing: bool = False  # whether there was nothing to estimate, which is no fault of models or prompts
     draws: Array | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -99,6 +106,7 @@ def invalid(reason: str, parts: Sequence[Part] = (), *, groups: tuple[str, ...] 
         n_clusters=sum(p.n_clusters for p in parts),
         groups=groups,
         method=f"invalid: {reason}",
+        nothing=isinstance(reason, Nothing),
         parts=tuple(parts),
     )
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from specfair.stats.estimate import EXPLORATORY, Part, listed
+from specfair.stats.estimate import EXPLORATORY, Nothing, Part, listed
 from specfair.stats.lots import Lots
 from specfair.stats.resample import Drawn, draw, ratios_of, student
 from specfair.stats.tally import Array, Codes, Sample, codes_of, divide, renumbered, sums_by
@@ -77,7 +77,7 @@ def problem_of(sample: Sample, columns: Array) -> str:
         return f"{bad.size} of {len(sample)} prompts have values that are not finite (NaN), {first!r} first"
     counted = sums_by(codes_of(sample.group), columns[:, 1::2])
     empty = [g for g, sums in zip(sample.groups, counted, strict=True) if not (sums > 0).all()]
-    return f"nothing was counted in {listed(empty)} (zero denominator)" if empty else ""
+    return Nothing(f"nothing was counted in {listed(empty)}") if empty else ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
