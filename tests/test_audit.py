@@ -150,3 +150,24 @@ def test_the_original_study_s_question_needs_two_groups() -> None:
         prompt_set(config.override(config.Settings(), {"groups": "queer"}))
     with pytest.raises(UsageError, match="Did you mean 'queer'"):
         prompt_set(config.override(config.Settings(), {"groups": "quer,male"}))
+
+
+@pytest.mark.parametrize(
+    ("options", "way_out"),
+    [
+        ({"groups": "a"}, "have 1 group; fairness needs at least 2. Name more in --specfair-groups."),
+        ({}, "Name another set, such as 'file:one' with all its parts."),
+    ],
+)
+def test_one_group_cannot_be_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, str], way_out: str
+) -> None:
+    """Finding 35: the way out is one that helps."""
+    monkeypatch.chdir(tmp_path)
+    Path("one").mkdir()
+    groups = "ab" if options else "a"
+    rows = [json.dumps({"group": g, "text": f"{g} {i}"}) for g in groups for i in range(3)]
+    Path("one/b.jsonl").write_text("\n".join(rows))
+    settings = config.override(config.Settings(), {"prompts": "file:one/b.jsonl", "min_prompts": 1, **options})
+    with pytest.raises(DataError, match=re.escape(way_out)):
+        prompt_set(settings)
