@@ -10,7 +10,7 @@ import pytest
 
 from specfair import config as configuration
 from specfair import project
-from specfair.errors import plain, typed
+from specfair.errors import as_typed, plain
 
 _SETTINGS = pytest.StashKey[configuration.Settings]()
 _PROJECT = pytest.StashKey[project.Project]()
@@ -70,7 +70,7 @@ def command_of(item: pytest.Item) -> str:
     options = [(f"specfair-{name.replace('_', '-')}", v) for name, v in given(config).items() if name != "report"]
     options += [("specfair-gate", rule) for rule in config.getoption("specfair_gate")]
     words = [f"--{name}" if value is True else f"--{name}={value}" for name, value in (*told, *options) if value]
-    return typed(["pytest", *([] if inside else ["--pyargs"]), test, *words])
+    return as_typed(["pytest", *([] if inside else ["--pyargs"]), test, *words])
 
 
 def selection_of(session: pytest.Session) -> str:

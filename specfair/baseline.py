@@ -113,14 +113,14 @@ def loads(text: str, name: str) -> Baseline:
     try:
         stored = json_of(text)
         schema, checksum = stored.pop("schema"), stored.pop("checksum")
-        right = checksum == _checksum(stored)  # a ValueError for numbers that are none
+        found = _checksum(stored)  # NaN has none
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise StoreError(
             f"baseline {name!r} is not a whole baseline file ({type(error).__name__}: {error}). {again}"
         ) from error
     if schema != SCHEMA:
         raise StoreError(f"baseline {name!r} has schema {schema!r}; this version reads {SCHEMA}. {again}")
-    if not right:
+    if checksum != found:
         raise StoreError(f"baseline {name!r} does not match its checksum: it was edited or damaged. {again}")
     try:
         return _built(stored)

@@ -5,6 +5,8 @@ command is a few calls of the modules that do the work; nothing heavy is importe
 """
 
 import argparse
+import contextlib
+import io
 import os
 import sys
 import warnings
@@ -25,6 +27,8 @@ INTERRUPTED = 130  # as shells have it for SIGINT
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; a user's mistake is one line on standard error."""
     options = _parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names have letters that a terminal's encoding may lack
     try:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_, **__: _say(str(message))
@@ -42,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         where = repr(str(error.filename)) if error.filename else "the output"
         _say(f"{where} could not be read or written: {error.strerror or error}. Mend that and run again.")
-        _close_output()
+        if not error.filename:
+            _close_output()
         return USAGE
     return code
 
@@ -54,7 +59,8 @@ def _say(line: str) -> None:
 
 def _close_output() -> None:
     """What could not be printed shall not be tried again on the way out."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with contextlib.suppress(OSError):  # an output that is no file has nothing left to try
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:

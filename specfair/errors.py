@@ -39,7 +39,7 @@ def plain(text: str) -> str:
     return f"{line[:start]}\\x3a{line[start + 1 :]}" if line.startswith("::", start) else line  # GitHub's commands
 
 
-def typed(words: Iterable[str]) -> str:
+def as_typed(words: Iterable[str]) -> str:
     """A command line as a person types it: one line that a shell reads back as these words, whatever they hold."""
     return " ".join(shlex.quote(w) if w.isprintable() else f"$'{_escaped(w)}'" for w in words)
 

@@ -20,7 +20,7 @@ from specfair import baseline, ci, outputs, rows, timing
 from specfair.agreement import NEAR_TIE
 from specfair.audit import Audit
 from specfair.config import BASE, TUNED, Settings
-from specfair.errors import SpecfairError, StoreError, UsageError, plain, typed
+from specfair.errors import SpecfairError, StoreError, UsageError, as_typed, plain
 from specfair.metrics import METRICS
 from specfair.outputs import Outputs
 from specfair.report import page, render_markdown
@@ -167,7 +167,7 @@ def write_files(report: page.Report, to: Outputs, lost: list[str]) -> tuple[str,
 
         forms[to.html] = render_html
     except ModuleNotFoundError as error:
-        again = typed(["specfair", "report", to.json.name, "--out", to.html.name])
+        again = as_typed(["specfair", "report", to.json.name, "--out", to.html.name])
         said = [f"no page was drawn: {error.name} is not installed. Install it, or elsewhere: {again}"]
 
     def written(path: Path) -> Path:
@@ -187,9 +187,11 @@ def _tried(what: str, make: Callable[[], T], lost: list[str]) -> T | None:
     """What was made, or None and a line that says why not; whatever fails here, other results must still come out."""
     try:
         return make()
-    except (SpecfairError, OSError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        lost.append(f"ERROR: {what}: {reason}")
+    except SpecfairError as error:
+        lost.append(f"ERROR: {what}: {error}")
+    except OSError as error:
+        where = f" ({str(error.filename)!r})" if error.filename else ""
+        lost.append(f"ERROR: {what}: {error.strerror or error}{where}")
     except Exception as error:  # a mistake of ours: its traceback comes after the results instead of in their place
         lost.append(f"ERROR: {what}: {type(error).__name__}: {error}")
         lost.extend(line for text in traceback.format_exception(error) for line in text.splitlines())

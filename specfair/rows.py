@@ -63,7 +63,8 @@ def of_stage(measured: Measured, stage: Stage, decode: Decode) -> dict[str, tupl
         (m, k) for m in ACROSS for k in lookaheads if k != measured.lookahead
     ]
     estimates: list[page.EstimateRow] = []
-    gaps, pairs = [], []
+    gaps: list[page.GapRow] = []
+    pairs: list[page.PairRow] = []
     for metric, k in asked:  # everything about one metric together: its draws are not kept for ever
         estimates += _estimates(measured, stage, metric, k)
         gaps.append(_gap(measured, stage, metric, k))
@@ -196,6 +197,7 @@ def _histograms(measured: Measured, stage: Stage) -> Iterator[page.HistogramRow]
     trace = measured.trace
     target, draft, accepted = trace["proposal_target_prob"], trace["proposal_draft_prob"], trace["accepted"]
     names, codes = _codes(trace)
+    values: dict[str, Callable[[], NDArray[Any]]]  # one at a time: each is as long as the text
     values = {"target_prob": lambda: target, "draft_prob": lambda: draft, "difference": lambda: target - draft}
     cells = codes * 2 + ~accepted
     counted = {q: _binned(values[q](), cells, 2 * len(names), span=span) for q, span in _QUANTITIES.items()}

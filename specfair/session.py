@@ -13,7 +13,7 @@ from typing import Any
 
 from specfair import baseline, bounds, config, gates, questions, stats
 from specfair.audit import GATED, Audit
-from specfair.errors import UsageError, plain, typed, unknown
+from specfair.errors import UsageError, as_typed, plain, unknown
 from specfair.report import page
 from specfair.stats import Estimate
 from specfair.tracing import Say
@@ -132,7 +132,7 @@ def invoked() -> str:
     """The command that runs now, without the folder of its program."""
     program = Path(sys.argv[0])
     module = program.name == "__main__.py"
-    return typed([*(("python", "-m", program.parent.name) if module else (program.name,)), *sys.argv[1:]])
+    return as_typed([*(("python", "-m", program.parent.name) if module else (program.name,)), *sys.argv[1:]])
 
 
 def about(audit: Audit) -> str:

@@ -260,17 +260,17 @@ def _remove(path: Path) -> None:
 
 def write_text_atomically(path: Path, text: str) -> None:
     """A text file that a reader sees either as it was or as it will be; a folder is never replaced."""
-    if path.is_dir():
+    if os.path.isdir(path):  # which takes a name that cannot be for no folder
         raise UsageError(
             f"{str(path)!r} is a folder; a file is written here. Name a file, in that folder or elsewhere."
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _replace_text(path, text)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
+        reason = getattr(error, "strerror", None) or error
         raise StoreError(
-            f"{str(path)!r} cannot be written ({error.strerror or error}). "
-            "Make room, make its folder writable, or choose another place."
+            f"{str(path)!r} cannot be written ({reason}). Make room, make its folder writable, or choose another place."
         ) from error
 
 

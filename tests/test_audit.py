@@ -36,6 +36,25 @@ def test_a_damaged_trace_is_set_aside_and_computed_again(tmp_path: Path) -> None
     assert list(stored.parent.glob("*.corrupt"))
 
 
+def test_a_finished_target_is_kept_when_the_draft_is_interrupted(tmp_path: Path) -> None:
+    made, _ = small_audit(tmp_path)
+    say = made.say
+
+    def interrupt(line: str) -> None:
+        say(line)
+        if "the draft" in line:
+            raise KeyboardInterrupt
+
+    made.say = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        made.tuned_pair("imdb")
+    again, said = small_audit(tmp_path)
+    again.tuned_pair("imdb")
+    assert [line for line in said if "the target" in line] == []
+    assert [line for line in said if "the draft" in line] != []
+    assert not list((tmp_path / "store").rglob("*.part"))
+
+
 def test_other_settings_are_another_trace(measured: Audit) -> None:
     store = Path(measured.settings.store).parent
     other, said = small_audit(store, max_new_tokens=4)
@@ -153,21 +172,23 @@ def test_the_original_study_s_question_needs_two_groups() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "way_out"),
+    ("spec", "groups", "way_out"),
     [
-        ({"groups": "a"}, "have 1 group; fairness needs at least 2. Name more in --specfair-groups."),
-        ({}, "Name another set, such as 'file:one' with all its parts."),
+        ("file:two.jsonl", "a", "have 1 group; fairness needs at least 2. Name more in --specfair-groups."),
+        ("file:one.jsonl", "", "have 1 group; fairness needs at least 2. Name another set, or add groups to it."),
+        ("bold/gender:one.json", "", "2. Name another set, such as 'bold' with all its parts."),
     ],
 )
 def test_one_group_cannot_be_compared(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, str], way_out: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: str, groups: str, way_out: str
 ) -> None:
     """Finding 35: the way out is one that helps."""
     monkeypatch.chdir(tmp_path)
-    Path("one").mkdir()
-    groups = "ab" if options else "a"
-    rows = [json.dumps({"group": g, "text": f"{g} {i}"}) for g in groups for i in range(3)]
-    Path("one/b.jsonl").write_text("\n".join(rows))
-    settings = config.override(config.Settings(), {"prompts": "file:one/b.jsonl", "min_prompts": 1, **options})
-    with pytest.raises(DataError, match=re.escape(way_out)):
+    for name, members in (("one", "a"), ("two", "ab")):
+        rows = [json.dumps({"group": g, "text": f"{g} {i}"}) for g in members for i in range(3)]
+        Path(f"{name}.jsonl").write_text("\n".join(rows))
+    Path("one.json").write_text(json.dumps({"a": {"title": ["a 1", "a 2"]}}))
+    settings = config.override(config.Settings(), {"prompts": spec, "min_prompts": 1, "groups": groups})
+    with pytest.raises(DataError) as caught:
         prompt_set(settings)
+    assert str(caught.value).endswith(way_out)

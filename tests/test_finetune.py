@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from specfair.errors import DataError, ModelError, StoreError, UsageError
 from specfair.finetune import Recipe, Training, Tuned, due, pack, read, train
 from specfair.folders import Source, locate
 from specfair.pairs import Pair
+from specfair.store import digest
 
 RECIPE = Recipe(max_steps=6, batch_size=4, accumulation=1, block=16, learning_rate=1e-2)
 WORDS = ("north", "south", "house", "letter", "river", "garden", "window", "morning")
@@ -135,6 +136,46 @@ def test_random_numbers_elsewhere_go_on_as_if_nothing_had_happened(pair: Pair, c
     seed()
     tune(pair, corpus, replace(RECIPE, max_steps=1), tmp_path / "tuned")
     assert draws() == expected
+
+
+def test_a_key_holds_all_that_the_weights_depend_on(pair: Pair, corpus: Corpus) -> None:
+    first = Training(pair, "target", corpus, RECIPE)
+    half = replace(pair, target=tiny(0).bfloat16())
+    changed: dict[str, object] = {
+        "epochs": 2.0,
+        "max_steps": 9,
+        "batch_size": 9,
+        "accumulation": 9,
+        "block": 9,
+        "learning_rate": 9.0,
+        "schedule": "linear",
+        "seed": 9,
+        "checkpoints": 9,
+    }
+    assert set(changed) == {f.name for f in fields(Recipe)}
+    recipes = [replace(RECIPE, **{name: value}) for name, value in changed.items()]  # type: ignore[arg-type]  # as above
+    others = [
+        replace(first, role="draft"),
+        replace(first, corpus=replace(corpus, train=corpus.train[1:])),
+        replace(first, pair=half),
+        replace(first, pair=replace(pair, tokenizer_fingerprint="x")),
+        replace(first, pair=pairs.assemble(tiny(0, context=32), tiny(1), pair.tokenizer)),
+        replace(first, pair=pairs.assemble(tiny(0, eos=None), tiny(1), pair.tokenizer)),
+        *(replace(first, recipe=recipe) for recipe in recipes),
+    ]
+    names = [digest(training.key) for training in (first, *others)]
+    assert len(set(names)) == len(names)
+    another_draft = replace(first, pair=replace(pair, draft=tiny(2), draft_fingerprint="y"))
+    assert digest(another_draft.key) == names[0]
+
+
+def test_a_disk_that_is_full_is_an_error_of_the_system(
+    pair: Pair, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The writer of weights has errors of its own; whoever keeps the folder must recognise them."""
+    monkeypatch.setattr(pair.tokenizer, "save_pretrained", lambda _: (_ for _ in ()).throw(RuntimeError("os error 28")))
+    with pytest.raises(OSError, match="os error 28"):
+        tune(pair, corpus, replace(RECIPE, max_steps=1), tmp_path / "tuned")
 
 
 def test_checkpoints_along_the_way(pair: Pair, corpus: Corpus, tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def test_baseline_saved_compared_and_updated(project: pytest.Pytester) -> None:
     compared.assert_outcomes(passed=2 + 2 * 4)
     compared.stdout.fnmatch_lines(["baseline 'main' is unchanged"])
     again = run(project, *only, "--specfair-save-baseline", "main")
-    again.stdout.fnmatch_lines(["*exists and is never overwritten unasked*"])
+    again.stderr.fnmatch_lines(["*exists and is never overwritten unasked*"])
     assert again.ret == pytest.ExitCode.USAGE_ERROR
 
 

@@ -326,3 +326,16 @@ def test_a_file_is_read_once_until_it_changes(tmp_path: Path) -> None:
     assert prompts.load(spec) is first
     write(tmp_path / "mine.jsonl", ROW, {**ROW, "text": "another"})
     assert len(prompts.load(spec)) == len(first) + 1
+
+
+def test_what_was_left_out_is_said_and_what_is_left_is_counted() -> None:
+    """Finding 17: the sentence counts the prompts that are used, not those of the whole set."""
+    whole = prompts.load("embedded")
+    some = prompts.load("embedded", n_per_group=20).only(["female", "male"])
+    assert some.sentence == f"40 prompts of 2 groups, out of {whole.sentence}"
+    assert some.notes[-2:] == (
+        "limited to 20 prompts a group, a sample by seed 0",
+        "only 2 of 10 groups were asked for: female, male",
+    )
+    assert some.only(["female"]).sentence == f"20 prompts of 1 group, out of {whole.sentence}"
+    assert whole.only(whole.groups) is whole
