@@ -259,8 +259,8 @@ def prompt_set(settings: config.Settings) -> prompts.PromptSet:
         found = found.only(settings.groups)
     found = found.require(settings.min_prompts)
     if len(found.groups) < 2:
-        set_, _, part = settings.prompts_spec.partition("/")
-        another = f"such as {set_!r} with all its parts" * bool(part) or "or add groups to it"
+        whole, _, part = settings.prompts_spec.partition(":")[0].partition("/")
+        another = f"such as {whole!r} with all its parts" if part else "or add groups to it"
         raise DataError(
             f"prompts {settings.prompts_spec!r} have {counted(len(found.groups), 'group')}; fairness needs at least 2. "
             + ("Name more in --specfair-groups." if settings.groups else f"Name another set, {another}.")

@@ -6,6 +6,7 @@ command is a few calls of the modules that do the work; nothing heavy is importe
 
 import argparse
 import contextlib
+import io
 import os
 import sys
 import warnings
@@ -26,6 +27,8 @@ INTERRUPTED = 130  # as shells have it for SIGINT
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; a user's mistake is one line on standard error."""
     options = _parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names have letters that a terminal's encoding may lack
     try:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_, **__: _say(str(message))

@@ -217,7 +217,6 @@ BODIES: dict[str, Callable[[dict[str, Any]], object]] = {
     "a short column": lambda body: body["counts"]["base"]["numerator"].pop(),
     "a long label": lambda body: body["labels"]["group"].append("a"),
     "a text among numbers": lambda body: body["counts"]["base"]["numerator"].__setitem__(0, "1"),
-    "no number": lambda body: body["counts"]["base"]["numerator"].__setitem__(0, float("nan")),
     "a number too large": lambda body: body["counts"]["base"]["numerator"].__setitem__(0, 10**400),
     "a number among texts": lambda body: body["labels"]["group"].__setitem__(0, 1),
     "a prompt twice": lambda body: body["labels"]["prompt"].__setitem__(0, body["labels"]["prompt"][1]),

@@ -1,5 +1,6 @@
 """The command line: what it prints, its exit codes, one line for a user's mistake."""
 
+import io
 import json
 import subprocess
 import sys
@@ -172,3 +173,12 @@ def test_a_closed_pipe_is_no_error() -> None:
     done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr
     assert "embedded" in done.stdout
+
+
+def test_a_terminal_may_lack_letters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.jsonl").write_text('{"group": "\u00e9", "text": "a"}\n')
+    out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr("sys.stdout", out)
+    assert cli.main(["prompts", "file:mine.jsonl", "--list"]) == cli.OK
+    out.seek(0)
+    assert "\\xe9 (1 clusters)" in out.read()
