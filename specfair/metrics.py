@@ -57,7 +57,8 @@ def _mean(*columns: str) -> Callable[[Trace, Count], Sums]:
 
 def _confident_rejections(trace: Trace, _: Count) -> Sums:
     confidence, accepted = trace["proposal_draft_prob"], trace["accepted"]
-    confident = np.where(np.isfinite(confidence), confidence >= CONFIDENT, np.nan)  # NaN stays visible
+    known = np.isfinite(confidence) & np.isfinite(trace["accept_prob"])  # a decision on NaN is none: it stays visible
+    confident = np.where(known, confidence >= CONFIDENT, np.nan)
     return trace.per_prompt(confident * ~accepted), trace.per_prompt(confident)
 
 
