@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from specfair.errors import unknown
-from specfair.metrics import METRICS, Engine, Groups, labelled, labels_of, sums
+from specfair.metrics import METRICS, Engine, Groups, labelled, sums
 from specfair.replay import Lookahead
 from specfair.replay import replay as replayed
 from specfair.stats import Lots, Sample, Tally
-from specfair.stats.tally import Labels
 from specfair.trace import Trace
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ class Measured:
     engine: Engine = replayed
     _groups: dict[tuple[str, Lookahead], Groups] = field(default_factory=dict, repr=False, compare=False)
     _tallies: dict[Lookahead, Tally] = field(default_factory=dict, repr=False, compare=False)
-    _labels: list[tuple[Labels, ...]] = field(default_factory=list, repr=False, compare=False)  # once known
+    _labels: list[Sample] = field(default_factory=list, repr=False, compare=False)  # of the prompts, once known
     _lots: Lots = field(default_factory=Lots, repr=False, compare=False)
 
     def groups(self, metric: str, lookahead: Lookahead | None = None) -> Groups:
@@ -46,9 +45,14 @@ class Measured:
 
     def _sample(self, metric: str, lookahead: Lookahead) -> Sample:
         """Labels are made once, and counts once for each lookahead."""
+        return self.labels.with_counts(*sums(self.trace, metric, lambda: self._count(lookahead)))
+
+    @property
+    def labels(self) -> Sample:
+        """The prompts without any count: what all metrics of the trace have in common."""
         if not self._labels:
-            self._labels.append(labels_of(self.trace.prompts))
-        return labelled(self._labels[0], *sums(self.trace, metric, lambda: self._count(lookahead)))
+            self._labels.append(labelled(self.trace.prompts))
+        return self._labels[0]
 
     def _count(self, lookahead: Lookahead) -> Tally:
         if lookahead not in self._tallies:

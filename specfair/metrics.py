@@ -13,8 +13,9 @@ from specfair import stats
 from specfair.errors import DataError, UsageError, unknown
 from specfair.prompts import Prompt
 from specfair.replay import Lookahead, replay
-from specfair.stats import RATES, Compared, Estimate, Evidence, Lots, Sample, Split, Tally
-from specfair.stats.tally import Array, Labels
+from specfair.stats import RATES, Compared, Estimate, Evidence, Lots, Part, Sample, Split, Tally
+from specfair.stats.groups import counted
+from specfair.stats.tally import Array, Codes
 from specfair.trace import Trace
 
 CONFIDENT = 0.9  # a draft probability from which on a proposal counts as confident
@@ -141,7 +142,7 @@ def definition(metric: str) -> Definition:
 
 def sample(trace: Trace, metric: str, lookahead: Lookahead, *, engine: Engine = replay) -> Sample:
     """The metric's numerators and denominators for every prompt of a trace, counted by replay or by another engine."""
-    return labelled(labels_of(trace.prompts), *sums(trace, metric, lambda: engine(trace, lookahead)))
+    return labelled(trace.prompts).with_counts(*sums(trace, metric, lambda: engine(trace, lookahead)))
 
 
 def sums(trace: Trace, metric: str, count: Count) -> Sums:
@@ -149,15 +150,11 @@ def sums(trace: Trace, metric: str, count: Count) -> Sums:
     return definition(metric).sums(trace, count)
 
 
-def labels_of(prompts: Sequence[Prompt]) -> tuple[Labels, ...]:
-    """What a Sample says of each prompt: the same for every metric of a trace."""
+def labelled(prompts: Sequence[Prompt]) -> Sample:
+    """A Sample of these prompts in which nothing is counted yet."""
     names = ("id", "group", "cluster", "template")
-    return tuple(np.array([getattr(p, name) for p in prompts], dtype=np.str_) for name in names)
-
-
-def labelled(labels: tuple[Labels, ...], numerator: Array, denominator: Array) -> Sample:
-    """A Sample of prompts with these labels."""
-    return Sample(numerator, denominator, *labels)
+    labels = (np.array([getattr(p, name) for p in prompts], dtype=np.str_) for name in names)
+    return Sample(np.zeros(len(prompts)), np.zeros(len(prompts)), *labels)
 
 
 class Groups:
@@ -234,35 +231,45 @@ def unfairness(trace: Trace) -> Mapping[str, float]:
     return {name: float(np.var([s.of(g).value for g in s.groups])) for name, s in found.items()}
 
 
-def split(trace: Trace, group_a: str, group_b: str, *, n_strata: int = N_STRATA) -> Split:
+def split(trace: Trace, group_a: str, group_b: str) -> Split:
     """alpha of group_a less that of group_b: the part due to harder text, and the part due to a worse draft on it.
 
     Harder means a higher entropy of the target, in strata with equally many tokens.
     """
-    group = np.array([p.group for p in trace.prompts])
-    return _split(trace.select(np.isin(group, (group_a, group_b))), (group_a, group_b), n_strata)
+    return next(splits(trace, labelled(trace.prompts), (group_a,), group_b))
 
 
-def splits(trace: Trace, groups: Sequence[str], against: str) -> Iterator[Split]:
-    """Each of these groups against one, as `split` has it."""
-    group = np.array([p.group for p in trace.prompts])
-    places = {name: np.flatnonzero(group == name) for name in (*groups, against)}
-    for name in groups:
-        both = np.sort(np.concatenate([places[name], places[against]]))
-        yield _split(trace.select(both), (name, against), N_STRATA)
+def splits(trace: Trace, labels: Sample, groups: Sequence[str], against: str) -> Iterator[Split]:
+    """Each of these groups against one, as `split` has it; `labels` are those of the trace's prompts."""
+    theirs = _tokens(trace, labels, against)
+    for group in groups:
+        mine = _tokens(trace, labels, group)
+        if not mine.parts or not theirs.parts:
+            raise DataError(f"split of {group!r} and {against!r}: one has no prompts in the trace. Name two that have.")
+        edges = np.quantile(np.concatenate([mine.entropy, theirs.entropy]), np.linspace(0, 1, N_STRATA + 1)[1:-1])
+        cells = [t.cells(edges) for t in (mine, theirs)]
+        yield stats.explain.split(cells, [*mine.parts, *theirs.parts], groups=(group, against))
 
 
-def _split(part: Trace, groups: tuple[str, str], n_strata: int) -> Split:
-    if len({p.group for p in part.prompts}) < 2:
-        raise DataError(
-            f"split of {groups[0]!r} and {groups[1]!r}: one has no prompts in the trace. Name two that have."
-        )
-    entropy = part["target_entropy"].astype(np.float64)
-    edges = np.quantile(entropy, np.linspace(0, 1, n_strata + 1)[1:-1])
-    stratum = np.searchsorted(edges, entropy, side="right")
-    cell = part.rows * n_strata + stratum
-    size = len(part) * n_strata
-    accepted = np.bincount(cell, weights=part["accept_prob"].astype(np.float64), minlength=size).astype(np.float64)
-    labels = tuple(np.repeat(each, n_strata) for each in labels_of(part.prompts))
-    cells = labelled(labels, accepted, np.bincount(cell, minlength=size).astype(np.float64))
-    return stats.kitagawa(cells, np.tile(np.arange(n_strata), len(part)), groups=groups)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tokens:
+    """What a split needs of one group's tokens."""
+
+    unit: Codes  # of evidence
+    entropy: Array
+    accepted: Array
+    parts: tuple[Part, ...]
+
+    def cells(self, edges: Array) -> Array:
+        """Accepted and all tokens by unit and stratum: (units, 2, strata)."""
+        codes = self.unit * N_STRATA + np.searchsorted(edges, self.entropy, side="right")
+        counts = (self.accepted, np.ones(len(codes)))
+        return np.stack([stats.explain.cells_of(codes, N_STRATA, each) for each in counts], axis=1)
+
+
+def _tokens(trace: Trace, labels: Sample, group: str) -> _Tokens:
+    rows = np.flatnonzero(labels.group == group)
+    lengths, mine = trace.lengths[rows], labels[rows]
+    tokens = np.arange(lengths.sum()) + np.repeat(trace.offsets[rows] - np.cumsum(lengths) + lengths, lengths)
+    entropy, accepted = (trace[name][tokens].astype(np.float64) for name in ("target_entropy", "accept_prob"))
+    return _Tokens(np.repeat(stats.explain.units_of(mine), lengths), entropy, accepted, counted(mine))

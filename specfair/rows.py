@@ -197,10 +197,9 @@ def _histograms(measured: Measured, stage: Stage) -> Iterator[page.HistogramRow]
     trace = measured.trace
     target, draft, accepted = trace["proposal_target_prob"], trace["proposal_draft_prob"], trace["accepted"]
     names, codes = _codes(trace)
-    values: dict[str, Callable[[], NDArray[Any]]]  # one at a time: each is as long as the text
-    values = {"target_prob": lambda: target, "draft_prob": lambda: draft, "difference": lambda: target - draft}
+    values = {"target_prob": target, "draft_prob": draft, "difference": target - draft}
     cells = codes * 2 + ~accepted
-    counted = {q: _binned(values[q](), cells, 2 * len(names), span=span) for q, span in _QUANTITIES.items()}
+    counted = {q: _binned(values[q], cells, 2 * len(names), span=span) for q, span in _QUANTITIES.items()}
     for i, name in enumerate(("", *names)):
         for quantity, bins in counted.items():
             for outcome, rows in (("accepted", bins[0::2]), ("rejected", bins[1::2])):
@@ -245,7 +244,8 @@ def _ends(measured: Measured, groups: Sequence[str]) -> set[str]:
     if len(groups) <= MANY:
         return set(groups)
     rates = measured.sample(EXPLAINED)
-    ordered = sorted(groups, key=lambda g: rates.of(g).value)
+    sums = stats.tally.sums_by(rates.codes("group"), np.stack([rates.numerator, rates.denominator], axis=-1))
+    ordered = [rates.groups[i] for i in np.argsort(stats.divide(sums[:, 0], sums[:, 1]), kind="stable")]
     return {*ordered[:N_ENDS], *ordered[-N_ENDS:]}
 
 
@@ -278,7 +278,7 @@ def _splits(measured: Measured, stage: Stage) -> Iterator[page.SplitRow]:
     if len(others) >= MANY:
         slowest = sorted(others, key=lambda g: alpha.by_group[g].value)[: 2 * N_ENDS]
         others = [group for group in others if group in slowest]
-    for group, parts in zip(others, splits(measured.trace, others, fastest), strict=True):
+    for group, parts in zip(others, splits(measured.trace, measured.labels, others, fastest), strict=True):
         worse = parts.worse_draft
         yield page.SplitRow(
             *stage, group, fastest, parts.total.value, parts.harder_text.value, worse.value, worse.low, worse.high

@@ -4,7 +4,7 @@ Knows how to take a difference apart and how to set gains against counts. Does n
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,11 +31,32 @@ class Split:
 
 def kitagawa(sample: Sample, stratum: Codes, *, groups: tuple[str, str], seed: int = 0) -> Split:
     """Take a difference of two groups apart (Kitagawa 1955). Rows of the sample are prompts within strata."""
+    mine = [sample.group == g for g in groups]
+    units = [units_of(sample[rows]) for rows in mine]
+    n = int(stratum.max()) + 1
+    cells = [
+        np.stack([cells_of(u * n + stratum[rows], n, w[rows]) for w in (sample.numerator, sample.denominator)], axis=1)
+        for u, rows in zip(units, mine, strict=True)
+    ]
+    return split(cells, [p for g in groups for p in counted(sample.of(g))], groups=groups, seed=seed)
+
+
+def units_of(part: Sample) -> Codes:
+    """The unit of evidence of each prompt of one group: cluster, or template, or prompt, where there are several."""
+    labels = next((x for x in (part.cluster, part.template) if len(set(x.tolist())) > 1), part.prompt)
+    return np.asarray(np.unique(labels, return_inverse=True)[1])
+
+
+def cells_of(codes: Codes, n_strata: int, counts: Array) -> Array:
+    """Sums by unit and stratum, where a code is unit * strata + stratum: (units, strata)."""
+    size = (int(codes.max()) // n_strata + 1) * n_strata
+    return np.bincount(codes, weights=counts, minlength=size).reshape(-1, n_strata).astype(np.float64)
+
+
+def split(cells: Sequence[Array], parts: Sequence[Part], *, groups: tuple[str, str], seed: int = 0) -> Split:
+    """The same from sums by unit of evidence of both groups: (units, 2, strata) each."""
     lots = Lots(seed)
-    n_strata = int(stratum.max()) + 1
-    cells = [_by_unit(sample[sample.group == g], stratum[sample.group == g], n_strata) for g in groups]
-    parts = tuple(p for g in groups for p in counted(sample.of(g)))
-    if not np.isfinite(sample.numerator).all() or not all(c[:, 1].sum() > 0 for c in cells):
+    if not all(np.isfinite(c).all() and c[:, 1].sum() > 0 for c in cells):
         nothing = invalid("values are not finite or a group has no tokens", parts, groups=groups)
         return Split(nothing, nothing, nothing)
     values = _decompose(*(c.sum(axis=0)[None] for c in cells))[0]
@@ -46,15 +67,6 @@ def kitagawa(sample: Sample, stratum: Codes, *, groups: tuple[str, str], seed: i
     tails = np.sqrt(df / lots.chisquares(df)) * math.sqrt((df + 1) / df)
     draws = values - (again - again.mean(axis=0)) * tails[:, None]
     return Split(*(from_draws(v, d, parts, groups=groups) for v, d in zip(values, draws.T, strict=True)))
-
-
-def _by_unit(part: Sample, stratum: Codes, n_strata: int) -> Array:
-    """Sums by unit of evidence: (units, 2, strata). Clusters, or templates, or prompts, where there are several."""
-    labels = next((x for x in (part.cluster, part.template) if len(set(x.tolist())) > 1), part.prompt)
-    names, code = np.unique(labels, return_inverse=True)
-    cell, size = code * n_strata + stratum, len(names) * n_strata
-    columns = (part.numerator, part.denominator)
-    return np.stack([np.bincount(cell, weights=w, minlength=size).reshape(-1, n_strata) for w in columns], axis=1)
 
 
 def _bagged(cells: Array, seed: int) -> Array:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from specfair.stats.estimate import EXPLORATORY, Nothing, Part, listed
 from specfair.stats.lots import Lots
 from specfair.stats.resample import Drawn, draw, ratios_of, student
-from specfair.stats.tally import Array, Codes, Sample, codes_of, divide, renumbered, sums_by
+from specfair.stats.tally import Array, Codes, Sample, divide, renumbered, sums_by
 
 CHANGE = np.array([-1.0, 1.0])  # after minus before, of two ratios
 BORROWED = 8  # other groups' scatter weighs like at most so many degrees of freedom of one's own
@@ -75,7 +75,7 @@ def problem_of(sample: Sample, columns: Array) -> str:
     if bad.size:
         first = str(sample.prompt[bad[0]])
         return f"{bad.size} of {len(sample)} prompts have values that are not finite (NaN), {first!r} first"
-    counted = sums_by(codes_of(sample.group), columns[:, 1::2])
+    counted = sums_by(sample.codes("group"), columns[:, 1::2])
     empty = [g for g, sums in zip(sample.groups, counted, strict=True) if not (sums > 0).all()]
     return Nothing(f"nothing was counted in {listed(empty)}") if empty else ""
 
@@ -96,7 +96,7 @@ def gather(sample: Sample, columns: Array | None = None, *, seed: int = 0, lots:
     if problem := problem_of(sample, columns):
         return Evidence(sample, problem=problem)
     lots = Lots(seed) if lots is None else lots.again()
-    names, layout = sample.groups, _layout(sample)
+    names, layout = sample.groups, sample.once("layout", lambda: _layout(sample))
     units = [_units(layout, columns, i, paired=False) for i in range(len(names))]
     alone = _drawn(units, range(len(names)), lots)
     first = _side_by_side(names, units, list(alone.values()))
@@ -130,31 +130,34 @@ def _part(group: str, units: Units, drawn: Drawn) -> Part:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Layout:
-    """Labels as numbers, once for all groups."""
+    """Labels as numbers, the same for every metric of the same prompts."""
 
     group: Codes
     cluster: Codes
     template: Codes
     rows: tuple[Codes, ...]  # of each group
     roams: NDArray[np.bool_]  # by cluster: whether several groups have it
+    own: tuple[Codes, ...]  # of each group's prompts, their clusters numbered without gaps
 
 
 def _layout(sample: Sample) -> _Layout:
-    group, cluster, template = (codes_of(labels) for labels in (sample.group, sample.cluster, sample.template))
-    sizes = np.bincount(group)
-    rows = np.split(np.argsort(group, kind="stable"), np.cumsum(sizes)[:-1])
-    owned = np.unique(group * (int(cluster.max()) + 1) + cluster) % (int(cluster.max()) + 1)
-    return _Layout(group, cluster, template, tuple(rows), np.bincount(owned) > 1)
+    group, cluster, template = (sample.codes(name) for name in ("group", "cluster", "template"))
+    rows = np.split(np.argsort(group, kind="stable"), np.cumsum(np.bincount(group))[:-1])
+    n_clusters = int(cluster.max()) + 1
+    owned = np.unique(group * n_clusters + cluster) % n_clusters
+    own = tuple(renumbered(cluster[mine]) for mine in rows)
+    return _Layout(group, cluster, template, tuple(rows), np.bincount(owned) > 1, own)
 
 
 def _units(layout: _Layout, columns: Array, at: int, *, paired: bool) -> Units:
     """Clusters where the group has several of its own, else templates, else prompts."""
-    mine = layout.rows[at]
-    distinct = np.unique(layout.cluster[mine])
-    n, k = len(mine), len(distinct)
-    shared = k > 1 and 2 * int(layout.roams[distinct].sum()) > k
+    mine, own = layout.rows[at], layout.own[at]
+    n, k = len(mine), int(own.max()) + 1
+    roaming = np.zeros(k, dtype=bool)
+    roaming[own] = layout.roams[layout.cluster[mine]]
+    shared = k > 1 and 2 * int(roaming.sum()) > k
     if k > 1 and not shared:
-        return Units(sums_by(renumbered(layout.cluster[mine]), columns[mine]), "clusters", n, k)
+        return Units(sums_by(own, columns[mine]), "clusters", n, k)
     labels = layout.cluster if shared else layout.template
     if len(np.unique(labels[mine])) < 2:
         return Units(columns[mine], "prompts", n, k)
@@ -231,10 +234,10 @@ def _alone(units: Units, lots: Lots) -> Drawn:
 
 def counted(sample: Sample) -> tuple[Part, ...]:
     """How many prompts and clusters each group has, where that is all that is known."""
-    group = codes_of(sample.group)
-    counts = [
-        np.bincount(np.unique(np.stack([group, codes_of(x)]), axis=1)[0]) for x in (sample.prompt, sample.cluster)
-    ]
+    group, counts = sample.codes("group"), []
+    for codes in (sample.codes("prompt"), sample.codes("cluster")):
+        size = int(codes.max(initial=0)) + 1
+        counts.append(np.bincount(np.unique(group * size + codes) // size))
     return tuple(
         Part(g, int(n), int(k), math.nan, "clusters" if k > 1 else "templates")
         for g, n, k in zip(sample.groups, *counts, strict=True)

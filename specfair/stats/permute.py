@@ -11,7 +11,7 @@ import numpy as np
 from specfair.stats.estimate import EXPLORATORY
 from specfair.stats.groups import Comparison, columns_of
 from specfair.stats.resample import MANY
-from specfair.stats.tally import Array, Codes, Sample, codes_of, divide, sums_by
+from specfair.stats.tally import Array, Codes, Sample, divide, sums_by
 
 SHUFFLES = 1_000
 _CELLS = 3_000_000  # clusters times shuffles, at most: many clusters need fewer shuffles
@@ -23,12 +23,12 @@ _HALVINGS = 12  # of the search for the true gap: to 1/4096 of the raw one
 def permuted_gaps(sample: Sample, *, logs: bool = False, seed: int = 0) -> Array:
     """The gap (of logarithms) after shuffling labels of whole clusters; within templates where clusters are too few."""
     rng = np.random.default_rng(seed)
-    group, cluster = codes_of(sample.group), codes_of(sample.cluster)
+    group, cluster = sample.codes("group"), sample.codes("cluster")
     n_clusters = int(cluster.max()) + 1
-    owned, code = np.unique(group * n_clusters + cluster, return_inverse=True)
+    owned, code = sample.once("owned", lambda: np.unique(group * n_clusters + cluster, return_inverse=True))
     shared = n_clusters < len(owned)
     if len(owned) < EXPLORATORY or shared:
-        blocks = cluster if shared else codes_of(sample.template)
+        blocks = cluster if shared else sample.codes("template")
         return _gaps(_within(group, blocks, columns_of(sample), rng), logs=logs)
     sums = sums_by(code, columns_of(sample))
     sizes = np.bincount(owned // n_clusters)

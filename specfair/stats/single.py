@@ -43,9 +43,9 @@ def changes(before: Sample, after: Sample, *, seed: int = 0) -> dict[str, Estima
 
 def align(before: Sample, after: Sample) -> tuple[Sample, Sample]:
     """Both samples in the order of the first; prompts that are not the same are an error, never dropped."""
-    keys = [list(zip(s.group.tolist(), s.prompt.tolist(), strict=True)) for s in (before, after)]
-    if keys[0] == keys[1]:
+    if before.known is after.known or _same(before, after):
         return before, after
+    keys = [list(zip(s.group.tolist(), s.prompt.tolist(), strict=True)) for s in (before, after)]
     rows = {key: i for i, key in enumerate(keys[1])}
     if len(rows) < len(keys[1]) or sorted(keys[0]) != sorted(rows):
         raise DataError(
@@ -53,6 +53,11 @@ def align(before: Sample, after: Sample) -> tuple[Sample, Sample]:
             "are the same; a change is measured on the same prompts. Trace both with one prompt set."
         )
     return before, after[np.array([rows[key] for key in keys[0]], dtype=np.int64)]
+
+
+def _same(a: Sample, b: Sample) -> bool:
+    """Whether the prompts are the same ones in the same order."""
+    return np.array_equal(a.group, b.group) and np.array_equal(a.prompt, b.prompt)
 
 
 def _pooled(evidence: Evidence, slope: Array, value: float) -> Estimate:
