@@ -43,6 +43,7 @@ class Audit:
         self._measured: dict[str, Measured] = {}
         self._pairs: dict[str, Pair] = {}
         self._gains: dict[tuple[str, str], Mapping[str, Estimate]] = {}
+        self._widenings: dict[tuple[str, str], Estimate] = {}
 
     @cached_property
     def prompts(self) -> prompts.PromptSet:
@@ -160,7 +161,11 @@ class Audit:
 
     def widening(self, dataset: str, metric: str = GATED) -> Estimate:
         """The gap between groups after, minus the gap before."""
-        return stats.widening(self.base.sample(metric), self.after(dataset).sample(metric))
+        key = (dataset, metric)
+        if key not in self._widenings:
+            before, after = self.base.sample(metric), self.after(dataset).sample(metric)
+            self._widenings[key] = stats.widening(before, after)
+        return self._widenings[key]
 
     def frequency(self, dataset: str, metric: str = GATED) -> stats.Trend:
         """How a group's gain follows how often the dataset mentions it."""

@@ -225,7 +225,8 @@ def summary(report: page.Report, place: str, ungated: Mapping[str, int]) -> list
     )
     others = Counter(about for v in report.verdicts if (about := page.elsewhere(report, v)))
     lines += [f"of these, {n} about another audit: {about}" for about, n in others.items()]
-    gaps = [g for g in report.gaps if g.metric == report.metric and g.lookahead == report.lookahead]
+    here = (report.metric, report.lookahead)
+    gaps = [g for g in report.gaps if (g.metric, g.lookahead) == here and g.stage != "change"]
     finite = [g for g in gaps if math.isfinite(g.gap)]
     if finite:
         worst = max(finite, key=lambda g: g.gap)
@@ -274,7 +275,11 @@ def _against(session: Session, audit: Audit) -> dict[str, tuple[Any, ...]]:
 
 def _of_dataset(audit: Audit, dataset: str) -> dict[str, tuple[Any, ...]]:
     """The rows that compare before with after one dataset."""
-    found = {"estimates": rows.changes(audit, dataset), "training": tuple(rows.training(audit, dataset))}
+    found = {
+        "estimates": rows.changes(audit, dataset),
+        "gaps": (rows.widening(audit, dataset),),
+        "training": tuple(rows.training(audit, dataset)),
+    }
     if dataset == TUNED:
         return found
     mentions = rows.mentions(dataset, audit.mentions(dataset))

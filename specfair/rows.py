@@ -90,6 +90,14 @@ def changes(audit: Audit, dataset: str) -> tuple[page.EstimateRow, ...]:
     return tuple(found)
 
 
+def widening(audit: Audit, dataset: str) -> page.GapRow:
+    """How much further apart groups lie than before, slowest and fastest after."""
+    gap = audit.widening(dataset)
+    name = _named(EXPLAINED, audit.settings.deployed)
+    lowest, highest = gap.groups if len(gap.groups) == 2 else ("", "")
+    return page.GapRow(dataset, "change", *name, gap.value, gap.low, gap.high, None, np.nan, lowest, highest)
+
+
 def training(audit: Audit, dataset: str) -> Iterator[page.TrainingRow]:
     """How alignment moved along the fine-tuning, where checkpoints were kept."""
     for step, measured in audit.training(dataset).items():

@@ -26,7 +26,6 @@ from specfair.report.tables import (
     MentionRow,
     MistakeRow,
     PairRow,
-    RecipeRow,
     SplitRow,
     TrainingRow,
 )
@@ -45,13 +44,13 @@ __all__ = [
     "MentionRow",
     "MistakeRow",
     "PairRow",
-    "RecipeRow",
     "Report",
     "SplitRow",
     "TrainingRow",
 ]
 
 SCHEMA = 1
+RETIRED = ("recipes",)  # stood empty in runs stored by an earlier version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +83,6 @@ class Report:
     training: tuple[TrainingRow, ...] = ()
     frequency: tuple[FrequencyRow, ...] = ()
     examples: tuple[ExampleRow, ...] = ()
-    recipes: tuple[RecipeRow, ...] = ()
     baseline: tuple[BaselineRow, ...] = ()
     schema: int = SCHEMA
 
@@ -115,7 +113,7 @@ class Report:
             raise StoreError(f"stored run has schema {schema!r}; this version reads {SCHEMA}. Run the evals again.")
         kinds = {f.name: f.type for f in fields(cls)}
         try:
-            return cls(**{name: _value(name, kinds, value) for name, value in stored.items()})
+            return cls(**{name: _value(name, kinds, value) for name, value in stored.items() if name not in RETIRED})
         except (TypeError, KeyError, ValueError) as error:
             raise StoreError(f"stored run is damaged ({error}). Run the evals again.") from error
 

@@ -36,7 +36,6 @@ WAYS = (
     (sections_lookahead.lookahead, "Lookahead"),
     (sections_more.causes, "Causes"),
     (sections_more.training, "Training"),
-    (sections_more.mitigation, "Mitigation"),
     (sections_more.baseline, "Baseline"),
 )
 METHOD = (

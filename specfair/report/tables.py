@@ -113,14 +113,13 @@ class SplitRow:
 
 @dataclass(frozen=True, slots=True)
 class TrainingRow:
-    """A metric at a checkpoint; `recipe` tells mitigation runs apart ("" is plain fine-tuning)."""
+    """A metric at a checkpoint of the fine-tuning."""
 
     dataset: str
     step: int
     group: str
     metric: str
     value: float
-    recipe: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,19 +147,6 @@ class ExampleRow:
 
 
 @dataclass(frozen=True, slots=True)
-class RecipeRow:
-    """What a fine-tuning recipe did to one group (mitigation)."""
-
-    dataset: str
-    recipe: str
-    metric: str
-    group: str
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True)
 class BaselineRow:
     """A stored value and today's, with the interval of the change between them."""
 
@@ -183,7 +169,6 @@ ROWS: Mapping[str, type] = {
     "training": TrainingRow,
     "frequency": FrequencyRow,
     "examples": ExampleRow,
-    "recipes": RecipeRow,
     "baseline": BaselineRow,
 }
 
