@@ -55,6 +55,8 @@ class Forks:
         """Several at the same time."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
+        for i in range(len(commands)):
+            (folder / f"said-{i}").write_text("")  # some are killed before they have opened it
         asked = {"folder": str(folder), "commands": commands, "after": after, "signal": int(send)}
         self.process.stdin.write(json.dumps(asked) + "\n")
         self.process.stdin.flush()
