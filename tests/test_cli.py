@@ -181,4 +181,4 @@ def test_a_terminal_may_lack_letters(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("sys.stdout", out)
     assert cli.main(["prompts", "file:mine.jsonl", "--list"]) == cli.OK
     out.seek(0)
-    assert "\\xe9 (1 clusters)" in out.read()
+    assert "\\xe9 (1 cluster)" in out.read()
