@@ -139,7 +139,7 @@ def toml(value: Any) -> str:
             return str(value).lower()
         case int() | float():
             return repr(value)
-        case list():
+        case list() | tuple():
             return f"[{', '.join(map(toml, value))}]"
         case dict():
             return "{" + ", ".join(f"{toml(str(k))} = {toml(v)}" for k, v in value.items()) + "}"
@@ -158,7 +158,9 @@ GATES = st.recursive(
 def test_configuration(chaos: Chaos) -> None:
     with chaos.promise(AREA, "any [tool.specfair] is taken, or refused in one line") as tried:
         keys = st.dictionaries(KEYS, st.one_of(VALUES, SCALARS), max_size=3)
-        tables = st.one_of(keys, st.fixed_dictionaries({"gates": GATES}), VALUES)
+        usual = [option.default for option in config.OPTIONS] + [1, 0.5, "imdb", "file:a b.jsonl#c", "constant-3"]
+        close = st.dictionaries(KEYS.filter(lambda key: key != "gates"), st.sampled_from(usual), max_size=2)
+        tables = st.one_of(keys, close, st.fixed_dictionaries({"gates": GATES}), VALUES)
 
         @often(chaos.n(full=1_500, reduced=25))
         @given(st.one_of(tables.map(lambda t: f"[tool]\nspecfair = {toml(t)}".encode()), st.binary(max_size=60)))
@@ -184,7 +186,10 @@ def test_configuration(chaos: Chaos) -> None:
 def test_gate_rules(chaos: Chaos) -> None:
     with chaos.promise(AREA, "any gate rule is taken, or refused in one line") as tried:
         part = st.sampled_from(["<=", ">=", "=", ".", "~", "±", "0.1", "-1", "1e999", "off", '"', "\\", "[", "]", "{"])
-        rule = st.lists(st.one_of(part, PATHS, NUMBERS.map(str)), max_size=7).map("".join)
+        path = st.lists(st.sampled_from(["imdb", "base", "queer", "alpha", "kl", '"a b"', "gap"]), max_size=2)
+        kinds = st.sampled_from(["gap<=", "gain>=", "ratio>=", "improve>=", "gap=", "gap>=", "regression>="])
+        sound = st.builds(lambda p, k, n: ".".join([*p, k]) + n, path, kinds, st.one_of(NUMBERS.map(str), part))
+        rule = st.one_of(sound, st.lists(st.one_of(part, PATHS, NUMBERS.map(str)), max_size=7).map("".join))
 
         @often(chaos.n(full=1_500, reduced=25))
         @given(st.one_of(rule, st.text(max_size=20)))
