@@ -3,12 +3,12 @@
 Knows which rows answer which question; drawing is the charts' part.
 """
 
-from specfair.report import charts, charts_lines, charts_rows, findings
+from specfair.report import charts, charts_lines, charts_rows, findings, many
 from specfair.report.blocks import Panel, Section, Table
 from specfair.report.charts_lines import Point, Series
 from specfair.report.charts_rows import Line, Parts
 from specfair.report.lookup import Index, Stage, extremes, stages
-from specfair.report.sections import EVERYONE, TABLE_BELOW
+from specfair.report.sections import EVERYONE, TABLE_BELOW, shown
 from specfair.report.sections_tokens import where
 from specfair.report.text import clean, count, interval, number, plural, signed
 
@@ -142,12 +142,15 @@ def _recipe(found: Index, dataset: str, metric: str, recipe: str) -> Panel:
     ]
     title = f"{clean(dataset, 40)}, {clean(recipe, 40)}: {clean(metric, 40)}"
     table = tuple((clean(r.group or EVERYONE, 60), number(r.value), interval(r.low, r.high)) for r in rows)
+    n = sum(bool(r.group) for r in rows)
     return Panel(
         title,
         charts_rows.intervals(
-            lines, domain=charts.span([x for r in same for x in (r.low, r.high)]), name=f"{title}. {TABLE_BELOW}"
+            shown([(line.value, line) for line in lines]),
+            domain=charts.span([x for r in same for x in (r.low, r.high)]),
+            name=f"{title}. {TABLE_BELOW}",
         ),
-        f"n = {plural(sum(bool(r.group) for r in rows), 'group')}; lines are 95% intervals.",
+        f"n = {plural(n, 'group')}; lines are 95% intervals{many.drawn(n)}.",
         Table(("group", f"#{clean(metric, 40)}", "#interval"), table, groups=tuple(r.group for r in rows)),
         dataset,
     )
