@@ -6,7 +6,7 @@ with few clusters borrows the scatter of others. Does not know which contrasts a
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,18 @@ class Comparison:
     def parts_of(self, groups: Iterable[str]) -> tuple[Part, ...]:
         wanted = set(groups)
         return tuple(p for p in self.parts if p.group in wanted)
+
+    def stage(self, i: int) -> "Comparison":
+        """One of the two ratios by itself."""
+        at = slice(i, i + 1)
+        return replace(
+            self,
+            values=self.values[:, at],
+            weights=self.weights[:, at],
+            covariances=self.covariances[:, at, at],
+            shifts=self.shifts[..., at],
+            drawn=self.drawn[..., at, at],
+        )
 
     def of(self, some: slice) -> "Comparison":
         """Only these groups, in the same order."""
