@@ -47,11 +47,6 @@ def limits(low: Array, high: Array) -> Array:
     return np.concatenate([np.interp(at, LEVELS, low), np.interp(at, LEVELS, high)])
 
 
-def reached(errors: Array, t: Array) -> Array:
-    """So many standard errors; none of what has no error, however many."""
-    return np.where(errors > 0, errors, 0.0) * np.where(errors > 0, t, 0.0)
-
-
 def extremes(sizes: Array, errors: Array, df: Array, deviates: Array) -> tuple[Array, Array]:
     """The largest lower and the largest upper limit of these sizes, for each of the rising deviates.
 
@@ -60,12 +55,12 @@ def extremes(sizes: Array, errors: Array, df: Array, deviates: Array) -> tuple[A
     """
     low, high = np.empty_like(deviates), np.empty_like(deviates)
     knots = np.unique(np.linspace(0, len(deviates) - 1, KNOTS).astype(np.int64))
-    reach = [reached(errors, t_of(deviates[k], df)) for k in knots]
+    reach = [errors * t_of(deviates[k], df) for k in knots]
     for left, right, near, far in zip(knots, knots[1:], reach, reach[1:], strict=False):
         for found, sign, best, least in ((low, -1.0, near, far), (high, 1.0, far, near)):
             may = np.flatnonzero(sizes + sign * best >= (sizes + sign * least).max())
             inside = slice(left, right + 1)
-            widths = reached(errors[may], t_of(deviates[inside, None], df[may]))
+            widths = errors[may] * t_of(deviates[inside, None], df[may])
             found[inside] = (sizes[may] + sign * widths).max(axis=1)
     return low, high
 
