@@ -170,10 +170,21 @@ def _span(model: PreTrainedModel) -> float:
     return min((limit for name in names if (limit := getattr(config, name, None))), default=float("inf"))
 
 
-def pad_left(sequences: list[list[int]], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Tokens and validity, each (n_rows, longest), at least one column wide."""
+def pad_left(
+    sequences: list[list[int]], device: torch.device, *, of: list[list[int]] | None = None
+) -> tuple[Tensor, Tensor]:
+    """Tokens and validity, each (n_rows, longest), at least one column wide.
+
+    A row's padding is the first token of its text, so that it holds nothing the row does not read: attention gives
+    padding the weight 0, but 0 times NaN is NaN. `of` are the texts, where the sequences are parts of them.
+    """
     longest = max(1, *map(len, sequences))
-    padded = torch.tensor([[0] * (longest - len(sequence)) + sequence for sequence in sequences])
+    padded = torch.tensor(
+        [
+            (text[:1] or [0]) * (longest - len(part)) + part
+            for part, text in zip(sequences, of or sequences, strict=True)
+        ]
+    )
     lengths = torch.tensor([len(sequence) for sequence in sequences])
     valid = torch.arange(longest) >= longest - lengths[:, None]
     return padded.to(device), valid.to(device)

@@ -60,8 +60,8 @@ def enter(pair: Pair, prompts: NDArray[np.int64], ids: list[list[int]], *, n_ahe
     device = pair.device
     decoders = [Decoder(model, len(ids), pair.n_vocab) for model in (pair.target, pair.draft)]
     for decoder, n_unread in zip(decoders, (1, 2), strict=True):
-        decoder.feed(*pad_left([tokens[:-n_unread] for tokens in ids], device), keep=1)
-    tail, valid = pad_left([[0] * (2 - len(tokens)) + tokens[-2:] for tokens in ids], device)
+        decoder.feed(*pad_left([tokens[:-n_unread] for tokens in ids], device, of=ids), keep=1)
+    tail, valid = pad_left([(tokens[:1] + tokens)[-2:] for tokens in ids], device)
     valid[:, 0] &= torch.tensor([len(tokens) > 1 for tokens in ids], device=device)
     n_new = torch.zeros(len(ids), dtype=torch.long, device=device)
     n_aheads = torch.full_like(n_new, n_ahead)
@@ -111,7 +111,7 @@ def draft(rows: Rows, decoding: Decoding) -> Round:
 
 def decide(now: Round, decoding: Decoding, eos: tuple[int, ...]) -> Outcome:
     """Accept up to the first proposal that does not pass, and add one token of the target's."""
-    coins = torch.where(now.drafted, _coins(now, decoding), 0.0)
+    coins = torch.where(now.drafted, coins_of(now, decoding), 0.0)
     passed = now.drawn[:, :-1, COIN] < coins
     n_accepted = passed.long().cumprod(1).sum(1)
     place = torch.arange(now.drawn.shape[1], device=n_accepted.device)
@@ -124,7 +124,7 @@ def decide(now: Round, decoding: Decoding, eos: tuple[int, ...]) -> Outcome:
     return Outcome(passed, n_accepted, text, written & (ends.cumsum(1) - ends.long() == 0), ends.any(1), known)
 
 
-def _coins(now: Round, decoding: Decoding) -> Tensor:
+def coins_of(now: Round, decoding: Decoding) -> Tensor:
     """The chance that the target takes a proposal, given those before it (n_rows, n_places)."""
     verifying = now.target[:, :-1]
     if decoding.greedy:
@@ -138,13 +138,19 @@ def _coins(now: Round, decoding: Decoding) -> Tensor:
 def _next_token(now: Round, n_accepted: Tensor, decoding: Decoding) -> Tensor:
     """The target's own token behind the accepted ones: what the draft left undrawn, or simply the next (n_rows,)."""
     row = torch.arange(len(n_accepted), device=n_accepted.device)
-    logits, drawn = now.target[row, n_accepted], now.drawn[row, n_accepted]
+    drawn = now.drawn[row, n_accepted]
     if decoding.greedy or not now.proposals.shape[1]:
-        return choose(logits, drawn[:, TOKEN], decoding)
+        return choose(now.target[row, n_accepted], drawn[:, TOKEN], decoding)
+    rejected = n_accepted < now.drafted.sum(1)
+    return sampling.draw(owed(now, n_accepted, decoding), torch.where(rejected, drawn[:, REPLACEMENT], drawn[:, TOKEN]))
+
+
+def owed(now: Round, n_accepted: Tensor, decoding: Decoding) -> Tensor:
+    """Weights of the target's own token: what the draft left undrawn where it was rejected (n_rows, vocabulary)."""
+    row = torch.arange(len(n_accepted), device=n_accepted.device)
     rejected = n_accepted < now.drafted.sum(1)
     refused = deployed(now.draft[row, n_accepted.clamp(max=now.proposals.shape[1] - 1)], decoding)
-    weights = sampling.residual(deployed(logits, decoding), refused * rejected[:, None])
-    return sampling.draw(weights, torch.where(rejected, drawn[:, REPLACEMENT], drawn[:, TOKEN]))
+    return sampling.residual(deployed(now.target[row, n_accepted], decoding), refused * rejected[:, None])
 
 
 def advance(rows: Rows, outcome: Outcome, *, adapt: bool) -> None:
