@@ -41,9 +41,10 @@ def build(session: Session) -> page.Report:
         notes=audit.notes,
         provenance=_provenance(audit),
     )
-    tables: list[dict[str, Any]] = [rows.of_stage(audit.base, ("", "before"), audit.tokens)]
+    tables: list[dict[str, Any]] = [rows.of_stage(audit.base, ("", "before"), audit.tokens, say=audit.say)]
     for dataset in datasets:
-        tables += [rows.of_stage(audit.after(dataset), (dataset, "after"), audit.tokens), _of_dataset(audit, dataset)]
+        after = rows.of_stage(audit.after(dataset), (dataset, "after"), audit.tokens, say=audit.say)
+        tables += [after, _of_dataset(audit, dataset)]
     tables += [_against(session, audit)]
     tables.append({"examples": tuple(row for v in empty.verdicts for row in rows.examples(audit, v))})
     return merge([empty, *(replace(empty, **table) for table in tables)])
