@@ -48,9 +48,10 @@ def build(session: Session) -> page.Report:
         notes=audit.notes,
         provenance=_provenance(audit),
     )
-    tables: list[dict[str, Any]] = [rows.of_stage(audit.base, ("", "before"), audit.tokens)]
+    tables: list[dict[str, Any]] = [rows.of_stage(audit.base, ("", "before"), audit.tokens, say=audit.say)]
     for dataset in datasets:
-        tables += [rows.of_stage(audit.after(dataset), (dataset, "after"), audit.tokens), _of_dataset(audit, dataset)]
+        after = rows.of_stage(audit.after(dataset), (dataset, "after"), audit.tokens, say=audit.say)
+        tables += [after, _of_dataset(audit, dataset)]
     tables += [_against(session, audit)]
     own = [v for v in empty.verdicts if not page.elsewhere(empty, v)]
     tables.append({"examples": tuple(row for v in own for row in rows.examples(audit, v))})

@@ -4,6 +4,7 @@ Knows which metrics, lookaheads, histograms and tokens are shown. It does not kn
 drawn. A stage is a dataset ("" for the base pair) and "before", "after" or "change".
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -44,6 +45,7 @@ EXPLAINED = "acceptance_rate"  # the metric that examples of prompts show
 N_EXAMPLES = 3
 MANY = 24  # groups from which on pairs, splits and tokens are shown of some only
 N_ENDS = 6  # of the slowest and of the fastest groups, where there are many
+PATIENCE = 3.0  # seconds without a word
 _TOKENS = 1 << 18  # counted at a time
 _CHANGES = ("gain", "improve", "widening")
 _DEPENDENT = {
@@ -56,8 +58,10 @@ _DEPENDENT = {
 _QUANTITIES = {"target_prob": (0, 1), "draft_prob": (0, 1), "difference": (-1, 1)}
 
 
-def of_stage(measured: Measured, stage: Stage, decode: Decode) -> dict[str, tuple[Any, ...]]:
-    """Every table that one trace fills."""
+def of_stage(
+    measured: Measured, stage: Stage, decode: Decode, *, say: Callable[[str], None] = lambda _: None
+) -> dict[str, tuple[Any, ...]]:
+    """Every table that one trace fills. Those who wait for hundreds of groups are told how far it is."""
     lookaheads = dict.fromkeys([measured.lookahead, *LOOKAHEADS])
     asked = [(m, measured.lookahead) for m in SHOWN] + [
         (m, k) for m in ACROSS for k in lookaheads if k != measured.lookahead
@@ -65,9 +69,15 @@ def of_stage(measured: Measured, stage: Stage, decode: Decode) -> dict[str, tupl
     estimates: list[page.EstimateRow] = []
     gaps: list[page.GapRow] = []
     pairs: list[page.PairRow] = []
-    for metric, k in asked:  # everything about one metric together: its draws are not kept for ever
+    waited = time.monotonic()
+    for i, (metric, k) in enumerate(asked):  # everything about one metric together: its draws are not kept for ever
+        if time.monotonic() - waited > PATIENCE:
+            waited = time.monotonic()
+            say(f"statistics {f'after {stage[0]}' if stage[0] else 'of the base pair'}: {i} of {len(asked)} done")
         estimates += _estimates(measured, stage, metric, k)
-        gaps.append(_gap(measured, stage, metric, k))
+        few = len(measured.labels.groups) <= MANY
+        if few or k == measured.lookahead or metric == EXPLAINED:  # the others' gaps are stored and not drawn
+            gaps.append(_gap(measured, stage, metric, k))
         if metric in PAIRED and k == measured.lookahead:
             pairs += _pairs(measured, stage, metric)
     return {

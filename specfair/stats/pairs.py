@@ -17,6 +17,7 @@ from specfair.stats.tally import Array, Codes
 FEW = 16  # groups, up to which every pair is looked at in every replicate
 _TINY = 1e-30  # a variance that divides nothing by zero and is no more than any floor
 _SLACK = 1 - 1e-4  # of bounds, against rounding in single precision
+_WORTH = 0.7  # share of replicates left from which on the others are no longer carried along
 _CELLS = 200_000  # groups times replicates in one block: about what a core's cache holds
 
 
@@ -29,6 +30,7 @@ class Pairs:
     values: Array
     errors: Array
     df: Array
+    variances: Array  # (groups,)
     shifts: Array  # (replicates, groups)
     drawn: Array  # (replicates, groups)
 
@@ -47,27 +49,33 @@ class Pairs:
 
     def _largest(self, x: Array, drawn: Array) -> Array:
         """Group by group, the most extreme one first, against all that are left: until no two of those can win."""
-        rough, spread = x.astype(np.float32), np.maximum(drawn, _TINY).astype(np.float32)
-        left = rough**2 / spread  # the squared t of each group that is still in
         extremes = np.stack([x.argmin(axis=1), x.argmax(axis=1)])
-        live = np.arange(len(x))
+        live = np.arange(len(x))  # replicates that some pair may still win
         best = self._size(x, drawn, live, extremes.min(axis=0), extremes.max(axis=0))
-        while live.size:
-            group = left[live].argmax(axis=1)
-            most = left[live, group].copy()
-            left[live, group] = -1.0
-            needed = t_of(best[live], self.df.max()) ** 2 * _SLACK
-            going = most + left[live].max(axis=1) > needed
-            live, group, needed = live[going], group[going], needed[going, None]
-            apart = (rough[live] - rough[live, group][:, None]) ** 2
-            row, other = np.nonzero(
-                (apart > needed * (spread[live] + spread[live, group][:, None])) & (left[live] >= 0)
-            )
-            one = group[row]
-            np.maximum.at(
-                best, live[row], self._size(x, drawn, live[row], np.minimum(one, other), np.maximum(one, other))
-            )
-        return best
+        rough, spread = x.astype(np.float32), np.maximum(drawn, _TINY).astype(np.float32)
+        floor = (FLOOR * self.variances).astype(np.float32)
+        left = rough**2 / spread  # the squared t of each group that is still in
+        while True:
+            each = np.arange(len(live))
+            group = left.argmax(axis=1)
+            most = left[each, group]
+            left[each, group] = -1.0
+            needed = (t_of(best[live], self.df.max()) ** 2 * _SLACK).astype(np.float32)
+            going = most + left.max(axis=1) > needed
+            if not going.any():
+                return best
+            if going.mean() < _WORTH:
+                live, group, needed = live[going], group[going], needed[going]
+                rough, spread, left, each = rough[going], spread[going], left[going], each[: len(live)]
+            apart = rough - rough[each, group][:, None]
+            apart *= apart
+            variance = spread + spread[each, group][:, None]
+            np.maximum(variance, floor + floor[group][:, None], out=variance)
+            variance *= needed[:, None]
+            rough[each, group] = np.nan  # out: nothing compares with it
+            row, other = np.nonzero(apart > variance)
+            at, one = live[row], group[row]
+            np.maximum.at(best, at, self._size(x, drawn, at, np.minimum(one, other), np.maximum(one, other)))
 
     def _size(self, x: Array, drawn: Array, at: Codes, a: Codes, b: Codes) -> Array:
         """|t| as a normal deviate of these replicates of these pairs, a before b."""
@@ -90,6 +98,7 @@ def of_all(errors: Comparison, slopes: Array, values: Array) -> Pairs:
         values[second] - values[first],
         np.sqrt(np.maximum(both, 0.0)),
         df,
+        variance,
         errors.shifts[:, :, 0] * slopes,
         errors.drawn[:, :, 0, 0] * slopes**2,
     )
