@@ -20,7 +20,7 @@ def test_against(specfair, name):
 """
 SAID = {
     "faster": "falls short of",
-    "nan": "it holds NaN, which is no count",
+    "nan": "is not a whole baseline file",
     "absent": "baseline has no 'base'",
     "missing": "does not exist; stored here",
     "truncated": "not a whole baseline file",

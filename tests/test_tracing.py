@@ -81,6 +81,7 @@ NOT_IN_THE_KEY = {
     "checkpoints": "likewise",
     "lookahead": "replayed",
     "cost_ratio": "never stored where it is given",
+    "root": "where relative places start; what lies there is in the key",
     "engine": "reads the trace",
     "report": "output",
     "store": "place",

@@ -66,7 +66,9 @@ def _read(name: str, how: _How, state: Any) -> PromptSet:  # noqa: ARG001 - what
 
 
 def _state(place: str) -> tuple[Any, ...]:
-    """The files of a place: where they are, how large and when changed."""
+    """The files of a place: where they are, how large and when changed. No place is no folder, not this one."""
+    if not place:
+        return ()
     path = Path(place).absolute()
     with opened(path):
         files = [path, *path.rglob("*")] if path.is_dir() else [path] * path.exists()

@@ -59,9 +59,9 @@ def _bootstrap(sums: Array, values: Array, lots: Lots) -> tuple[Array, Array]:
     k, p = sums.shape
     weights = lots.counts(k)
     totals = weights @ sums
-    bare = (totals[:, 1::2] <= 0).any(axis=1)  # a draw of units in which nothing was counted has no ratio to show
+    bare = np.any(totals[:, 1::2] <= 0, axis=1)  # a draw of units in which nothing was counted has no ratio to show
     if bare.any():
-        weights = np.where(bare[:, None], 1.0, weights)
+        weights = np.where(np.expand_dims(bare, 1), 1.0, weights)
         totals = weights @ sums
     again, d = totals[:, 0::2] / totals[:, 1::2], totals[:, 1::2]
     products = (sums[:, :, None] * sums[:, None, :]).reshape(k, p * p)

@@ -229,8 +229,8 @@ def test_extremes_are_decoded_like_anything_else(chaos: Chaos, world: str) -> No
 
 
 SENTENCE = (
-    "temperatures from 5e-324 to 1e300, top_k beyond the vocabulary, top_p of 1e-300, one new token or six: no traceback, "
-    "no warning, sane columns, 1e-9 as greedy"
+    "temperatures from 5e-324 to 1e300, top_k beyond the vocabulary, top_p of 1e-300, one new token or six: no "
+    "traceback, no warning, sane columns, 1e-9 as greedy"
 )
 WORLDS = {
     "short": "a context of 8 tokens",
