@@ -22,6 +22,37 @@ _CELLS = 200_000  # groups times replicates in one block: about what a core's ca
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Singles:
+    """Groups by themselves: what every pair's t is made of."""
+
+    shifts: Array  # (replicates, groups)
+    drawn: Array  # (replicates, groups)
+    variances: Array  # (groups,)
+    shares: Array  # (groups,): squared variances over degrees of freedom
+
+    def of(self, replicates: Codes, groups: Codes) -> "Singles":
+        """Some of them."""
+        at = np.ix_(replicates, groups)
+        return Singles(self.shifts[at], self.drawn[at], self.variances[groups], self.shares[groups])
+
+    def t(self, at: Codes | slice, a: Codes, b: Codes) -> Array:
+        """Studentised differences b - a of these replicates."""
+        variance = np.maximum(FLOOR * (self.variances[a] + self.variances[b]), 1e-30)
+        return (self.shifts[at, b] - self.shifts[at, a]) / np.sqrt(
+            np.maximum(self.drawn[at, a] + self.drawn[at, b], variance)
+        )
+
+    def df(self, a: Codes, b: Codes) -> Array:
+        """Degrees of freedom of differences."""
+        both = self.variances[a] + self.variances[b]
+        return np.clip(both**2 / np.maximum(self.shares[a] + self.shares[b], 1e-300), 1.0, 1e6)
+
+    def size(self, at: Codes, a: Codes, b: Codes) -> Array:
+        """|t| as a normal deviate."""
+        return normal_of(self.t(at, a, b), self.df(a, b))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Pairs:
     """Second minus first of every pair of groups: what Contrasts are, with replicates drawn when they are needed."""
 
@@ -30,75 +61,57 @@ class Pairs:
     values: Array
     errors: Array
     df: Array
-    variances: Array  # (groups,)
-    shifts: Array  # (replicates, groups)
-    drawn: Array  # (replicates, groups)
+    singles: Singles
 
     def only(self, at: Codes) -> Contrasts:
         """Some of the pairs, with their replicates."""
-        t = self.shifts[:, self.second[at]] - self.shifts[:, self.first[at]]
-        drawn = self.drawn[:, self.second[at]] + self.drawn[:, self.first[at]]
-        t /= np.sqrt(np.maximum(drawn, np.maximum(FLOOR * self.errors[at] ** 2, 1e-30)))
+        t = self.singles.t(slice(None), self.first[at], self.second[at])
         return Contrasts(self.values[at], self.errors[at], self.df[at], t)
 
     def largest(self) -> Array:
         """The largest of all |t| in each replicate, as a normal deviate: (replicates,)."""
-        n = len(self.shifts)
-        blocks = np.array_split(np.arange(n), -(-n * self.shifts.shape[1] // _CELLS))
-        return np.concatenate([self._largest(self.shifts[rows], self.drawn[rows]) for rows in blocks])
+        n, still = len(self.singles.shifts), self.singles.variances < _TINY
+        groups = np.flatnonzero(~still | (np.cumsum(still) == 1))  # one without any error stands for all such
+        blocks = np.array_split(np.arange(n), -(-n * len(groups) // _CELLS))
+        return np.concatenate([_largest(self.singles.of(rows, groups), self.df.max(keepdims=True)) for rows in blocks])
 
-    def _largest(self, x: Array, drawn: Array) -> Array:
-        """Group by group, the most extreme one first, against all that are left: until no two of those can win."""
-        extremes = np.stack([x.argmin(axis=1), x.argmax(axis=1)])
-        live = np.arange(len(x))  # replicates that some pair may still win
-        best = self._size(x, drawn, live, extremes.min(axis=0), extremes.max(axis=0))
-        rough, spread = x.astype(np.float32), np.maximum(drawn, _TINY).astype(np.float32)
-        floor = (FLOOR * self.variances).astype(np.float32)
-        left = rough**2 / spread  # the squared t of each group that is still in
-        while True:
-            each = np.arange(len(live))
-            group = left.argmax(axis=1)
-            most = left[each, group]
-            left[each, group] = -1.0
-            needed = (t_of(best[live], self.df.max()) ** 2 * _SLACK).astype(np.float32)
-            going = most + left.max(axis=1) > needed
-            if not going.any():
-                return best
-            if going.mean() < _WORTH:
-                live, group, needed = live[going], group[going], needed[going]
-                rough, spread, left, each = rough[going], spread[going], left[going], each[: len(live)]
-            apart = rough - rough[each, group][:, None]
-            apart *= apart
-            variance = spread + spread[each, group][:, None]
-            np.maximum(variance, floor + floor[group][:, None], out=variance)
-            variance *= needed[:, None]
-            rough[each, group] = np.nan  # out: nothing compares with it
-            row, other = np.nonzero(apart > variance)
-            at, one = live[row], group[row]
-            np.maximum.at(best, at, self._size(x, drawn, at, np.minimum(one, other), np.maximum(one, other)))
 
-    def _size(self, x: Array, drawn: Array, at: Codes, a: Codes, b: Codes) -> Array:
-        """|t| as a normal deviate of these replicates of these pairs, a before b."""
-        n = x.shape[1]
-        pair = np.where(a == b, 0, a * n - a * (a + 1) // 2 + b - a - 1)  # as `of_all` numbers them
-        variance = np.maximum(drawn[at, a] + drawn[at, b], np.maximum(FLOOR * self.errors[pair] ** 2, 1e-30))
-        return normal_of((x[at, b] - x[at, a]) / np.sqrt(variance), self.df[pair])
+def _largest(groups: Singles, most_df: Array) -> Array:
+    """Group by group, the most extreme one first, against all that are left: until no two of those can win."""
+    floor = np.maximum(FLOOR * groups.variances, _TINY)
+    own = groups.shifts / np.sqrt(np.maximum(groups.drawn, floor))
+    ends = np.stack([own.argmin(axis=1), own.argmax(axis=1)])
+    live = np.arange(len(own))  # replicates that some pair may still win
+    best = groups.size(live, *ends)
+    x, spread, floor = (v.astype(np.float32) for v in (groups.shifts, np.maximum(groups.drawn, _TINY), floor))
+    left = x**2 / spread  # the squared t of each group that is still in
+    while True:
+        each = np.arange(len(live))
+        group = left.argmax(axis=1)
+        most = left[each, group]
+        left[each, group] = -1.0
+        needed = (t_of(best[live], most_df) ** 2 * _SLACK).astype(np.float32)
+        going = most + left.max(axis=1) > needed
+        if not going.any():
+            return best
+        if going.mean() < _WORTH:
+            live, group, needed = live[going], group[going], needed[going]
+            x, spread, left, each = x[going], spread[going], left[going], each[: len(live)]
+        apart = x - x[each, group][:, None]
+        apart *= apart
+        variance = spread + spread[each, group][:, None]
+        np.maximum(variance, floor + floor[group][:, None], out=variance)
+        variance *= needed[:, None]
+        x[each, group] = np.nan  # out: nothing compares with it
+        row, other = np.nonzero(apart > variance)
+        np.maximum.at(best, live[row], groups.size(live[row], group[row], other))
 
 
 def of_all(errors: Comparison, slopes: Array, values: Array) -> Pairs:
     """Every pair of groups; `slopes` of each group's scale with respect to its ratio, `values` on that scale."""
     first, second = np.triu_indices(len(values), 1)
     variance = slopes**2 * errors.covariances[:, 0, 0]
-    both = variance[first] + variance[second]
-    shares = variance**2 / errors.df
-    df = np.clip(both**2 / np.maximum(shares[first] + shares[second], 1e-300), 1.0, 1e6)
-    return Pairs(
-        first,
-        second,
-        values[second] - values[first],
-        np.sqrt(np.maximum(both, 0.0)),
-        df,
-        variance,
-        errors.shifts[:, :, 0] * slopes,
-        errors.drawn[:, :, 0, 0] * slopes**2,
-    )
+    drawn = errors.drawn[:, :, 0, 0] * slopes**2
+    singles = Singles(errors.shifts[:, :, 0] * slopes, drawn, variance, variance**2 / errors.df)
+    spread = np.sqrt(np.maximum(variance[first] + variance[second], 0.0))
+    return Pairs(first, second, values[second] - values[first], spread, singles.df(first, second), singles)
