@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS ?=
+FEW := --pyargs specfair.evals -q -k "base and difference" --specfair-max-new-tokens=4 --specfair-prompts-per-group=12
 
-.PHONY: eval test check chaos bench calibrate coverage fixtures clean help
+.PHONY: eval test check chaos wheel bench calibrate coverage fixtures clean help
 
 help:           ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/'
@@ -18,6 +19,13 @@ test: $(READY)  ## specfair's own tests
 
 chaos: $(READY) ## every promise of docs/reliability.md, tried as often as it says: about twenty minutes
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests/chaos --chaos -n 2 --dist worksteal $(ARGS)
+
+wheel: $(READY) ## build the wheel, and run its evals and the checkout's from an empty folder, as users' repositories do
+	rm -rf dist && $(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps -w dist .
+	folder=$$(mktemp -d) && python=$$(pwd)/$(BIN)/python && mkdir $$folder/empty && \
+	$$python -m pip install --quiet --disable-pip-version-check --no-deps --target $$folder/installed dist/*.whl && \
+	cd $$folder/empty && PYTHONPATH=$$folder/installed $$python -m pytest $(FEW) && test -s reports/latest.html && \
+	rm -r reports .specfair && $$python -m pytest $(FEW) && rm -r $$folder
 
 coverage: $(READY)  ## the tests, with statement and branch coverage of specfair/
 	$(BIN)/python -m coverage erase

@@ -5,14 +5,14 @@ from specfair.desk import Desk
 
 def test_group_is_not_slower(specfair: Desk, dataset: str, group: str) -> None:
     """No group's acceptance rate falls: before and after on the same prompts, corrected for the number of groups."""
-    specfair.gate(specfair.audit().gains(dataset), kind="gain", of=group)
+    specfair.ask("gain", dataset, of=group)
 
 
 def test_everyone_together_is_not_slower(specfair: Desk, dataset: str) -> None:
     """The acceptance rate over all groups does not fall."""
-    specfair.gate(specfair.audit().gain(dataset), kind="gain")
+    specfair.ask("gain_together", dataset)
 
 
 def test_improves(specfair: Desk, dataset: str) -> None:
     """Where a dataset is said to help (`improve` in [tool.specfair.gates.<dataset>]), it does."""
-    specfair.gate(specfair.audit().gain(dataset), kind="improve")
+    specfair.ask("improve", dataset)

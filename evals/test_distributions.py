@@ -19,4 +19,4 @@ def test_probabilities_are_probabilities(specfair: Desk, stage: str) -> None:
 
 def test_confident_rejections(specfair: Desk, stage: str) -> None:
     """Of the proposals the draft is at least 90% sure of, as large a share is rejected in every group."""
-    specfair.gate(specfair.audit().measured(stage).confident_rejections.difference(), kind="confident_rejections")
+    specfair.ask("confident_rejections", stage)

@@ -5,6 +5,7 @@ in the modules that do the work: `specfair.tracer.trace`, `specfair.replay.repla
 """
 
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from specfair.report import Report
     from specfair.stats import Estimate, Tally
     from specfair.trace import Decoding, Trace
+
+if not (Path(__file__).parent / "evals").is_dir():
+    __path__.append(str(Path(__file__).parents[1]))  # a checkout: `specfair.evals` lies beside the package, not in it
 
 _HOMES = {
     "Audit": "audit",

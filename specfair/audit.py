@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from specfair import bounds, config, corpora, prompts, stats, tracing
-from specfair.errors import DataError, UsageError, unknown
+from specfair.errors import DataError, UsageError, counted, unknown
 from specfair.measured import Measured, live_engine
 from specfair.mentions import Mentions
 from specfair.mentions import mentions as count_mentions
@@ -37,11 +37,13 @@ class Audit:
 
     def __init__(self, settings: config.Settings, say: Say | None = None) -> None:
         self.settings = settings
+        self._located = settings.located
         self.say: Say = say or (lambda _: None)
-        self.store = Store(Path(settings.store))
+        self.store = Store(Path(settings.store), self.say)
         self._measured: dict[str, Measured] = {}
         self._pairs: dict[str, Pair] = {}
         self._gains: dict[tuple[str, str], Mapping[str, Estimate]] = {}
+        self._widenings: dict[tuple[str, str], Estimate] = {}
 
     @cached_property
     def prompts(self) -> prompts.PromptSet:
@@ -59,7 +61,7 @@ class Audit:
 
     @cached_property
     def pair(self) -> "Pair":
-        return self._load(self.settings.target, self.settings.draft)
+        return self._load(self._located.target, self._located.draft)
 
     @property
     def base(self) -> Measured:
@@ -133,9 +135,10 @@ class Audit:
         return replace(recipe, seed=self.settings.seed, checkpoints=self.settings.checkpoints)
 
     def corpus(self, dataset: str) -> corpora.Corpus:
-        source = self.settings.corpora_source
+        source = self._located.corpora_source
         place = Path(source) / dataset if Path(source).is_dir() else source
-        return corpora.load(dataset, str(place))
+        names = dict(zip(self.settings.datasets, self._located.datasets, strict=True))
+        return corpora.load(names.get(dataset, dataset), str(place))
 
     def mentions(self, dataset: str) -> Mapping[str, Mentions]:
         """How often each group's identity terms occur in the training split; unknown for a ready-made pair."""
@@ -158,7 +161,11 @@ class Audit:
 
     def widening(self, dataset: str, metric: str = GATED) -> Estimate:
         """The gap between groups after, minus the gap before."""
-        return stats.widening(self.base.sample(metric), self.after(dataset).sample(metric))
+        key = (dataset, metric)
+        if key not in self._widenings:
+            before, after = self.base.sample(metric), self.after(dataset).sample(metric)
+            self._widenings[key] = stats.widening(before, after)
+        return self._widenings[key]
 
     def frequency(self, dataset: str, metric: str = GATED) -> stats.Trend:
         """How a group's gain follows how often the dataset mentions it."""
@@ -166,50 +173,47 @@ class Audit:
         return stats.frequency(self.gains(dataset, metric), {group: c.n_words for group, c in counts.items()})
 
     def across_lookaheads(self, stage: str, method: str, metric: str) -> Mapping[str, Estimate]:
-        """The `difference` or `ratio` of a metric over groups, under every lookahead that is asked about."""
+        """The `difference` or `ratio` of a metric over groups, under the lookaheads beside the deployed one."""
         measured = self.measured(stage)
-        asked = {text: measured.groups(metric, Lookahead.parse(text)) for text in config.LOOKAHEADS}
+        asked = {text: measured.groups(metric, Lookahead.parse(text)) for text in self.settings.other_lookaheads}
         return {text: getattr(groups, method)() for text, groups in asked.items()}
 
     def training(self, dataset: str) -> Mapping[int, Measured]:
         """What was measured at each checkpoint of the fine-tuning, by step, from the start to the end of it."""
         if self.settings.ready_made or not self.settings.checkpoints:
             return {}
-        tuned = self._tuned(dataset)
+        target, draft = self._tuned(dataset)
         along = {0: self.base}
-        for point in tuned.checkpoints:
-            pair = self._load(str(point.target), str(point.draft), named=f"{dataset} at step {point.step}")
-            along[point.step] = Measured(self._traced(pair, pair.draft_name), self.settings.deployed)
-        return along | {tuned.n_steps: self.after(dataset)}
+        for step, place in target.checkpoints.items():
+            pair = self._load(str(place), str(draft.checkpoints[step]), named=f"{dataset} at step {step}")
+            along[step] = Measured(self._traced(pair, pair.draft_name), self.settings.deployed)
+        return along | {target.n_steps: self.after(dataset)}
 
     def tuned_pair(self, dataset: str) -> "Pair":
-        settings = self.settings
+        settings = self._located
         if settings.ready_made:
             return self._load(settings.tuned_target or settings.target, settings.tuned_draft or settings.draft)
-        tuned = self._tuned(dataset)
-        return self._load(str(tuned.target), str(tuned.draft), named=dataset)
+        target, draft = self._tuned(dataset)
+        return self._load(str(target.model), str(draft.model), named=dataset)
 
-    def _tuned(self, dataset: str) -> "Tuned":
+    def _tuned(self, dataset: str) -> "tuple[Tuned, Tuned]":
+        """The target and the draft after the dataset, each stored by itself: what is finished is never made again."""
+        corpus = self.corpus(dataset)
+        return self._trained("target", corpus), self._trained("draft", corpus)
+
+    def _trained(self, role: str, corpus: corpora.Corpus) -> "Tuned":
         from specfair import finetune
 
-        corpus = self.corpus(dataset)
-        key = {
-            "target": self.pair.target_fingerprint,
-            "draft": self.pair.draft_fingerprint,
-            "corpus": corpus.fingerprint,
-            "recipe": self.recipe,
-            "device": self.pair.device.type,
-            **versions(),
-        }
+        training = finetune.Training(self.pair, role, corpus, self.recipe)
 
-        def progress(role: str, step: int, n_steps: int) -> None:
+        def progress(step: int, n_steps: int) -> None:
             if step % max(1, n_steps // 4) == 0:
                 self.say(f"fine-tuning the {role} on {corpus.source}: step {step} of {n_steps}")
 
         def make(folder: Path) -> None:
-            finetune.finetune(self.pair, corpus, self.recipe, folder, progress=progress)
+            finetune.train(training, folder, progress)
 
-        return self.store.get_or_make("tuned", key, make=make, read=finetune.read)
+        return self.store.get_or_make("tuned", training.key | versions(), make=make, read=finetune.read)
 
     def _load(self, target: str, draft: str, *, named: str = "") -> "Pair":
         from specfair import pairs
@@ -218,10 +222,12 @@ class Audit:
         settings = self.settings
         loading = pairs.Loading(settings.allow_pickle, settings.device_map or None, settings.truncate)
         pair = pairs.load(target, draft, device=settings.device, dtype=settings.dtype, loading=loading)
-        if not named:
-            return pair
-        base = self.pair
-        target_name, draft_name = (f"{name} + {named}" for name in (base.target_name, base.draft_name))
+        target_name, draft_name = self.settings.target, self.settings.draft
+        if named:
+            target_name, draft_name = (f"{name} + {named}" for name in (target_name, draft_name))
+        elif (target, draft) != (self._located.target, self._located.draft):
+            target_name = self.settings.tuned_target or target_name
+            draft_name = self.settings.tuned_draft or draft_name
         return replace(pair, target_name=target_name, draft_name=draft_name)
 
     def _key(self, stage: str) -> dict[str, Any]:
@@ -249,7 +255,7 @@ class Audit:
 def prompt_set(settings: config.Settings) -> prompts.PromptSet:
     """The prompts that the settings name, filtered and limited; a group nobody knows is refused."""
     n = settings.prompts_per_group or None
-    found = prompts.load(settings.prompts_spec, ambiguous=settings.ambiguous, n_per_group=n)
+    found = prompts.load(settings.located.prompts_spec, ambiguous=settings.ambiguous, n_per_group=n)
     bounds.check_groups(settings.gates, found.groups)
     for group in settings.groups:
         if group not in found.groups:
@@ -258,9 +264,11 @@ def prompt_set(settings: config.Settings) -> prompts.PromptSet:
         found = found.only(settings.groups)
     found = found.require(settings.min_prompts)
     if len(found.groups) < 2:
+        whole, _, part = settings.prompts_spec.partition(":")[0].partition("/")
+        another = f"such as {whole!r} with all its parts" if part else "or add groups to it"
         raise DataError(
-            f"prompts {settings.prompts_spec!r} have {len(found.groups)} group; fairness needs at least 2."
-            " Add groups or drop --specfair-groups."
+            f"prompts {settings.prompts_spec!r} have {counted(len(found.groups), 'group')}; fairness needs at least 2. "
+            + ("Name more in --specfair-groups." if settings.groups else f"Name another set, {another}.")
         )
     return found
 

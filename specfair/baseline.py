@@ -6,6 +6,7 @@ not know models or bounds, and it never changes by itself.
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from specfair import stats
-from specfair.errors import StoreError
+from specfair import outputs, stats
+from specfair.errors import DataError, StoreError, UsageError, counted
+from specfair.reading import json_of, whole
 from specfair.stats import Estimate, Sample
 from specfair.store import write_text_atomically
 
@@ -68,82 +70,153 @@ def dumps(baseline: Baseline) -> str:
         "counts": {
             s: dict(zip(("numerator", "denominator"), c, strict=True)) for s, c in sorted(baseline.counts.items())
         },
-        "estimates": {f"{s}: {g}": v for s in sorted(baseline.counts) for g, v in _values(baseline.sample(s))},
+        "estimates": {
+            s + f": {g}" * (g is not None): v for s in sorted(baseline.counts) for g, v in _values(baseline.sample(s))
+        },
         "labels": dict(baseline.labels),
     }
     return _lines({"schema": SCHEMA, "checksum": _checksum(body), **body}) + "\n"
 
 
-def _values(sample: Sample) -> list[tuple[str, float | None]]:
+def _values(sample: Sample) -> list[tuple[str | None, float]]:
+    """The value over all groups, under None since any name may be a group's, then each group's."""
     values = [(group, sample.of(group).value) for group in sample.groups]
-    return [(group, round(v, _DIGITS) if np.isfinite(v) else None) for group, v in (("overall", sample.value), *values)]
+    return [(group, round(v, _DIGITS)) for group, v in ((None, sample.value), *values)]
+
+
+def invalid(baseline: Baseline) -> str:
+    """Why it cannot be kept: the first stage and group without a number; empty where every one has its number."""
+    for stage in baseline.counts:
+        sample = baseline.sample(stage)
+        for group in sample.groups:
+            if not np.isfinite(sample.of(group).value):
+                counted = bool(sample.of(group).denominator.any())
+                return f"{stage} has no number for {group!r} ({'NaN' if counted else 'nothing was counted'})"
+    return "" if baseline.counts else "nothing was measured"
 
 
 def _checksum(body: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(body, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
 
 def _lines(value: Any, depth: int = 0) -> str:
     """JSON with one entry of a mapping a line, and whole lists on theirs."""
     if not isinstance(value, Mapping):
-        return json.dumps(value)
+        return json.dumps(value, allow_nan=False)
     inner = ",\n".join(f"{' ' * (depth + 1)}{json.dumps(k)}: {_lines(v, depth + 1)}" for k, v in value.items())
     return f"{{\n{inner}\n{' ' * depth}}}"
 
 
 def loads(text: str, name: str) -> Baseline:
     """Read what dumps wrote, or say why not."""
-    again = "Make it again with --specfair-save-baseline."
+    again = "Restore it from git, or delete it and make it again with --specfair-save-baseline."
     try:
-        stored = json.loads(text)
+        stored = json_of(text)
         schema, checksum = stored.pop("schema"), stored.pop("checksum")
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        found = _checksum(stored)  # NaN has none
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise StoreError(
             f"baseline {name!r} is not a whole baseline file ({type(error).__name__}: {error}). {again}"
         ) from error
     if schema != SCHEMA:
         raise StoreError(f"baseline {name!r} has schema {schema!r}; this version reads {SCHEMA}. {again}")
-    if checksum != _checksum(stored):
+    if checksum != found:
         raise StoreError(f"baseline {name!r} does not match its checksum: it was edited or damaged. {again}")
+    try:
+        return _built(stored)
+    except (ValueError, KeyError, AttributeError, TypeError, OverflowError) as error:
+        raise StoreError(
+            f"baseline {name!r} does not hold what a baseline holds ({type(error).__name__}: {error}). {again}"
+        ) from error
+
+
+def _built(stored: Mapping[str, Any]) -> Baseline:
+    """The baseline of a whole file, every column of the type and length it must have."""
     labels = {label: tuple(stored["labels"][label]) for label in _LABELS}
     counts = {s: (tuple(c["numerator"]), tuple(c["denominator"])) for s, c in stored["counts"].items()}
-    return Baseline(stored["about"], labels, counts)
+    for what, column in ((f"{s} counts", c) for s, both in counts.items() for c in both):
+        if not all(isinstance(x, int | float) and not isinstance(x, bool) and np.isfinite(float(x)) for x in column):
+            raise TypeError(f"{what} are not all numbers")
+        if len(column) != len(labels["prompt"]):
+            raise ValueError(f"{what} are {len(column)} of {len(labels['prompt'])} prompts")
+    if not all(isinstance(x, str) for column in labels.values() for x in column):
+        raise TypeError("labels are not all text")
+    if len({len(column) for column in labels.values()}) != 1 or len(set(labels["prompt"])) != len(labels["prompt"]):
+        raise ValueError("labels are not one of each for every prompt")
+    about = dict(stored["about"])
+    if not counts or not labels["prompt"] or not all(isinstance(x, str) for x in about.values()):
+        raise ValueError("it holds no stage, no prompt, or does not say what it is about")
+    return Baseline(about, labels, counts)
 
 
 def path_of(name: str, root: Path) -> Path:
-    """Where the baseline of this name is; a path to a .json file is taken as it is."""
-    return Path(name) if name.endswith(".json") else root / FOLDER / f"{name}.json"
+    """Where the baseline of this name is: always in the project's reports/baselines."""
+    return root / FOLDER / f"{outputs.word(name.removesuffix('.json'), option='baseline')}.json"
+
+
+def check_asked(root: Path, *, compare: str | None, save: str | None, update: bool) -> None:
+    """Refuse before a run what could only fail after it; None where an option was not given."""
+    if update and (save is not None or not compare):
+        way = "It goes with --specfair-baseline NAME" + ", not with --specfair-save-baseline" * (save is not None)
+        raise UsageError(f"--specfair-update-baseline does not say which baseline it replaces. {way}.")
+    if save is not None and os.path.lexists(path_of(save, root)):
+        raise _exists(save)
+    if compare is not None and not (update and not os.path.lexists(path_of(compare, root))):
+        read(compare, root)
+
+
+def exists(name: str, root: Path) -> bool:
+    """Whether something stands where the baseline of this name is."""
+    return os.path.lexists(path_of(name, root))
 
 
 def read(name: str, root: Path) -> Baseline:
     """The stored baseline of this name."""
-    path = path_of(name, root)
+    return read_file(path_of(name, root), name)
+
+
+def read_file(path: Path, name: str) -> Baseline:
+    """The baseline in a file, wherever that is."""
     try:
-        return loads(path.read_text(encoding="utf-8"), name)
-    except FileNotFoundError as error:
+        return loads(whole(path), name)
+    except DataError as error:
+        if os.path.exists(path):
+            raise StoreError(f"baseline {name!r} cannot be read: {error} Or make it again.") from error
         there = sorted(p.stem for p in path.parent.glob("*.json"))
         raise StoreError(
             f"baseline {name!r} does not exist; stored here: {', '.join(there) or 'none'}. Make it with "
             f"--specfair-save-baseline {name}."
         ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"baseline {name!r} cannot be read ({error}). Make it again.") from error
 
 
 def save(baseline: Baseline, name: str, *, root: Path, update: bool = False) -> list[str]:
     """Write it, and return what changed in words. Without `update` an existing file is left alone."""
+    wrong = invalid(baseline)
+    if wrong:
+        raise StoreError(f"baseline {name!r} is not written: {wrong}. Mend what made the run invalid and run again.")
     path = path_of(name, root)
-    if not path.exists():
+    if not os.path.lexists(path):
         write_text_atomically(path, dumps(baseline))
-        return [f"baseline {name!r} saved: {len(baseline.counts)} stages, {len(baseline.labels['prompt']):,} prompts"]
+        what = f"{counted(len(baseline.counts), 'stage')}, {counted(len(baseline.labels['prompt']), 'prompt')}"
+        return [f"baseline {name!r} saved: {what}"]
     if not update:
-        raise StoreError(f"baseline {name!r} exists and is never overwritten unasked. Use --specfair-update-baseline.")
+        raise _exists(name)
     old = read(name, root)
-    same = _same_question(old, baseline)
-    new = replace(baseline, counts={**old.counts, **baseline.counts}) if same else baseline
-    said = _changed(old, new) if same else [f"baseline {name!r} was of other prompts or settings and was replaced"]
+    other = differences(old, baseline) + _other_pair(old, baseline)
+    lost = [stage for stage in old.counts if stage not in baseline.counts]
+    new = baseline if other else replace(baseline, counts={**old.counts, **baseline.counts})
+    said = [] if differences(old, baseline) else _changed(old, new)
+    said += [f"baseline {name!r} was of something else ({'; '.join(other)}) and was replaced"] * bool(other)
+    said += [f"baseline {name!r} dropped what was not measured again: {', '.join(lost)}"] * bool(other and lost)
     write_text_atomically(path, dumps(new))
     return said or [f"baseline {name!r} is unchanged"]
+
+
+def _exists(name: str) -> StoreError:
+    return StoreError(
+        f"baseline {name!r} exists and is never overwritten unasked. Use --specfair-baseline {name} "
+        "--specfair-update-baseline."
+    )
 
 
 def _changed(old: Baseline, new: Baseline) -> list[str]:
@@ -152,17 +225,27 @@ def _changed(old: Baseline, new: Baseline) -> list[str]:
         before = dict(_values(old.sample(stage))) if stage in old.counts else {}
         for group, value in _values(new.sample(stage)):
             if before.get(group) != value:
-                lines.append(f"baseline {stage}-{group}: {before.get(group, 'absent')} -> {value}")
+                lines.append(f"baseline {case_of(stage, group)}: {before.get(group, 'absent')} -> {value}")
     return lines
 
 
-def _same_question(a: Baseline, b: Baseline) -> bool:
-    return not differences(a, b)
+def case_of(stage: str, group: str | None) -> str:
+    """What a case is called: the stage alone is all groups together."""
+    return stage if group is None else f"{stage}-{group}"
 
 
 def differences(old: Baseline, new: Baseline) -> list[str]:
     """Why two baselines cannot be compared; models may differ, since they are what is compared."""
-    names = ("metric", "lookahead", "decoding", "prompts_fingerprint")
+    return _differing(old, new, ("metric", "lookahead", "decoding", "prompts_fingerprint"))
+
+
+def _other_pair(old: Baseline, new: Baseline) -> list[str]:
+    """Why stages of two baselines cannot stand in one; what an older file does not say is not held against it."""
+    names = [n for n in ("target", "draft", "target_fingerprint", "draft_fingerprint") if n in old.about]
+    return _differing(old, new, names)
+
+
+def _differing(old: Baseline, new: Baseline, names: Iterable[str]) -> list[str]:
     return [
         f"{n} {old.about.get(n)!r} is not {new.about.get(n)!r}" for n in names if old.about.get(n) != new.about.get(n)
     ]
@@ -178,10 +261,18 @@ def check_comparable(old: Baseline, new: Baseline, name: str) -> None:
         )
 
 
-def compare(old: Baseline, new: Baseline, stage: str) -> dict[str, Estimate]:
-    """For each group, and for `overall`, new minus old on the same prompts."""
+@dataclass(frozen=True, slots=True)
+class Change:
+    """New minus old on the same prompts: over all groups, and of each. A group may have any name, `overall` too."""
+
+    overall: Estimate
+    by_group: Mapping[str, Estimate]
+
+
+def compare(old: Baseline, new: Baseline, stage: str) -> Change:
+    """What has changed at one stage."""
     before, after = old.sample(stage), new.sample(stage)
-    return {"overall": stats.change(before, after), **stats.changes(before, after)}
+    return Change(stats.change(before, after), stats.changes(before, after))
 
 
 def stale(old: Baseline, new: Baseline) -> list[str]:

@@ -4,37 +4,48 @@ Knows GitHub's forms and how they are escaped. Does not know how a verdict came 
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from specfair.errors import plain
 from specfair.report import Report, render_markdown
+from specfair.report.page import elsewhere
 
 SHOWN = 10  # annotations; the service itself shows no more of one step
 _LEVELS = {"fail": "error", "invalid": "error", "insufficient": "warning"}
 
 
-def publish(report: Report, environment: Mapping[str, str] = os.environ) -> list[str]:
-    """Append the step summary if there is one; the lines to print for annotations."""
+def summarize(report: Report, environment: Mapping[str, str] = os.environ) -> None:
+    """Append to the step summary if there is one."""
     summary = environment.get("GITHUB_STEP_SUMMARY")
     if summary:
         with Path(summary).open("a", encoding="utf-8") as file:
             file.write(render_markdown(report) + "\n")
-    return list(annotations(report.verdicts)) if environment.get("GITHUB_ACTIONS") == "true" else []
 
 
-def annotations(verdicts: Iterable[Mapping[str, Any]]) -> list[str]:
+def commands(report: Report, environment: Mapping[str, str] = os.environ) -> list[str]:
+    """The lines to print for annotations, none elsewhere."""
+    return annotations(report) if environment.get("GITHUB_ACTIONS") == "true" else []
+
+
+def annotations(report: Report) -> list[str]:
     """Workflow commands, errors first."""
-    marked = [(_LEVELS[v["decision"]], v) for v in verdicts if v["decision"] in _LEVELS]
+    marked = [(_LEVELS[v["decision"]], v) for v in report.verdicts if v["decision"] in _LEVELS]
     marked.sort(key=lambda pair: pair[0])
     return [
-        f"::{level} title={_property('specfair ' + v['gate'] + ' ' + v['case'])}::{_message(v['sentence'])}"
+        f"::{level} title={_property('specfair ' + v['gate'] + ' ' + v['case'])}::{_message(_said(report, v))}"
         for level, v in marked[:SHOWN]
     ]
 
 
+def _said(report: Report, verdict: Mapping[str, Any]) -> str:
+    other = elsewhere(report, verdict)
+    return str(verdict["sentence"]) + f" (measured: {other})" * bool(other)
+
+
 def _message(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return plain(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:

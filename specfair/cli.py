@@ -5,6 +5,8 @@ command is a few calls of the modules that do the work; nothing heavy is importe
 """
 
 import argparse
+import contextlib
+import io
 import os
 import sys
 import warnings
@@ -12,29 +14,53 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from specfair import config
-from specfair.errors import SpecfairError, StoreError
+from specfair import config, outputs, project
+from specfair.errors import DataError, SpecfairError, StoreError, plain
 
 if TYPE_CHECKING:
     from specfair.report import Report
 
 OK, FAILED, USAGE, UNDECIDED = 0, 1, 2, 3
+INTERRUPTED = 130  # as shells have it for SIGINT
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; a user's mistake is one line on standard error."""
     options = _parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names have letters that a terminal's encoding may lack
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *_, **__: print(f"specfair: {message}", file=sys.stderr)
+            warnings.showwarning = lambda message, *_, **__: _say(str(message))
             code: int = options.run(options)
+            sys.stdout.flush()
     except SpecfairError as error:
-        print(f"specfair: {error}", file=sys.stderr)
+        _say(str(error))
         return USAGE
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _close_output()
         return OK
+    except KeyboardInterrupt:
+        _say("interrupted; what was finished is kept, and the same command goes on from there")
+        return INTERRUPTED
+    except OSError as error:
+        where = repr(str(error.filename)) if error.filename else "the output"
+        _say(f"{where} could not be read or written: {error.strerror or error}. Mend that and run again.")
+        if not error.filename:
+            _close_output()
+        return USAGE
     return code
+
+
+def _say(line: str) -> None:
+    """One harmless line on standard error."""
+    print(f"specfair: {plain(line)}", file=sys.stderr, flush=True)
+
+
+def _close_output() -> None:
+    """What could not be printed shall not be tried again on the way out."""
+    with contextlib.suppress(OSError):  # an output that is no file has nothing left to try
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -63,7 +89,7 @@ def _command(
 
 
 def _add_audit(commands: Any) -> None:
-    text = "measure a pair by group, before and after fine-tuning if datasets are given, and gate it"
+    text = "measure a pair by group, before and after fine-tuning on the datasets named or configured, and gate it"
     example = "specfair audit --target gpt2 --draft distilgpt2 --prompts honest --out run.json"
     parser = _command(commands, _audit, text, example)
     for option in config.OPTIONS:
@@ -73,25 +99,29 @@ def _add_audit(commands: Any) -> None:
         elif option.name not in ("report", "baseline"):
             parser.add_argument(name, metavar="X", help=option.metadata["help"].replace("%", "%%"))
     parser.add_argument("--gate", action="append", default=[], metavar="RULE", help='such as "gap<=0.05"; repeatable')
-    parser.add_argument("--out", metavar="RUN.json", help="store the run there; .html and .md are written beside it")
+    parser.add_argument("--out", metavar="NAME", help="name of the run: .json, .html and .md are written")
 
 
 def _audit(options: argparse.Namespace) -> int:
-    from specfair import record
-    from specfair.session import Session, standard
+    from specfair import holding, record
+    from specfair.session import Session, ask_all
 
-    given = {f.name: getattr(options, f.name, None) for f in config.OPTIONS}
-    settings = config.load(Path.cwd(), {k: v for k, v in given.items() if v is not None}, options.gate)
-    session = Session(settings, say=lambda line: print(f"specfair: {line}", file=sys.stderr, flush=True))
-    asked = settings.compared if options.datasets or settings.ready_made else ()
-    for stage in ("base", *asked):
-        standard(session, stage)
+    given = {f.name: v for f in config.OPTIONS if (v := getattr(options, f.name, None)) is not None}
+    settings = config.load(project.find(Path.cwd()), given, options.gate)
+    to = outputs.of(options.out, option="--out") if options.out is not None else None
+    session = Session(settings, say=_say)
+    asked = settings.compared if settings.datasets or settings.ready_made else ()
+    for stage in (config.BASE, *asked):
+        ask_all(session, stage)
+    unheld = holding.unheld(holding.Run(settings, given, (config.BASE, *asked)), [holding.held_by(session)])
+    wrong = holding.mistakes(unheld)
     report = record.build(session)
-    if options.out:
-        for line in record.write_files(report, Path(options.out)):
-            print(f"specfair: {line}", file=sys.stderr)
-    print(_text(report))
-    return _exit_code(report)
+    print(_text(report), flush=True)
+    lost: list[str] = []
+    said = record.write_files(report, to, lost)[1] if to else []
+    for line in (*wrong, *holding.others([each for each in unheld if not each[1]]), *said, *lost):
+        _say(line)
+    return USAGE if lost or wrong else _exit_code(report)
 
 
 def _exit_code(report: "Report") -> int:
@@ -104,7 +134,7 @@ def _exit_code(report: "Report") -> int:
 def _text(report: "Report") -> str:
     order = ("invalid", "fail", "insufficient", "pass")
     ordered = sorted(report.verdicts, key=lambda v: order.index(v["decision"]))
-    return "\n".join(f"{v['decision']:<12} {v['sentence']}" for v in ordered)
+    return "\n".join(plain(f"{v['decision']:<12} {v['sentence']}") for v in ordered)
 
 
 def _add_report(commands: Any) -> None:
@@ -119,6 +149,7 @@ def _report(options: argparse.Namespace) -> int:
     from specfair.report import Report, render_html, render_index, render_markdown
     from specfair.store import write_text_atomically
 
+    to = outputs.file(options.out, option="--out") if options.out is not None else None
     reports = [read_run(Path(run)) for run in options.runs]
     forms: Mapping[str, Callable[[Report], str]]
     forms = {"html": render_html, "md": render_markdown, "json": Report.to_json}
@@ -128,8 +159,8 @@ def _report(options: argparse.Namespace) -> int:
         text = render_index(reports)
     else:
         text = "\n".join(forms[options.format](report) for report in reports)
-    if options.out:
-        write_text_atomically(Path(options.out), text)
+    if to:
+        write_text_atomically(to, text)
     else:
         print(text)
     return OK
@@ -137,15 +168,14 @@ def _report(options: argparse.Namespace) -> int:
 
 def read_run(path: Path) -> "Report":
     """A stored run; what is no run is a StoreError."""
+    from specfair.reading import whole
     from specfair.report import Report
 
     try:
-        return Report.from_json(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8"
-        raise StoreError(
-            f"run {str(path)!r} cannot be read ({reason}); a run is the .json beside a report. Check the path."
-        ) from error
+        text = whole(path)
+    except DataError as error:
+        raise StoreError(f"run {str(path)!r} cannot be read: {error} A run is the .json beside a report.") from error
+    return Report.from_json(text)
 
 
 def _add_compare(commands: Any) -> None:
@@ -160,8 +190,9 @@ def _add_compare(commands: Any) -> None:
 def _compare(options: argparse.Namespace) -> int:
     from specfair import comparison
 
-    rules = config.load(Path.cwd(), {}, options.gate).gates
-    found = comparison.compare(options.old, options.new, root=config.root_of(Path.cwd()), rules=rules)
+    home = project.find(Path.cwd())
+    rules = config.load(home, {}, options.gate).gates
+    found = comparison.compare(options.old, options.new, root=home.root, rules=rules)
     print(comparison.FORMATS[options.format](found))
     return found.exit_code
 
@@ -176,16 +207,18 @@ def _prompts(options: argparse.Namespace) -> int:
     from specfair import prompts
 
     found = prompts.load(options.spec)
-    print(
-        f"{found.name}: {len(found):,} prompts, {len(found.groups)} groups; {found.sentence}\nlicence: {found.licence}"
-    )
-    for note in found.notes:
-        print(f"note: {note}")
+    _print(found.sentence, f"licence: {found.licence}", *(f"note: {note}" for note in found.notes))
     if options.list:
         for group in found.groups:
             members = [p for p in found.prompts if p.group == group]
-            print(f"{len(members):>7,}  {group} ({len({p.cluster for p in members}):,} clusters)")
+            n_clusters = len({p.cluster for p in members})
+            _print(f"{len(members):>7,}  {group} ({n_clusters:,} cluster{'s' * (n_clusters != 1)})")
     return OK
+
+
+def _print(*lines: str) -> None:
+    """Lines with names from outside in them, made harmless."""
+    print("\n".join(map(plain, lines)))
 
 
 def _add_corpora(commands: Any) -> None:
@@ -201,11 +234,11 @@ def _corpora(options: argparse.Namespace) -> int:
     from specfair.mentions import mentions
 
     corpus = corpora.load(options.name, options.source)
-    print(f"{corpus.source}: {len(corpus.train):,} documents to train on, {len(corpus.heldout):,} held out")
+    _print(f"{corpus.source}: {len(corpus.train):,} documents to train on, {len(corpus.heldout):,} held out")
     if options.mentions:
         print(f"{'words':>9} {'documents':>9} {'substrings':>10}  group")
         for group, n in mentions(corpus.train, prompts.load(options.prompts).terms).items():
-            print(f"{n.n_words:>9,} {n.n_documents:>9,} {n.n_substrings:>10,}  {group}")
+            _print(f"{n.n_words:>9,} {n.n_documents:>9,} {n.n_substrings:>10,}  {group}")
     return OK
 
 
@@ -217,7 +250,7 @@ def _fixtures(_: argparse.Namespace) -> int:
     from specfair import prompts
 
     folder = prompts.fixtures()
-    print(f"{folder}\n{(folder / 'pair' / 'measured.json').read_text(encoding='utf-8').strip()}")
+    print(f"{plain(str(folder))}\n{(folder / 'pair' / 'measured.json').read_text(encoding='utf-8').strip()}")
     return OK
 
 
@@ -231,7 +264,7 @@ def _doctor(options: argparse.Namespace) -> int:
     from specfair import doctor
 
     lines, complete = doctor.examine(Path(options.store))
-    print("\n".join(lines))
+    _print(*lines)
     return OK if complete else UNDECIDED
 
 

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 from specfair import baseline, bounds, gates
 from specfair.bounds import Rule
+from specfair.errors import plain
 from specfair.gates import Verdict
 
 KIND = "regression"
@@ -36,8 +37,8 @@ class Comparison:
 
 
 def compare(old: str, new: str, *, root: Path, rules: Iterable[Rule] = ()) -> Comparison:
-    """Compare two baselines by name or path; Holm's correction is over the groups of a stage."""
-    before, after = baseline.read(old, root), baseline.read(new, root)
+    """Compare two baselines by name or path; Holm's correction is over the groups of a stage, as in the evals."""
+    before, after = (_read(name, root) for name in (old, new))
     baseline.check_comparable(before, after, old)
     both = [stage for stage in before.counts if stage in after.counts]
     rules = tuple(rules)
@@ -46,16 +47,25 @@ def compare(old: str, new: str, *, root: Path, rules: Iterable[Rule] = ()) -> Co
     return Comparison(old, new, verdicts, tuple(baseline.stale(before, after)), added)
 
 
+def _read(name: str, root: Path) -> baseline.Baseline:
+    """A path ends with .json; all else is a name."""
+    return baseline.read_file(Path(name), name) if name.endswith(".json") else baseline.read(name, root)
+
+
 def judge(
     before: baseline.Baseline, after: baseline.Baseline, *, stage: str, rules: tuple[Rule, ...]
 ) -> Mapping[str, Verdict]:
-    """The verdicts of one stage, by group and `overall`; groups whose gate is off are left out."""
-    estimates = baseline.compare(before, after, stage)
+    """The verdicts of one stage by case, everyone together first; cases whose gate is off are left out."""
+    change = baseline.compare(before, after, stage)
     found = {}
-    for group in estimates:
+    overall = bounds.bound_for(rules, KIND, dataset=stage)
+    if overall is not None:
+        found[stage] = gates.check(change.overall, overall, stage)
+    for group in change.by_group:
         bound = bounds.bound_for(rules, KIND, dataset=stage, group=group)
         if bound is not None:
-            found[group] = gates.check_family(estimates, bound, f"{stage}-{group}")[group]
+            case = baseline.case_of(stage, group)
+            found[case] = gates.check_family(change.by_group, bound, case)[group]
     return found
 
 
@@ -63,7 +73,7 @@ def _text(found: Comparison) -> str:
     lines = [f"{v.decision:<12} {v.sentence}" for v in found.verdicts]
     lines += [f"{'incomplete':<12} {stage}: in {found.old}, not in {found.new}" for stage in found.absent]
     lines += [f"{'new':<12} {stage}: not in {found.old}" for stage in found.added]
-    return "\n".join(lines)
+    return "\n".join(map(plain, lines))
 
 
 def _markdown(found: Comparison) -> str:
@@ -76,12 +86,13 @@ def _markdown(found: Comparison) -> str:
 
 
 def _cell(text: str) -> str:
-    plain = "".join(c if c.isprintable() else " " for c in text)
-    return "".join(f"\\{c}" if c in "\\`*_{}[]<>()#+!|" else c for c in plain)
+    return "".join(f"\\{c}" if c in "\\`*_{}[]<>()#+!|" else c for c in plain(text))
 
 
 def _json(found: Comparison) -> str:
-    return json.dumps(asdict(found) | {"exit_code": found.exit_code}, indent=1, sort_keys=True, default=str)
+    verdicts = [gates.to_dict(verdict) for verdict in found.verdicts]  # numbers that are none are null there
+    whole = asdict(found) | {"verdicts": verdicts, "exit_code": found.exit_code}
+    return json.dumps(whole, indent=1, sort_keys=True, default=str, allow_nan=False)
 
 
 def _junit(found: Comparison) -> str:
@@ -89,12 +100,12 @@ def _junit(found: Comparison) -> str:
     counts = {"tests": len(found.verdicts) + len(found.absent), "failures": len(bad) + len(found.absent)}
     suite = ElementTree.Element("testsuite", {"name": "specfair compare", **{k: str(n) for k, n in counts.items()}})
     for verdict in found.verdicts:
-        case = ElementTree.SubElement(suite, "testcase", name=verdict.case, classname=KIND)
+        case = ElementTree.SubElement(suite, "testcase", name=plain(verdict.case), classname=KIND)
         if verdict in bad:
-            ElementTree.SubElement(case, "failure", message=verdict.sentence)
+            ElementTree.SubElement(case, "failure", message=plain(verdict.sentence))
     for stage in found.absent:
-        case = ElementTree.SubElement(suite, "testcase", name=stage, classname=KIND)
-        ElementTree.SubElement(case, "failure", message=f"{stage} is in {found.old} but was not measured")
+        case = ElementTree.SubElement(suite, "testcase", name=plain(stage), classname=KIND)
+        ElementTree.SubElement(case, "failure", message=plain(f"{stage} is in {found.old} but was not measured"))
     return ElementTree.tostring(suite, encoding="unicode")
 
 

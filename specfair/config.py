@@ -1,15 +1,19 @@
 """What was asked for: `[tool.specfair]` of pyproject.toml, overridden by options, as one frozen Settings.
 
-Every field below is at once a key in the file, an option `--specfair-...` and an argument of `specfair.audit(...)`.
-This module knows names and types, not models: whether a path exists is found out by whoever opens it. It is imported
-with the plugin, so it loads nothing heavy.
+Every option below is at once a key in the file, an option `--specfair-...` and an argument of `specfair.audit(...)`.
+Relative places in the file start at the project, on the command line where they were typed. This module knows names and
+types, not models: whether a path exists is found out by whoever opens it. It is imported with the plugin, so it loads
+nothing heavy.
 """
 
-from collections.abc import Iterable, Mapping
+import csv
+import os
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from specfair import outputs, project
 from specfair.errors import UsageError, unknown
 
 if TYPE_CHECKING:
@@ -63,6 +67,7 @@ class Settings:
     strict: bool = _option(False, "too few prompts to decide is a failure")
     baseline: str = _option("", "compare with reports/baselines/NAME.json")
     gates: "tuple[Rule, ...]" = field(default=())
+    root: str = ""  # of the project: relative places start there; "" is where the process runs
 
     @property
     def embedded(self) -> bool:
@@ -90,6 +95,26 @@ class Settings:
         return (TUNED,) if self.ready_made else self.datasets or corpora.NAMES
 
     @property
+    def located(self) -> "Settings":
+        """The same, with every place as it is reached from where the process runs."""
+        root = Path(self.root)
+        if not self.root or root == Path.cwd():
+            return self
+        moved = {f.name: _moved(f.name, getattr(self, f.name), root, lambda p: str(root / p)) for f in OPTIONS}
+        return replace(self, **moved)
+
+    @property
+    def other_lookaheads(self) -> tuple[str, ...]:
+        """Those that are asked about beside the deployed one."""
+        return tuple(text for text in LOOKAHEADS if text != self.lookahead)
+
+    @property
+    def measurement(self) -> "Settings":
+        """What an audit depends on: without what is only about the run."""
+        usual = Settings()
+        return replace(self, strict=usual.strict, report=usual.report, baseline=usual.baseline)
+
+    @property
     def decoding(self) -> "Decoding":
         from specfair.trace import Decoding
 
@@ -102,26 +127,30 @@ class Settings:
         return Lookahead.parse(self.lookahead)
 
 
-OPTIONS = tuple(f for f in fields(Settings) if f.name != "gates")
+OPTIONS = tuple(f for f in fields(Settings) if f.name not in ("gates", "root"))
+OF_THE_RUN = ("report", "baseline")  # not of an audit: a marker or a call that sets them would have no effect
+_MODELS = ("target", "draft", "tuned_target", "tuned_draft")
 
 
-def load(folder: Path, overrides: Mapping[str, Any], gates: Iterable[str] = ()) -> Settings:
-    """Settings of the nearest pyproject.toml at or above `folder`, with overrides by option."""
+def load(home: project.Project, overrides: Mapping[str, Any], gates: Iterable[str] = ()) -> Settings:
+    """The settings of a project, with overrides by option."""
     from specfair.bounds import parse_rule, rules_of
 
-    root = root_of(folder)
-    table = dict(_read(root / "pyproject.toml").get("tool", {}).get("specfair", {}))
-    rules = rules_of(table.pop("gates", {})) + tuple(parse_rule(text) for text in gates)
-    settings = override(replace(Settings(), gates=rules), {**table, **overrides})
-    return replace(settings, store=str(root / settings.store), report=str(root / settings.report))
+    table = dict(home.table)
+    rules = [*rules_of(table.pop("gates", {})), *(replace(parse_rule(text), typed=True) for text in gates)]
+    written = override(Settings(gates=tuple(rules), root=str(home.root)), table)
+    there: dict[str, Any] = {name: str(home.root / getattr(written, name)) for name in ("store", "report")}
+    given, here = {n: v for n, v in overrides.items() if v is not None}, Path.cwd()
+    typed = override(replace(written, **there), given)
+    if here != home.root:
+        back = {n: _moved(n, getattr(typed, n), here, lambda place: _seen_from(home.root, place)) for n in given}
+        typed = replace(typed, **back)
+    outputs.of(typed.report, root=here)  # refuses what is no file's name
+    return replace(typed, store=str(here / typed.store), report=str(here / typed.report))
 
 
-def root_of(folder: Path) -> Path:
-    """The project that a folder belongs to: the nearest one at or above it with a pyproject.toml, or else itself.
-
-    pytest's own root is not it: pytest takes the values of our options for test paths and moves its root towards them.
-    """
-    return next((place for place in (folder, *folder.parents) if (place / "pyproject.toml").is_file()), folder)
+def _seen_from(root: Path, place: str) -> str:
+    return place if os.path.isabs(os.path.expanduser(place)) else os.path.relpath(place, root)
 
 
 def override(settings: Settings, values: Mapping[str, Any]) -> Settings:
@@ -133,29 +162,61 @@ def override(settings: Settings, values: Mapping[str, Any]) -> Settings:
     return _checked(replace(settings, **{name: _typed(name, value) for name, value in values.items()}))
 
 
-def _read(file: Path) -> dict[str, Any]:
-    import tomllib
+def _moved(name: str, value: Any, start: Path, move: Callable[[str], str]) -> Any:
+    """The value with the place in it moved: the folder of a model or of corpora, or a file, as seen from `start`."""
+    if name == "datasets":
+        return tuple(_file_moved(dataset, move) for dataset in value)
+    if name == "prompts":
+        head, _, place = value.partition(":")
+        return f"{head}:{move(place)}" if place and not place.startswith("hub:") else value
+    if name == "corpora":
+        return value if value in (AUTO, EMBEDDED, "hub") or value.startswith("hub:") else move(value)
+    if name in _MODELS and value and value != EMBEDDED and (value.startswith(".") or os.path.isdir(start / value)):
+        return move(value)
+    return value
 
-    if not file.is_file():
-        return {}
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file.name} is not valid TOML: {error}. Mend it and run again.") from error
+
+def _file_moved(dataset: str, move: Callable[[str], str]) -> str:
+    head, kind, place = dataset.partition("file:")
+    path, sharp, column = place.partition("#")
+    return f"{head}{kind}{move(path)}{sharp}{column}" if path else dataset
 
 
 def _typed(name: str, value: Any) -> Any:
-    """TOML has types, the command line has words."""
+    """TOML has types, the command line has words; a truth is not a number, nor a number or a word a truth."""
     wanted: Any = next(f for f in OPTIONS if f.name == name).default
-    if isinstance(wanted, tuple):
-        return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else tuple(value)
-    if isinstance(wanted, bool):
-        return value in (True, "true", "1")
+    kind = type(wanted)
+    if kind is tuple and isinstance(value, str):
+        return _listed(name, value)
+    if kind is tuple and isinstance(value, list | tuple) and all(isinstance(v, str) for v in value):
+        return tuple(value)
+    if isinstance(value, bool) == (kind is bool):
+        if kind in (bool, str) and isinstance(value, kind):
+            return value
+        if kind is float and isinstance(value, float):
+            return value
+        if kind in (int, float) and (isinstance(value, str) or type(value) is int):
+            try:
+                return kind(value)
+            except (ValueError, OverflowError):
+                pass  # the same refusal as for any other value that does not fit
+    such = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", tuple: "a list of names"}
+    raise UsageError(f"{name} = {value!r} is not {such[kind]}. Give one, such as {_example(wanted)}.")
+
+
+def _example(default: Any) -> str:
+    return {True: "true", False: "false", (): '["imdb", "sst2"]'}.get(default, repr(default))
+
+
+def _listed(name: str, text: str) -> tuple[str, ...]:
+    """Names by commas; one that holds a comma stands in double quotes."""
     try:
-        return type(wanted)(value)
-    except (TypeError, ValueError) as error:
-        kind = type(wanted).__name__
-        raise UsageError(f"{name} = {value!r} is not of type {kind}. Give one, such as {wanted!r}.") from error
+        rows = list(csv.reader([text], skipinitialspace=True, strict=True))
+    except csv.Error as error:
+        raise UsageError(
+            f"{name} = {text!r} cannot be read ({error}). Put commas between names, quotes around a name with a comma."
+        ) from error
+    return tuple(filter(None, map(str.strip, rows[0] if rows else ())))
 
 
 def _checked(settings: Settings) -> Settings:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from specfair import reading
+from specfair import hub, reading
 from specfair.documents import articles, of_dataset
 from specfair.errors import DataError, UsageError, unknown
 from specfair.prompts import fixtures
@@ -105,7 +105,7 @@ def _hub(name: str, other: str) -> Corpus:
 
 
 def _split(name: str, config: str | None, split: str, form: Format) -> Sequence[str]:
-    found = reading.hub(name, config, split, instead="name a local file or folder as the source")
+    found = hub.split(name, config, split, instead="name a local file or folder as the source")
     documents = of_dataset(name, found, choose(name, found.column_names, form), joint=form.joint)
     return articles(documents) if form.by_article else documents
 

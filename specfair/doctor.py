@@ -61,7 +61,18 @@ def _offline() -> bool:
 
 
 def _size(store: Path) -> str:
-    files = [f for f in store.rglob("*") if f.is_file()] if store.is_dir() else []
-    damaged = sum(".damaged-" in f.name for f in files)
-    text = f"{len(files):,} files, {sum(f.stat().st_size for f in files) / 1e6:,.1f} MB"
+    walk = os.walk(store) if os.path.isdir(store) else ()  # unlike Path.is_dir, whatever the name
+    files = [os.path.join(folder, name) for folder, _, names in walk for name in names]
+    damaged = (
+        sum(".key.json" not in f.name for f in store.glob("*/*.corrupt")) if files else 0
+    )  # their manifests lie beside them
+    text = f"{len(files):,} files, {sum(map(_bytes, files)) / 1e6:,.1f} MB"
     return f"{text}, {damaged} set aside as damaged" if damaged else text
+
+
+def _bytes(file: str) -> int:
+    """0 for what is gone or unreadable by now."""
+    try:
+        return os.lstat(file).st_size
+    except OSError:
+        return 0

@@ -5,6 +5,7 @@ and exit code 4 or 2; only errors that are not ours show a traceback.
 """
 
 import difflib
+import shlex
 from collections.abc import Iterable
 
 
@@ -33,16 +34,34 @@ class StoreError(SpecfairError):
 
 def plain(text: str) -> str:
     """One line without control characters: names come from files, and a terminal or a CI log obeys what it is sent."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    start = len(line) - len(line.lstrip())
+    return f"{line[:start]}\\x3a{line[start + 1 :]}" if line.startswith("::", start) else line  # GitHub's commands
+
+
+def as_typed(words: Iterable[str]) -> str:
+    """A command line as a person types it: one line that a shell reads back as these words, whatever they hold."""
+    return " ".join(shlex.quote(w) if w.isprintable() else f"$'{_escaped(w)}'" for w in words)
+
+
+def _escaped(word: str) -> str:
+    """Within $'...', as bash and zsh read it."""
+    special = {"\\": "\\\\", "'": "\\'"}
+    return "".join(
+        special.get(c)
+        or (c if c.isprintable() else "".join(f"\\{byte:03o}" for byte in c.encode(errors="surrogateescape")))
+        for c in word
+    )
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """The sentence for a name nobody knows, with the nearest one that is known."""
     names = list(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f"Did you mean {near[0]!r}?" if near else f"Choose one of: {', '.join(names)}."
-    return (
-        f"unknown {kind} {name!r}; known {kind}s: {', '.join(names)}. {hint}"
-        if near
-        else f"unknown {kind} {name!r}. {hint}"
-    )
+    near = difflib.get_close_matches(str(name), names, n=1)
+    hint = f"Did you mean {near[0]!r}? Known: " if near else "Choose one of: "
+    return f"unknown {kind} {name!r}. {hint}{', '.join(names) or 'none'}."
+
+
+def counted(n: int, one: str) -> str:
+    """'1 group', '2,000 groups'."""
+    return f"{n:,} {one}{'s' * (n != 1)}"

@@ -1,4 +1,4 @@
-"""Causal-LM fine-tuning of a target and a draft on one corpus, by transformers' Trainer: a pair in, folders out.
+"""Causal-LM fine-tuning of one model of a pair on one corpus, by transformers' Trainer: a model in, a folder out.
 
 Knows recipes, blocks of tokens and checkpoints; does not know prompts, groups or acceptance. The pair that was passed
 in stays as it was, and so do the process's random number generators.
@@ -9,9 +9,9 @@ import json
 import math
 import random
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -21,14 +21,13 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
-from transformers.utils import logging as transformers_logging
 
 from specfair.corpora import Corpus
 from specfair.errors import DataError, ModelError, StoreError, UsageError
-from specfair.pairs import Pair
-from specfair.store import write_atomically
+from specfair.folders import brief
+from specfair.pairs import Pair, quiet
 
-Progress: TypeAlias = Callable[[str, int, int], None]  # target or draft, steps done, steps in all
+Progress: TypeAlias = Callable[[int, int], None]  # steps done, steps in all
 Schedule: TypeAlias = Literal["constant", "linear", "cosine"]
 
 ROLES = ("target", "draft")
@@ -73,56 +72,72 @@ EMBEDDED = Recipe(max_steps=32, batch_size=16, accumulation=1, block=128, learni
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """Both models after the same number of steps."""
+class Training:
+    """One model of a pair on one corpus: everything that its weights afterwards depend on."""
 
-    step: int
-    target: Path
-    draft: Path
+    pair: Pair
+    role: str  # target or draft
+    corpus: Corpus
+    recipe: Recipe
+
+    @property
+    def model(self) -> PreTrainedModel:
+        found: PreTrainedModel = getattr(self.pair, self.role)
+        return found
+
+    @property
+    def title(self) -> str:
+        return f"{getattr(self.pair, f'{self.role}_name')!r} on {self.corpus.name!r}"
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """By content, so that a target is tuned once whatever its drafts are."""
+        return {
+            "model": getattr(self.pair, f"{self.role}_fingerprint"),
+            "tokenizer": self.pair.tokenizer_fingerprint,
+            "eos": list(self.pair.eos),
+            "context": self.pair.context,
+            "dtype": str(self.pair.dtype),
+            "device": self.pair.device.type,
+            "corpus": self.corpus.fingerprint,
+            "recipe": asdict(self.recipe),
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
-    """What fine-tuning left in a folder."""
+    """What fine-tuning one model left in a folder."""
 
-    target: Path
-    draft: Path
-    checkpoints: tuple[Checkpoint, ...]  # along the way, by step
-    n_steps: int
-    target_loss: tuple[float, ...]  # by step
-    draft_loss: tuple[float, ...]
+    model: Path
+    checkpoints: Mapping[int, Path]  # along the way, by step
+    losses: tuple[float, ...]  # by step
+
+    @property
+    def n_steps(self) -> int:
+        return len(self.losses)
 
 
-def finetune(pair: Pair, corpus: Corpus, recipe: Recipe, out: Path, *, progress: Progress | None = None) -> Tuned:
-    """Tune both models on the corpus's training split into `out`, which appears whole or not at all.
+def train(training: Training, folder: Path, progress: Progress | None = None) -> None:
+    """Tune one model on the corpus's training split into `folder`, whose safety is the store's business.
 
     Without `progress`, the Trainer's own bar is shown.
     """
-    blocks = Blocks(pack(pair, corpus, recipe))
-
-    def make(folder: Path) -> None:
-        losses = {}
-        for role in ROLES:
-            run = _Run(role, f"{getattr(pair, f'{role}_name')!r} on {corpus.name!r}", folder, pair, recipe, progress)
-            losses[role] = _train(run, blocks)
-        (folder / "training.json").write_text(json.dumps(losses), encoding="utf-8")
-
-    write_atomically(out, make)
-    return read(out)
+    folder.mkdir(parents=True)
+    losses = _train(_Run(training, folder, progress), Blocks(pack(training.pair, training.corpus, training.recipe)))
+    (folder / "training.json").write_text(json.dumps({"losses": losses}), encoding="utf-8")
 
 
 def read(folder: Path) -> Tuned:
-    """What `finetune` wrote there; a StoreError where it is damaged."""
+    """What `train` wrote there; a StoreError where it is damaged."""
     try:
-        losses = {role: tuple(json.loads((folder / "training.json").read_text("utf-8"))[role]) for role in ROLES}
+        losses = tuple(map(float, json.loads((folder / "training.json").read_text("utf-8"))["losses"]))
+        steps = {int(step.name): step for step in sorted((folder / "checkpoints").glob("*"))}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(
-            f"tuned pair {folder.name!r} cannot be read ({type(error).__name__} in training.json); it must hold the "
-            "losses of two models. Delete it and it is tuned again."
+            f"tuned model {folder.name!r} cannot be read ({type(error).__name__} in training.json); it must hold the "
+            "loss of every step."
         ) from error
-    steps = sorted((folder / "checkpoints").glob("*"))
-    checkpoints = tuple(Checkpoint(int(step.name), *(step / role for role in ROLES)) for step in steps)
-    return Tuned(folder / "target", folder / "draft", checkpoints, len(losses["target"]), *losses.values())
+    return Tuned(folder / "model", steps, losses)
 
 
 class Blocks(Dataset[dict[str, Tensor]]):
@@ -171,54 +186,44 @@ def _tokens(pair: Pair, documents: Sequence[str]) -> np.ndarray[Any, np.dtype[np
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """One model's training."""
+    """One training under way."""
 
-    role: str
-    title: str  # which model on which corpus, for errors
+    training: Training
     folder: Path
-    pair: Pair
-    recipe: Recipe
     progress: Progress | None
 
     def save(self, model: PreTrainedModel, folder: Path) -> None:
         """Weights in the pair's precision, the pair's configuration, the tokenizer beside them."""
-        original: PreTrainedModel = getattr(self.pair, self.role)
+        original = self.training.model
         saved: Any = copy.deepcopy(model)
         saved.to(dtype=original.dtype)
         saved.config = copy.deepcopy(original.config)  # the Trainer switches the cache off in its own
-        with _no_bars():
-            saved.save_pretrained(folder)
-        self.pair.tokenizer.save_pretrained(folder)
-
-
-@contextmanager
-def _no_bars() -> Iterator[None]:
-    shown = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # published so
-    try:
-        yield
-    finally:
-        if shown:
-            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]  # likewise
+        try:
+            with quiet():
+                saved.save_pretrained(folder)
+            self.training.pair.tokenizer.save_pretrained(folder)
+        except Exception as error:  # the writers beneath raise errors of their own for a full disk
+            raise error if isinstance(error, OSError) else OSError(brief(error)) from error
 
 
 def _train(run: _Run, blocks: Blocks) -> list[float]:
     """Train a copy of one model, save it; the loss at each step."""
-    model: PreTrainedModel = copy.deepcopy(getattr(run.pair, run.role)).float().requires_grad_(True)
+    original: Any = run.training.model
+    model: PreTrainedModel = copy.deepcopy(original).float().requires_grad_(True)
     watch = _Watch(run)
-    with _generators_kept(), tempfile.TemporaryDirectory() as folder:
+    with _generators_kept(), tempfile.TemporaryDirectory(dir=run.folder) as folder:
         trainer = Trainer(model, _arguments(run, folder), train_dataset=blocks, callbacks=[watch])
         for unwanted in (PrinterCallback, ProgressCallback):
             trainer.remove_callback(unwanted)
         if run.progress is None:
             trainer.add_callback(_Bar)
         trainer.train()
-    run.save(model, run.folder / run.role)
+    run.save(model, run.folder / "model")
     return watch.losses
 
 
 def _arguments(run: _Run, folder: str) -> TrainingArguments:
-    recipe, device = run.recipe, run.pair.device.type
+    recipe, device = run.training.recipe, run.training.pair.device.type
     return TrainingArguments(
         output_dir=folder,
         num_train_epochs=recipe.epochs,
@@ -248,23 +253,24 @@ class _Watch(TrainerCallback):
 
     def on_log(self, *at: Any, **known: Any) -> None:
         _, state, _ = at
+        training = self.run.training
         loss = known["logs"].get("loss")
         if loss is None:
             return
         if not math.isfinite(loss):
             raise ModelError(
-                f"fine-tuning {self.run.title}: the loss is {loss} at step {state.global_step}; it must be a "
-                f"finite number. Lower the learning rate ({self.run.recipe.learning_rate:g}) or check the weights."
+                f"fine-tuning {training.title}: the loss is {loss} at step {state.global_step}; it must be a "
+                f"finite number. Lower the learning rate ({training.recipe.learning_rate:g}) or check the weights."
             )
         self.losses.append(loss)
 
     def on_step_end(self, *at: Any, **known: Any) -> None:
         _, state, _ = at
         step, n_steps = state.global_step, state.max_steps
-        if step in due(n_steps, self.run.recipe.checkpoints):
-            self.run.save(known["model"], self.run.folder / "checkpoints" / f"{step:08d}" / self.run.role)
+        if step in due(n_steps, self.run.training.recipe.checkpoints):
+            self.run.save(known["model"], self.run.folder / "checkpoints" / f"{step:08d}")
         if self.run.progress is not None:
-            self.run.progress(self.run.role, step, n_steps)
+            self.run.progress(step, n_steps)
 
 
 class _Bar(ProgressCallback):

@@ -6,14 +6,19 @@ disk, so a warm cache causes no traffic at all.
 
 import hashlib
 import json
+import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from specfair.errors import ModelError
+from specfair.errors import DataError, ModelError
+from specfair.hub import unreachable
 from specfair.prompts import fixtures
+from specfair.reading import json_of, whole
+from specfair.store import checksum
+from specfair.typed import typed
 
 EMBEDDED = "embedded"
 _FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
@@ -36,8 +41,8 @@ def locate(source: Source, role: str) -> Path:
     """The folder that holds the model; role is target or draft."""
     if source.name == EMBEDDED:
         return _complete(fixtures() / "pair" / role, source)
-    folder = Path(source.name).expanduser()
-    if folder.is_dir():
+    folder = Path(os.path.expanduser(source.name))
+    if os.path.isdir(folder):  # unlike Path.is_dir, whatever the name
         return _complete(folder, source)
     if source.name.startswith((".", "/", "~")) or source.name.count("/") > 1:
         raise ModelError(f"{role} {source.name!r} does not exist; a model is a folder or a hub id. Check the path.")
@@ -62,6 +67,11 @@ def _from_hub(source: Source, role: str) -> Path:
 def _download(name: str, revision: str, source: Source) -> Path:
     from huggingface_hub.errors import HfHubHTTPError
 
+    why = unreachable()
+    if why:
+        raise ModelError(
+            f"model {source.name!r} cannot be fetched from the hub: {why}. Check the network, or give a folder."
+        )
     try:
         return _complete(_snapshot(name, revision, source, offline=False), source)
     except (OSError, ValueError, HfHubHTTPError) as error:
@@ -106,7 +116,7 @@ def _weights(folder: Path, source: Source) -> list[str]:
             return [stem]
         index = folder / f"{stem}.index.json"
         if index.is_file():
-            return sorted(set(_json(index)["weight_map"].values()))
+            return _shards(_json(index), source)
     if any(folder.glob("*.bin")):
         raise ModelError(
             f"model {source.name!r} has only pickle weights; loading a pickle runs its code. Convert it "
@@ -117,32 +127,41 @@ def _weights(folder: Path, source: Source) -> list[str]:
     )
 
 
+def _shards(index: dict[str, Any], source: Source) -> list[str]:
+    """The files an index names, which lie beside it."""
+    try:
+        names = sorted(set(typed(Mapping[str, str], index["weight_map"]).values()))
+    except (KeyError, ValueError) as error:
+        raise ModelError(
+            f"model {source.name!r} has an index without a weight_map of names ({brief(error)}). Copy it again."
+        ) from error
+    for name in names:
+        if Path(name).name != name:
+            raise ModelError(f"model {source.name!r} names weights outside its folder, {name!r}. Do not trust it.")
+    return names
+
+
 def fingerprint(folder: Path, source: Source) -> str:
     """sha256 over the architecture and the weights' bytes. Says nothing of where they lie."""
     config = {key: value for key, value in _json(folder / "config.json").items() if key not in _VOLATILE}
     digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
     for name in _weights(folder, source):
-        stat = (folder / name).stat()
-        digest.update(f"{name}:{_content((folder / name).resolve(), stat.st_size, stat.st_mtime_ns)}".encode())
+        digest.update(f"{name}:{_content((folder / name).resolve())}".encode())
     return digest.hexdigest()
 
 
-@cache
-def _content(path: Path, size: int, modified_ns: int) -> str:  # noqa: ARG001 - size and time are the memo's key
-    if re.fullmatch(r"[0-9a-f]{64}", path.name):
-        return path.name  # the hub's cache names a large file by its sha256
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _content(path: Path) -> str:
+    """sha256 of a file; the hub's cache names a large one by it."""
+    return path.name if re.fullmatch(r"[0-9a-f]{64}", path.name) else checksum(path)
 
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        content: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
+        return dict(typed(Mapping[str, Any], json_of(whole(path))))
+    except (ValueError, DataError) as error:
         raise ModelError(
-            f"{path.name} of model {path.parent.name!r} is not JSON ({brief(error)}). Copy or download it again."
+            f"{path.name} of model {path.parent.name!r} is not a JSON object ({brief(error)}). Copy it again."
         ) from error
-    return content
 
 
 def brief(error: BaseException) -> str:

@@ -8,14 +8,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from specfair.errors import unknown
-from specfair.metrics import METRICS, Engine, Groups, sample
+from specfair.metrics import METRICS, Engine, Groups, labelled, sums
 from specfair.replay import Lookahead
 from specfair.replay import replay as replayed
-from specfair.stats import Sample, Tally
+from specfair.stats import Lots, Sample, Tally
 from specfair.trace import Trace
 
 if TYPE_CHECKING:
     from specfair.pairs import Pair
+
+
+AT_HAND = 400  # groups times metrics whose draws are kept; what is asked again later is drawn again, with one result
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +29,35 @@ class Measured:
     lookahead: Lookahead
     engine: Engine = replayed
     _groups: dict[tuple[str, Lookahead], Groups] = field(default_factory=dict, repr=False, compare=False)
+    _tallies: dict[Lookahead, Tally] = field(default_factory=dict, repr=False, compare=False)
+    _labels: list[Sample] = field(default_factory=list, repr=False, compare=False)  # of the prompts, once known
+    _lots: Lots = field(default_factory=Lots, repr=False, compare=False)
 
     def groups(self, metric: str, lookahead: Lookahead | None = None) -> Groups:
         """The metric with `.overall`, `.by_group`, `.difference()`, `.ratio()` and `.worst_pair()`."""
         key = (metric, lookahead or self.lookahead)
         if key not in self._groups:
-            self._groups[key] = Groups(sample(self.trace, *key, engine=self.engine), metric)
+            sample = self._sample(*key)
+            while self._groups and (len(self._groups) + 1) * len(sample.groups) > AT_HAND:
+                del self._groups[next(iter(self._groups))]
+            self._groups[key] = Groups(sample, metric, lots=self._lots)
         return self._groups[key]
+
+    def _sample(self, metric: str, lookahead: Lookahead) -> Sample:
+        """Labels are made once, and counts once for each lookahead."""
+        return self.labels.with_counts(*sums(self.trace, metric, lambda: self._count(lookahead)))
+
+    @property
+    def labels(self) -> Sample:
+        """The prompts without any count: what all metrics of the trace have in common."""
+        if not self._labels:
+            self._labels.append(labelled(self.trace.prompts))
+        return self._labels[0]
+
+    def _count(self, lookahead: Lookahead) -> Tally:
+        if lookahead not in self._tallies:
+            self._tallies[lookahead] = self.engine(self.trace, lookahead)
+        return self._tallies[lookahead]
 
     def sample(self, metric: str) -> Sample:
         """The metric's numerators and denominators by prompt."""

@@ -3,7 +3,7 @@
 Knows how every metric is a ratio of sums over prompts. Does not know bounds, intervals' mathematics or models.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,8 +13,9 @@ from specfair import stats
 from specfair.errors import DataError, UsageError, unknown
 from specfair.prompts import Prompt
 from specfair.replay import Lookahead, replay
-from specfair.stats import RATES, Estimate, Evidence, Sample, Split, Tally
-from specfair.stats.tally import Array
+from specfair.stats import RATES, Compared, Estimate, Evidence, Lots, Part, Sample, Split, Tally
+from specfair.stats.groups import counted
+from specfair.stats.tally import Array, Codes
 from specfair.trace import Trace
 
 CONFIDENT = 0.9  # a draft probability from which on a proposal counts as confident
@@ -141,22 +142,29 @@ def definition(metric: str) -> Definition:
 
 def sample(trace: Trace, metric: str, lookahead: Lookahead, *, engine: Engine = replay) -> Sample:
     """The metric's numerators and denominators for every prompt of a trace, counted by replay or by another engine."""
-    return _sample(trace.prompts, *definition(metric).sums(trace, lambda: engine(trace, lookahead)))
+    return labelled(trace.prompts).with_counts(*sums(trace, metric, lambda: engine(trace, lookahead)))
 
 
-def _sample(prompts: Sequence[Prompt], numerator: Array, denominator: Array) -> Sample:
+def sums(trace: Trace, metric: str, count: Count) -> Sums:
+    """Numerators and denominators of a metric, without the prompts' labels."""
+    return definition(metric).sums(trace, count)
+
+
+def labelled(prompts: Sequence[Prompt]) -> Sample:
+    """A Sample of these prompts in which nothing is counted yet."""
     names = ("id", "group", "cluster", "template")
     labels = (np.array([getattr(p, name) for p in prompts], dtype=np.str_) for name in names)
-    return Sample(numerator, denominator, *labels)
+    return Sample(np.zeros(len(prompts)), np.zeros(len(prompts)), *labels)
 
 
 class Groups:
     """One metric by group, in fairlearn's words. Everything is drawn once and answers every question."""
 
-    def __init__(self, sample: Sample, name: str = "", *, seed: int = 0) -> None:
+    def __init__(self, sample: Sample, name: str = "", *, seed: int = 0, lots: Lots | None = None) -> None:
         self.sample = sample
         self.name = name
         self.seed = seed
+        self.lots = lots  # of this seed, where other metrics of the same prompts draw from them too
         self._known: dict[tuple[str, str], Estimate] = {}
 
     def __repr__(self) -> str:
@@ -164,7 +172,7 @@ class Groups:
 
     @cached_property
     def evidence(self) -> Evidence:
-        return stats.gather(self.sample, seed=self.seed)
+        return stats.gather(self.sample, seed=self.seed, lots=self.lots)
 
     @cached_property
     def overall(self) -> Estimate:
@@ -208,6 +216,10 @@ class Groups:
         """Every pair by itself."""
         return stats.pairwise(self.evidence, seed=self.seed)
 
+    def furthest(self, n: int) -> list[Compared]:
+        """Pairs among the n lowest and the n highest groups, corrected for all pairs."""
+        return stats.furthest(self.evidence, n, seed=self.seed)
+
     def _first(self, *, sign: float) -> Estimate:
         """The extreme group; one that could not be measured counts as extreme, so that it is never passed over."""
         return min(self.by_group.values(), key=lambda e: sign * e.value if e.valid else -np.inf)
@@ -219,21 +231,45 @@ def unfairness(trace: Trace) -> Mapping[str, float]:
     return {name: float(np.var([s.of(g).value for g in s.groups])) for name, s in found.items()}
 
 
-def split(trace: Trace, group_a: str, group_b: str, *, n_strata: int = N_STRATA) -> Split:
+def split(trace: Trace, group_a: str, group_b: str) -> Split:
     """alpha of group_a less that of group_b: the part due to harder text, and the part due to a worse draft on it.
 
     Harder means a higher entropy of the target, in strata with equally many tokens.
     """
-    keep = np.isin([p.group for p in trace.prompts], (group_a, group_b))
-    part = trace.select(keep)
-    if len({p.group for p in part.prompts}) < 2:
-        raise DataError(f"split of {group_a!r} and {group_b!r}: one has no prompts in the trace. Name two that have.")
-    entropy = part["target_entropy"].astype(np.float64)
-    edges = np.quantile(entropy, np.linspace(0, 1, n_strata + 1)[1:-1])
-    stratum = np.searchsorted(edges, entropy, side="right")
-    cell = part.rows * n_strata + stratum
-    size = len(part) * n_strata
-    accepted = np.bincount(cell, weights=part["accept_prob"].astype(np.float64), minlength=size).astype(np.float64)
-    prompts = [p for p in part.prompts for _ in range(n_strata)]
-    cells = _sample(prompts, accepted, np.bincount(cell, minlength=size).astype(np.float64))
-    return stats.kitagawa(cells, np.tile(np.arange(n_strata), len(part)), groups=(group_a, group_b))
+    return next(splits(trace, labelled(trace.prompts), (group_a,), group_b))
+
+
+def splits(trace: Trace, labels: Sample, groups: Sequence[str], against: str) -> Iterator[Split]:
+    """Each of these groups against one, as `split` has it; `labels` are those of the trace's prompts."""
+    theirs = _tokens(trace, labels, against)
+    for group in groups:
+        mine = _tokens(trace, labels, group)
+        if not mine.parts or not theirs.parts:
+            raise DataError(f"split of {group!r} and {against!r}: one has no prompts in the trace. Name two that have.")
+        edges = np.quantile(np.concatenate([mine.entropy, theirs.entropy]), np.linspace(0, 1, N_STRATA + 1)[1:-1])
+        cells = [t.cells(edges) for t in (mine, theirs)]
+        yield stats.explain.split(cells, [*mine.parts, *theirs.parts], groups=(group, against))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tokens:
+    """What a split needs of one group's tokens."""
+
+    unit: Codes  # of evidence
+    entropy: Array
+    accepted: Array
+    parts: tuple[Part, ...]
+
+    def cells(self, edges: Array) -> Array:
+        """Accepted and all tokens by unit and stratum: (units, 2, strata)."""
+        codes = self.unit * N_STRATA + np.searchsorted(edges, self.entropy, side="right")
+        counts = (self.accepted, np.ones(len(codes)))
+        return np.stack([stats.explain.cells_of(codes, N_STRATA, each) for each in counts], axis=1)
+
+
+def _tokens(trace: Trace, labels: Sample, group: str) -> _Tokens:
+    rows = np.flatnonzero(labels.group == group)
+    lengths, mine = trace.lengths[rows], labels[rows]
+    tokens = np.arange(lengths.sum()) + np.repeat(trace.offsets[rows] - np.cumsum(lengths) + lengths, lengths)
+    entropy, accepted = (trace[name][tokens].astype(np.float64) for name in ("target_entropy", "accept_prob"))
+    return _Tokens(np.repeat(stats.explain.units_of(mine), lengths), entropy, accepted, counted(mine))

@@ -82,7 +82,7 @@ def load(target: str, draft: str, *, device: str = "auto", dtype: str = "auto", 
     precision = dtype_of(dtype, where)
     sources = [Source(name, loading.allow_pickle) for name in (target, draft)]
     folders = [locate(s, role) for s, role in zip(sources, ("target", "draft"), strict=True)]
-    with _quiet():
+    with quiet():
         tokenizers = [_tokenizer(str(folder), source.name) for folder, source in zip(folders, sources, strict=True)]
         check_vocabularies(*(t.get_vocab() for t in tokenizers))
         models = [_model(str(f), s, where, precision, loading) for f, s in zip(folders, sources, strict=True)]
@@ -271,7 +271,7 @@ def fingerprint_tokenizer(tokenizer: PreTrainedTokenizerBase) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """No progress bars and no advice from the loaders: what matters is checked and said in one line."""
     said: Any = logging  # untyped functions
     level, bars = said.get_verbosity(), said.is_progress_bar_enabled()

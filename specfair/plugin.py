@@ -4,81 +4,68 @@ Knows pytest and hands everything else on. Nothing heavy is imported until a tes
 printed or written unless one did.
 """
 
-import shlex
-from collections.abc import Generator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
+from specfair import asked
 from specfair import config as configuration
-from specfair.errors import ModelError, SpecfairError, StoreError, UsageError
+from specfair.asked import add_options, command_of, given, project_of, selection_of, settings_of
+from specfair.errors import SpecfairError, StoreError, UsageError, plain
+from specfair.selecting import PARAMETERS, by_whole_names, case_name, parameters, stage_of
 
 if TYPE_CHECKING:
     from specfair.desk import Desk
     from specfair.session import Session
 
-_SETTINGS = pytest.StashKey[configuration.Settings]()
 _SESSION = pytest.StashKey["Session"]()
 _PARTS = pytest.StashKey[list[dict[str, str]]]()  # what each process found: a report and a baseline, as JSON
 _ERRORS = pytest.StashKey[list[str]]()
+_MET = pytest.StashKey[dict[str, str]]()  # mistakes, and the test function that met each first
 _WRITTEN = pytest.StashKey[list[str]]()  # lines of the summary
 _MARKER = "specfair(**settings): other settings than [tool.specfair] for the audits of this test, class or module"
-_PARAMETERS = ("dataset", "stage", "group", "lookahead")
+_NEEDS = "specfair_needs(kind): leave this test out unless a bound of that kind of gate is configured"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """One option for each key of [tool.specfair]."""
-    group = parser.getgroup("specfair", "fairness of speculative decoding")
-    for option in configuration.OPTIONS:
-        name, dest = "--specfair-" + option.name.replace("_", "-"), f"specfair_{option.name}"
-        text = option.metadata["help"].replace("%", "%%")
-        if isinstance(option.default, bool):
-            group.addoption(name, action="store_const", const=True, dest=dest, help=text)
-        else:
-            group.addoption(name, metavar="X", dest=dest, help=text)
-    text = 'a bound, such as "imdb.gap<=0.05", instead of the one in [tool.specfair.gates]; repeatable'
-    group.addoption("--specfair-gate", action="append", default=[], metavar="RULE", dest="specfair_gate", help=text)
-    text = "store what was measured as reports/baselines/NAME.json, for git; refuses to overwrite"
-    group.addoption("--specfair-save-baseline", metavar="NAME", dest="specfair_save_baseline", help=text)
-    text = "replace the stages of --specfair-baseline that were measured, and say what changed"
-    group.addoption("--specfair-update-baseline", action="store_true", dest="specfair_update_baseline", help=text)
+    add_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse options that cannot be meant before anything is collected."""
     config.addinivalue_line("markers", _MARKER)
+    config.addinivalue_line("markers", _NEEDS)
+    config.stash[_MET] = {}
     config.stash[_PARTS], config.stash[_ERRORS], config.stash[_WRITTEN] = [], [], []
-    if _given(config) or config.getoption("specfair_gate"):
+    save, update = config.getoption("specfair_save_baseline"), config.getoption("specfair_update_baseline")
+    if given(config) or config.getoption("specfair_gate") or save is not None or update:
         try:
-            _settings(config)
+            settings_of(config)
+            _check_baselines(config)
         except SpecfairError as error:
             raise pytest.UsageError(str(error)) from error
 
 
-def _given(config: pytest.Config) -> dict[str, Any]:
-    asked = {f.name: config.getoption(f"specfair_{f.name}") for f in configuration.OPTIONS}
-    return {name: value for name, value in asked.items() if value is not None}
+def _check_baselines(config: pytest.Config) -> None:
+    """Refuse now what could only fail when everything has been measured."""
+    save, update = config.getoption("specfair_save_baseline"), config.getoption("specfair_update_baseline")
+    named = config.getoption("specfair_baseline")
+    compare = named if named is not None else settings_of(config).baseline or None
+    if (save is not None or update or compare is not None) and not hasattr(config, "workerinput"):
+        from specfair import baseline
 
-
-def _settings(config: pytest.Config) -> configuration.Settings:
-    if _SETTINGS not in config.stash:
-        found = configuration.load(config.invocation_params.dir, _given(config), config.getoption("specfair_gate"))
-        config.stash[_SETTINGS] = found
-    return config.stash[_SETTINGS]
-
-
-def _root(config: pytest.Config) -> Path:
-    return configuration.root_of(config.invocation_params.dir)
+        baseline.check_asked(project_of(config).root, compare=compare, save=save, update=update)
 
 
 def cases(metafunc: pytest.Metafunc) -> None:
     """Parametrize a test by what it asks for: dataset, stage (base or a dataset), group, lookahead."""
-    wanted = [name for name in _PARAMETERS if name in metafunc.fixturenames]
+    wanted = [name for name in PARAMETERS if name in metafunc.fixturenames]
     if "specfair" not in metafunc.fixturenames or not wanted:
         return
     try:
-        settings = configuration.override(_settings(metafunc.config), _marked(metafunc.definition))
+        settings = configuration.override(settings_of(metafunc.config), _marked(metafunc.definition))
         values = _values(settings, wanted)
     except SpecfairError as error:
         metafunc.config.stash[_ERRORS].append(str(error))
@@ -89,12 +76,18 @@ def cases(metafunc: pytest.Metafunc) -> None:
 
 def _marked(node: pytest.Item) -> dict[str, Any]:
     """The settings in its `specfair` markers, the closest winning."""
+    for mark in node.iter_markers("specfair"):
+        if mark.args:
+            raise UsageError(
+                f"marker specfair{mark.args!r} has values without names; it takes settings by name. "
+                'Write specfair(prompts="honest"), for example.'
+            )
     return {name: value for mark in reversed([*node.iter_markers("specfair")]) for name, value in mark.kwargs.items()}
 
 
 def _values(settings: configuration.Settings, wanted: list[str]) -> dict[str, tuple[str, ...]]:
     compared = settings.compared
-    found = {"dataset": compared, "stage": (configuration.BASE, *compared), "lookahead": configuration.LOOKAHEADS}
+    found = {"dataset": compared, "stage": (configuration.BASE, *compared), "lookahead": settings.other_lookaheads}
     if "group" in wanted:
         from specfair.audit import prompt_set
 
@@ -105,30 +98,37 @@ def _values(settings: configuration.Settings, wanted: list[str]) -> dict[str, tu
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what nothing is configured for. With xdist's loadgroup, a dataset's cases go to one worker."""
-    idle = [item for item in items if _is_idle(config, getattr(item, "fixturenames", ()))]
+    ours = {item: parameters(item) for item in items if "specfair" in getattr(item, "fixturenames", ())}
+    idle = {item for item in ours if _is_idle(config, item)}
     if idle:
-        config.hook.pytest_deselected(items=idle)
+        config.hook.pytest_deselected(items=[item for item in items if item in idle])
         items[:] = [item for item in items if item not in idle]
+    if config.option.keyword and any(ours.values()):
+        names = {item: (*values.values(), case_name(values)) for item, values in ours.items() if values}
+        config.stash[asked.KEYWORD] = config.option.keyword
+        config.option.keyword = by_whole_names(config.option.keyword, items, names)
     if config.pluginmanager.hasplugin("xdist"):
-        for item in items:
-            stage = _stage(item)
-            if stage:
-                item.add_marker(pytest.mark.xdist_group(stage))
+        for item, values in ours.items():
+            if stage_of(values):
+                item.add_marker(pytest.mark.xdist_group(stage_of(values)))
 
 
-def _is_idle(config: pytest.Config, fixtures: Sequence[str]) -> bool:
-    """Comparisons want a baseline; timing, which is slow and as noisy as its machine, wants a `clock` gate."""
-    if "specfair_baseline" in fixtures:
-        return not _settings(config).baseline
-    timing = "specfair" in fixtures and "benchmark" in fixtures
-    return timing and all(rule.kind != "clock" for rule in _settings(config).gates)
+def _is_idle(config: pytest.Config, item: pytest.Item) -> bool:
+    """Comparisons want a baseline, and what is slow wants a bound that asks for it."""
+    if "specfair_baseline" in getattr(item, "fixturenames", ()) and not _compares(config):
+        return True
+    needed = {kind for mark in item.iter_markers("specfair_needs") for kind in mark.args}
+    return bool(needed) and not needed <= {rule.kind for rule in settings_of(config).gates}
 
 
-def _stage(item: pytest.Item) -> str:
-    parameters: Mapping[str, Any] = (
-        item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    )
-    return str(parameters.get("dataset") or parameters.get("stage") or "")
+def _compares(config: pytest.Config) -> bool:
+    """Whether there is a baseline to compare with; one that this run is to write for the first time is none."""
+    name = settings_of(config).baseline
+    if not name or not config.getoption("specfair_update_baseline"):
+        return bool(name)
+    from specfair import baseline
+
+    return baseline.exists(name, project_of(config).root)
 
 
 @pytest.fixture
@@ -138,38 +138,26 @@ def specfair(request: pytest.FixtureRequest) -> "Desk":
     from specfair.session import Case
 
     item, config = request.node, request.config
-    parameters = item.callspec.params if hasattr(item, "callspec") else {}
-    name = "-".join(str(parameters[p]) for p in _PARAMETERS if p in parameters) or item.name
-    case = Case(name, _command(item), _stage(item), str(parameters.get("group", "")))
-    return Desk(_session(config), case, _root(config), _marked(item), item.user_properties, _fail)
+    about = parameters(item)
+    case = Case(case_name(about) or item.name, command_of(item), stage_of(about), about.get("group", ""))
+    return Desk(_session(config), case, project_of(config).root, _marked(item), item.user_properties, _fail)
 
 
 def _fail(text: str) -> NoReturn:
-    pytest.fail(text, pytrace=False)
-
-
-def _command(item: pytest.Item) -> str:
-    """How to run one test alone, from where this run was started, with the options it was given."""
-    config = item.config
-    here = item.path.is_relative_to(config.invocation_params.dir)
-    test = f'"{item.nodeid}"' if here else f'--pyargs "specfair.evals.{item.path.stem}::{item.name}"'
-    given = [(name.replace("_", "-"), value) for name, value in _given(config).items() if name != "report"]
-    given += [("gate", rule) for rule in config.getoption("specfair_gate")]
-    options = [f"--specfair-{name}" if value is True else f"--specfair-{name}={value}" for name, value in given]
-    return " ".join(["pytest", test, *map(shlex.quote, options)])
+    pytest.fail("\n".join(map(plain, text.split("\n"))), pytrace=False)
 
 
 @pytest.fixture
 def specfair_baseline(request: pytest.FixtureRequest) -> str:
     """The name of the baseline to compare with; a test that asks for it is collected only where one is given."""
-    return _settings(request.config).baseline
+    return settings_of(request.config).baseline
 
 
 def _session(config: pytest.Config) -> "Session":
     if _SESSION not in config.stash:
         from specfair.session import Session
 
-        config.stash[_SESSION] = Session(_settings(config), say=lambda line: _say(config, line))
+        config.stash[_SESSION] = Session(settings_of(config), say=lambda line: _say(config, line))
     return config.stash[_SESSION]
 
 
@@ -180,22 +168,24 @@ def _say(config: pytest.Config, line: str) -> None:
     if reporter is not None and capture is not None and not hasattr(config, "workerinput"):
         with capture.global_and_fixture_disabled():
             reporter.ensure_newline()
-            reporter.write_line(f"specfair: {line}", cyan=True)
+            reporter.write_line(f"specfair: {plain(line)}", cyan=True)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A mistake of the user's is one line, not a traceback; one that every case would meet ends the run."""
+    """A mistake of the user's is one line, not a traceback; one that a second test meets, every test would: all end."""
     report = yield
     error = call.excinfo.value if call.excinfo else None
     if isinstance(error, SpecfairError) and "specfair" in getattr(item, "fixturenames", ()):
-        report.longrepr = str(error)
+        line, config = str(error), item.config
+        report.longrepr = line
         if not isinstance(error, StoreError):  # a damaged or missing baseline is a failed gate, not a wrong question
-            item.config.stash[_ERRORS].append(str(error))
-        if isinstance(error, UsageError | ModelError):
-            item.session.shouldstop = f"specfair: {error}"
+            config.stash[_ERRORS].append(line)
+            function = item.nodeid.partition("[")[0]
+            if config.stash[_MET].setdefault(line, function) != function:
+                item.session.shouldstop = f"specfair: {line}"
     return report
 
 
@@ -211,21 +201,47 @@ def pytest_testnodedown(node: Any) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]:
     """Write the report, or send it to the process that does; a user's mistake is exit code 4."""
     config = session.config
-    parts, errors = config.stash[_PARTS], config.stash[_ERRORS]
+    parts, errors, lost = config.stash[_PARTS], config.stash[_ERRORS], False
     if _SESSION in config.stash:
         from specfair import record
+        from specfair.holding import held_by
 
-        parts.append(record.part(config.stash[_SESSION]))
+        parts.append(record.part(config.stash[_SESSION]) | held_by(config.stash[_SESSION]))
     if hasattr(config, "workeroutput"):
         config.workeroutput |= {"specfair_parts": parts, "specfair_errors": errors}
     elif parts:
         from specfair import record
 
-        config.stash[_WRITTEN] += record.write(parts, _settings(config))
+        chosen = selection_of(session)
+        explicit = config.getoption("specfair_report") is not None
+        written = record.write(parts, settings_of(config), selection=chosen, chosen=explicit)
+        config.stash[_WRITTEN] += [*project_of(config).doubts, *written.lines]
+        lost = written.lost
+        _tell_junit(config, record.properties(written.report))
+        errors += _unheld(config, parts, whole=not chosen)
         errors += _keep_baseline(config, parts)
     yield
-    if errors:
+    if errors or (lost and session.exitstatus == pytest.ExitCode.OK):
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
+
+
+def _unheld(config: pytest.Config, parts: list[dict[str, str]], *, whole: bool) -> list[str]:
+    """Say which bounds were held against nothing; the mistakes among them, where the run was whole."""
+    from specfair import holding
+
+    found = holding.unheld(holding.Run.of(settings_of(config), given(config)), parts)
+    wrong = holding.mistakes(found) if whole else []
+    rest = [(rule, mistake) for rule, mistake in found if not (mistake and whole)]
+    config.stash[_WRITTEN] += [*(f"ERROR: {line}" for line in wrong), *holding.others(rest)]
+    return wrong
+
+
+def _tell_junit(config: pytest.Config, properties: Mapping[str, str]) -> None:
+    """Properties of the whole suite in pytest's JUnit file, which its own hook writes after this."""
+    for plugin in config.pluginmanager.get_plugins():
+        if hasattr(plugin, "add_global_property"):
+            for name, value in properties.items():
+                plugin.add_global_property(name, value)
 
 
 def _keep_baseline(config: pytest.Config, parts: list[dict[str, str]]) -> list[str]:
@@ -233,15 +249,15 @@ def _keep_baseline(config: pytest.Config, parts: list[dict[str, str]]) -> list[s
     from specfair import record
 
     save, update = config.getoption("specfair_save_baseline"), config.getoption("specfair_update_baseline")
-    name = _settings(config).baseline if update else save
+    name = settings_of(config).baseline if update else save
     if not name and not update:
         return []
     try:
-        said = record.keep_baseline(parts, name, root=_root(config), update=update)
-    except SpecfairError as error:
-        config.stash[_WRITTEN].append(f"ERROR: {error}")
+        said = record.keep_baseline(parts, name, root=project_of(config).root, update=update)
+    except (SpecfairError, OSError) as error:
+        config.stash[_WRITTEN].append(f"ERROR: {plain(str(error))}")
         return [str(error)]
-    config.stash[_WRITTEN].extend(said)
+    config.stash[_WRITTEN].extend(map(plain, said))
     return []
 
 
@@ -251,4 +267,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if lines:
         terminalreporter.section("specfair")
         for line in lines:
-            terminalreporter.write_line(line)
+            terminalreporter.write_line(plain(line))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from specfair import reading
+from specfair import hub, reading, tables
 from specfair.documents import articles, chained, held_out, of_dataset, of_files, of_records
 from specfair.errors import DataError
 
@@ -94,8 +94,8 @@ def _review_folders(place: Path) -> Split | None:
 def _documents(path: Path, form: Format) -> Sequence[str]:
     suffix = path.suffix.lower()
     if suffix == reading.PARQUET:
-        dataset = reading.mapped(path)
-        found = of_dataset(path.name, dataset, choose(path.name, dataset.column_names, form), joint=form.joint)
+        chosen = choose(path.name, tables.columns(path), form)
+        found = of_dataset(path.name, hub.mapped(path, chosen), chosen, joint=form.joint)
     elif suffix == reading.JSONL:
         found = of_records(path, _json_lines(path, form))
     elif suffix in (reading.QUOTED, reading.TABS):

@@ -1,19 +1,22 @@
-"""Files, folders and the hub, read strictly: UTF-8, bounded lines, columns by name, and one-line errors.
+"""Files and folders, read strictly: UTF-8, bounded sizes, and one-line errors.
 
-Knows formats (CSV, TSV, JSON lines, JSON, Parquet, plain text) and the hub's loader, not what the rows mean.
+Knows lines, CSV and TSV records and JSON, not what they mean. A file may come from a stranger: no more of it is read
+than the limits below.
 """
 
 import csv
 import json
 import math
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from specfair.errors import DataError
 
 MAX_LINE = 1 << 20  # bytes of one line, or of one record that spans lines
+MAX_JSON = 1 << 27  # bytes of a JSON document, such as a run or a baseline: 128 MiB
+MAX_DEPTH = 50  # lists and objects within one another
 QUOTED, TABS, JSONL, PARQUET = ".csv", ".tsv", ".jsonl", ".parquet"
 TABLES = (QUOTED, TABS, JSONL, PARQUET)
 _BOM = b"\xef\xbb\xbf"
@@ -21,33 +24,57 @@ _BOM = b"\xef\xbb\xbf"
 
 def exists(path: Path) -> Path:
     """The path itself, or a DataError: nothing is there."""
-    if not path.exists():
-        raise DataError(f"{str(path)!r} does not exist; a file or folder is expected there. Check the path.")
-    return path
+    with opened(path):
+        if path.exists():
+            return path
+    raise DataError(f"{str(path)!r} does not exist; a file or folder is expected there. Check the path.")
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[None]:
+    """What the system says of a path (a folder, no rights, too long a name) in one line."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise DataError(f"{path.name!r} cannot be read ({reason}); a file is expected there. Check it.") from error
 
 
 def lines(path: Path) -> Iterator[bytes]:
     """Lines with their ends as they are; UTF-8 is checked, and so is that no line is endless."""
-    with exists(path).open("rb") as file:
+    with opened(exists(path)), path.open("rb") as file:
         for number, line in enumerate(iter(lambda: file.readline(MAX_LINE + 1), b""), start=1):
             if len(line) > MAX_LINE:
                 raise DataError(
                     f"line {number:,} of {path.name!r} is longer than {MAX_LINE:,} bytes, the most one line "
                     "may have. Split it into one document a line."
                 )
-            try:
-                line.decode()
-            except UnicodeDecodeError as error:
-                raise DataError(
-                    f"line {number:,} of {path.name!r} has byte 0x{line[error.start]:02x} at column "
-                    f"{error.start + 1}; text must be UTF-8. Convert the file, with iconv for example."
-                ) from error
+            _text(line, path, number)
             yield line
 
 
+def _text(data: bytes, path: Path, first: int = 1) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        number = first + data.count(b"\n", 0, error.start)
+        column = error.start - data.rfind(b"\n", 0, error.start)
+        raise DataError(
+            f"line {number:,} of {path.name!r} has byte 0x{data[error.start]:02x} at column {column}; "
+            "text must be UTF-8. Convert the file, with iconv for example."
+        ) from error
+
+
 def whole(path: Path) -> str:
-    """All of a small file, with the same checks."""
-    return b"".join(lines(path)).removeprefix(_BOM).decode()
+    """All of a file that is not endless."""
+    with opened(exists(path)), path.open("rb") as file:
+        found = file.read(MAX_JSON + 1)
+    if len(found) > MAX_JSON:
+        raise DataError(
+            f"{path.name!r} is larger than {MAX_JSON:,} bytes, the most that is read in one piece. Split it, or "
+            "leave out what is not needed."
+        )
+    return _text(found.removeprefix(_BOM), path)
 
 
 def records(path: Path) -> Iterator[bytes]:
@@ -85,11 +112,37 @@ def cells(path: Path, record: bytes) -> list[str]:
         raise DataError(f"{path.name!r} has a record that is not CSV: {error}. Mend it, or use JSON lines.") from error
 
 
+def json_of(text: str | bytes) -> Any:
+    """JSON from a stranger: a ValueError, in one line, for what is not JSON or is nested too deeply."""
+    too_deep = f"it is nested deeper than {MAX_DEPTH} levels"
+    try:
+        found = json.loads(text)
+    except RecursionError as error:
+        raise ValueError(too_deep) from error
+    level, depth = [found] * isinstance(found, dict | list), 0
+    while level:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise ValueError(too_deep)
+        level = [v for x in level for v in (x.values() if isinstance(x, dict) else x) if isinstance(v, dict | list)]
+    return found
+
+
+def _words(text: str | bytes) -> Any:
+    """JSON whose texts can be written as UTF-8: JSON can spell half a character, which no file can hold."""
+    found = json_of(text)
+    try:
+        json.dumps(found, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"it has half a character, {error.object[error.start]!a}") from error
+    return found
+
+
 def parsed(path: Path, record: bytes, number: int) -> dict[str, Any]:
     """The object on one line of JSON lines."""
     try:
-        found = json.loads(record.removeprefix(_BOM))
-    except (ValueError, RecursionError) as error:
+        found = _words(record.removeprefix(_BOM))
+    except ValueError as error:
         raise DataError(
             f"line {number:,} of {path.name!r} is not JSON ({error}); each line must hold one object. Mend the line."
         ) from error
@@ -104,53 +157,10 @@ def parsed(path: Path, record: bytes, number: int) -> dict[str, Any]:
 def document(path: Path) -> Any:
     """A whole JSON file."""
     try:
-        return json.loads(whole(path))
-    except (ValueError, RecursionError) as error:
+        return _words(whole(path))
+    except ValueError as error:
         raise DataError(
             f"{path.name!r} is not JSON ({error}); it must hold one value. Mend it or fetch it again."
-        ) from error
-
-
-def rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Rows as dictionaries; the columns of CSV and TSV are named by their first record."""
-    suffix = exists(path).suffix.lower()
-    if suffix == PARQUET:
-        yield from parquet(path).to_pylist()
-    elif suffix == JSONL:
-        for number, line in enumerate(lines(path), start=1):
-            if line.strip():
-                yield parsed(path, line, number)
-    elif suffix in (QUOTED, TABS):
-        yield from _headed(path)
-    else:
-        raise DataError(f"{path.name!r} ends in {suffix!r}; known are {', '.join(TABLES)}. Convert or rename it.")
-
-
-def _headed(path: Path) -> Iterator[dict[str, Any]]:
-    found = records(path)
-    header = cells(path, next(found, b""))
-    for number, record in enumerate(found, start=2):
-        row = cells(path, record)
-        if len(row) == len(header):
-            yield dict(zip(header, row, strict=True))
-        elif record.strip():
-            raise DataError(
-                f"record {number:,} of {path.name!r} has {len(row)} fields; its header has {len(header)}. "
-                "Mend the record, or quote what holds separators."
-            )
-
-
-def parquet(path: Path, columns: Sequence[str] | None = None) -> Any:
-    """A pyarrow table."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        return pq.read_table(exists(path), columns=columns and list(columns))
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(
-            f"{path.name!r} cannot be read as Parquet ({type(error).__name__}); it may be cut short. "
-            "Fetch or write it again."
         ) from error
 
 
@@ -166,47 +176,7 @@ def need(where: str, found: Iterable[str], wanted: Iterable[str]) -> None:
 
 
 def label(value: object) -> str:
-    """A label as text; "" for what stands for nothing: none, blank, NaN."""
+    """A label as text; "" for what stands for nothing: none, blank, NaN. A text that says "None" is a label."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
-    text = str(value).strip()
-    return "" if text.lower() in ("nan", "none", "null") else text
-
-
-def hub(name: str, config: str | None, split: str, *, instead: str) -> Any:
-    """One split of a dataset on the hub, memory-mapped; `instead` says what to do without it."""
-    return _loaded(
-        f"dataset {name!r}, split {split!r},", lambda load: _unscripted(load, name, config, split=split), instead
-    )
-
-
-def mapped(path: Path) -> Any:
-    """A Parquet file as a memory-mapped dataset: its texts are not held in memory."""
-    files = {"train": str(exists(path))}
-    return _loaded(
-        repr(path.name), lambda load: load("parquet", data_files=files, split="train"), "write the file again"
-    )
-
-
-def _loaded(what: str, load: Callable[[Callable[..., Any]], Any], instead: str) -> Any:
-    """What `load` makes of datasets.load_dataset; whatever goes wrong becomes one line."""
-    from datasets import load_dataset
-    from datasets.exceptions import DatasetsError
-
-    try:
-        return load(load_dataset)
-    except (DatasetsError, OSError, ValueError, RuntimeError) as error:
-        offline = " while HF_HUB_OFFLINE is set" if os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0") else ""
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-        raise DataError(f"{what} cannot be loaded{offline}: {reason}. Check the name, or {instead}.") from error
-
-
-def _unscripted(load_dataset: Callable[..., Any], name: str, config: str | None, *, split: str) -> Any:
-    """What is published as a script is read from the hub's own conversion to Parquet, so that no code of it runs."""
-    try:
-        return load_dataset(name, config, split=split)
-    except RuntimeError as error:
-        if "script" not in str(error):
-            raise
-        files: Mapping[str, str] = {split: f"{config or 'default'}/{split}/*.parquet"}
-        return load_dataset(name, data_files=files, split=split, revision="refs/convert/parquet")
+    return str(value).strip()

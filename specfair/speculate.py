@@ -66,12 +66,12 @@ def count(pair: Pair, prompts: Sequence[Prompt], decoding: Decoding, lookahead: 
 
 
 def decode(
-    pair: Pair, prompts: Sequence[Prompt], decoding: Decoding, lookahead: Lookahead | int
+    pair: Pair, prompts: Sequence[Prompt], decoding: Decoding, lookahead: Lookahead | int, *, n_slots: int | None = None
 ) -> tuple[tuple[NDArray[np.int32], ...], Tally]:
     """The same texts and counts at once, or not at all: what is timed, and so never tried twice."""
     job = _job(pair, prompts, decoding, lookahead)
     job.recording = False
-    _drain(job, len(prompts))
+    _drain(job, n_slots or len(prompts))
     return job.written, job.tally
 
 

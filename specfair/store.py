@@ -1,32 +1,61 @@
-"""Content-addressed files under .specfair/: computed once, written whole or not at all, set aside when damaged.
+"""Content-addressed files under .specfair/: computed once, written whole or not at all, checked whenever they are read.
 
-A key is a JSON-able description of everything the content depends on; its hash is the file's name, so nothing ever has
-to be invalidated. The store does not know what it keeps: makers write a path, readers read one.
+A key is a JSON-able description of everything the content depends on; its hash is the content's name, so nothing ever
+has to be invalidated. Beside each content lies its manifest, the key and a checksum of every file: what does not match
+it is set aside and made again. The store does not know what it keeps: makers write a path, readers read one. What a
+killed process left is finished or removed by whoever next holds its lock; nothing else is ever deleted.
 """
 
 import hashlib
 import json
 import os
+import re
 import shutil
+import stat
 import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
+from glob import escape
 from pathlib import Path
 from typing import Any, TypeVar
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
-from specfair.errors import StoreError
+from specfair.errors import StoreError, UsageError
 
 T = TypeVar("T")
 
+PATIENCE = 2.0  # seconds of waiting for another process that need no word
+REMIND = 60.0  # seconds between two words after that
+_LEFT = re.compile(r"\.([0-9a-f]{24})(\..+)?\.part")
+
 
 def digest(key: Mapping[str, Any]) -> str:
-    """The name of a content: the same key, the same name, on every machine."""
-    text = json.dumps(key, sort_keys=True, ensure_ascii=True, default=str)
+    """The name of a content: the same key, the same name, on every machine. What is not JSON is a TypeError."""
+    text = json.dumps(key, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def checksum(path: Path) -> str:
+    """sha256 of a file's bytes, read once a process as long as the file looks the same."""
+    place = path.resolve()
+    found = place.stat()
+    if not stat.S_ISREG(found.st_mode):
+        return "no file"
+    return _checksum(place, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+@cache
+def _checksum(path: Path, inode: int, size: int, modified_ns: int) -> str:  # noqa: ARG001  # they are the memo's key
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _silent(_: str) -> None:
+    """Nobody wants to know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +63,7 @@ class Store:
     """A folder of kinds, each holding contents by the digest of their key."""
 
     root: Path
+    say: Callable[[str], None] = _silent  # told of long waits
 
     def path(self, kind: str, key: Mapping[str, Any]) -> Path:
         return self.root / kind / digest(key)
@@ -44,17 +74,16 @@ class Store:
     def get_or_make(
         self, kind: str, key: Mapping[str, Any], *, make: Callable[[Path], object], read: Callable[[Path], T]
     ) -> T:
-        """Read what is stored under the key; make it first if it is absent, and again if it cannot be read.
+        """Read what is stored under the key; make it first if it is absent, and again if it is damaged.
 
         Two processes that want the same content make it once: the second waits for the first.
         """
         path = self.path(kind, key)
-        with _locked(path):
-            found = _read(path, read)
+        with self._held(path, key), _in_words(self.root):
+            found = _stored(path, key, read)
             if found is not None:
                 return found
-            write_atomically(path, make)
-            _write_key(path, key)
+            _put(path, key, make)
             return read(path)
 
     def update(
@@ -71,76 +100,190 @@ class Store:
         Nobody else changes it meanwhile, and who reads it sees either the old or the new.
         """
         path = self.path(kind, key)
-        with _locked(path):
-            old = _read(path, read)
+        with self._held(path, key):
+            with _in_words(self.root):
+                old = _stored(path, key, read)
             new = change(old)
             if new is not old:
-                write_atomically(path, lambda draft: write(new, draft))
-                _write_key(path, key)
+                with _in_words(self.root):
+                    _put(path, key, lambda draft: write(new, draft))
             return new
 
+    @contextmanager
+    def _held(self, path: Path, key: Mapping[str, Any]) -> Iterator[None]:
+        """Alone with one content, and with nothing half done about it."""
+        with _in_words(self.root):
+            _make_root(self.root)
+            path.parent.mkdir(exist_ok=True)
+            lock = _lock(path)
+            self._acquire(lock, path)
+        try:
+            with _in_words(self.root):
+                _settle(path, key)
+            yield
+        finally:
+            lock.release()
 
-def write_atomically(path: Path, make: Callable[[Path], object]) -> None:
-    """Let `make` write a file or a folder beside `path`, then move it there in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        make(draft)
-        if path.is_dir():
-            shutil.rmtree(path)
-        os.replace(draft, path)
-    finally:
-        _remove(draft)
-
-
-def write_text_atomically(path: Path, text: str) -> None:
-    """A text file that a reader sees either as it was or as it will be."""
-    write_atomically(path, lambda draft: draft.write_text(text, encoding="utf-8"))
-
-
-def _read(path: Path, read: Callable[[Path], T]) -> T | None:
-    """What is stored, None where nothing is; what cannot be read is set aside and said."""
-    if not path.exists():
-        return None
-    try:
-        return read(path)
-    except StoreError as error:
-        aside = _set_aside(path)
-        warnings.warn(f"{error} It was kept as {aside.name!r} and is being recomputed.", stacklevel=4)
-        return None
+    def _acquire(self, lock: FileLock, path: Path) -> None:
+        waited, patience = 0.0, PATIENCE
+        while True:
+            try:
+                lock.acquire(timeout=patience)
+                return
+            except Timeout:
+                waited, patience = waited + patience, REMIND
+                what = f"{path.parent.name}/{path.name} in store {str(self.root)!r}"
+                self.say(f"waiting for another process that works on {what}, {waited:.0f} s so far")
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path.with_name(f".{path.name}.lock"))
-        lock.acquire()
-    except OSError as error:
-        raise StoreError(
-            f"store {str(path.parent.parent)!r} cannot be written ({error.strerror}); specfair keeps traces there. "
-            "Make it writable or choose another with --specfair-store."
-        ) from error
+def _in_words(root: Path) -> Iterator[None]:
     try:
         yield
+    except OSError as error:
+        raise StoreError(
+            f"store {str(root)!r} cannot be used ({error.strerror or error}); specfair keeps traces and tuned models "
+            "there. Make room, make it writable, or choose another with --specfair-store (specfair audit --store)."
+        ) from error
+
+
+def _make_root(root: Path) -> None:
+    """A new store keeps itself out of git, as caches do; what somebody else put there is left as it is."""
+    root.mkdir(parents=True, exist_ok=True)
+    if not set(os.listdir(root)) - {".gitignore"}:
+        (root / ".gitignore").write_text("# made by specfair\n*\n", encoding="utf-8")
+
+
+def _lock(path: Path) -> FileLock:
+    return FileLock(path.with_name(f".{path.name}.lock"))
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(f".{path.name}.part")
+
+
+def _next(path: Path) -> Path:
+    """Where the manifest of a content waits until that content is in place."""
+    return path.with_name(f".{path.name}.next")
+
+
+def _manifest(path: Path) -> Path:
+    return path.with_name(f"{path.name}.key.json")
+
+
+def _described(path: Path, key: Mapping[str, Any]) -> bytes:
+    """What the manifest of this content under this key must be, to the byte."""
+    files = sorted(f for f in path.rglob("*") if not f.is_dir())
+    sums = checksum(path) if path.is_file() else {f.relative_to(path).as_posix(): checksum(f) for f in files}
+    return json.dumps({"key": key, "sha256": sums}, sort_keys=True, indent=1).encode()
+
+
+def _holds(manifest: Path, path: Path, key: Mapping[str, Any]) -> bool:
+    if not manifest.is_file():
+        return False
+    expected = _described(path, key)
+    with manifest.open("rb") as file:
+        return file.read(len(expected) + 1) == expected
+
+
+def _put(path: Path, key: Mapping[str, Any], make: Callable[[Path], object]) -> None:
+    """Let `make` write a file or a folder beside `path`, then move it and its manifest there.
+
+    The manifest is written first and moved last: whoever finds the one moved and not the other can tell.
+    """
+    _sweep(path.parent)
+    draft, manifest = _part(path), _next(path)
+    try:
+        make(draft)
+        manifest.write_bytes(_described(draft, key))
+        os.replace(draft, path)
+        os.replace(manifest, _manifest(path))
     finally:
-        lock.release()
+        if os.path.lexists(draft):
+            _remove(draft)
+            _remove(manifest)
+
+
+def _settle(path: Path, key: Mapping[str, Any]) -> None:
+    """Finish what a killed process had all but done, remove what it had only begun; the lock is held."""
+    if _holds(_next(path), path, key):
+        os.replace(_next(path), _manifest(path))
+    for left in (_next(path), _part(path)):
+        _remove(left)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what dead processes had begun under other keys: a live one holds the lock."""
+    for left in folder.glob(".*.part"):
+        match = _LEFT.fullmatch(left.name)
+        if match:
+            lock = _lock(folder / match[1])
+            with suppress(Timeout), lock.acquire(timeout=0):
+                _remove(left)
+
+
+def _stored(path: Path, key: Mapping[str, Any], read: Callable[[Path], T]) -> T | None:
+    """What is stored, None where nothing is; what is damaged is set aside and said."""
+    try:
+        if not os.path.lexists(path):
+            return None
+        if not _holds(_manifest(path), path, key):
+            raise StoreError(f"{path.parent.name}/{path.name} in the store is damaged: its checksum does not hold.")
+        return read(path)
+    except StoreError as error:
+        aside = _set_aside(path)
+        warnings.warn(f"{error} It was kept as {aside.name!r} and is made again.", stacklevel=5)
+        return None
 
 
 def _set_aside(path: Path) -> Path:
-    aside = path.with_name(f"{path.name}.damaged-{uuid.uuid4().hex[:6]}")
+    """The manifest goes first: a content without one never counts as whole."""
+    if os.path.lexists(_manifest(path)):
+        os.replace(_manifest(path), _free(_manifest(path)))
+    aside = _free(path)
     os.replace(path, aside)
     return aside
 
 
-def _write_key(path: Path, key: Mapping[str, Any]) -> None:
-    """The key beside the content, so that a person can see what it is."""
-    text = json.dumps(key, sort_keys=True, indent=1, default=str)
-    write_text_atomically(path.with_name(f"{path.name}.key.json"), text)
+def _free(path: Path) -> Path:
+    """NAME.corrupt, or NAME.2.corrupt where that is taken."""
+    names = [f"{path.name}.corrupt", *(f"{path.name}.{n}.corrupt" for n in range(2, 10_000))]
+    return next(place for name in names if not os.path.lexists(place := path.with_name(name)))
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
+
+
+def write_text_atomically(path: Path, text: str) -> None:
+    """A text file that a reader sees either as it was or as it will be; a folder is never replaced."""
+    if os.path.isdir(path):  # which takes a name that cannot be for no folder
+        raise UsageError(
+            f"{str(path)!r} is a folder; a file is written here. Name a file, in that folder or elsewhere."
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace_text(path, text)
+    except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
+        reason = getattr(error, "strerror", None) or error
+        raise StoreError(
+            f"{str(path)!r} cannot be written ({reason}). Make room, make its folder writable, or choose another place."
+        ) from error
+
+
+def _replace_text(path: Path, text: str) -> None:
+    """A draft is locked as long as its writer lives, so that the drafts of killed writers can be told and removed."""
+    for left in path.parent.glob(f".{escape(path.name)}.{'[0-9a-f]' * 8}.part"):
+        with suppress(Timeout), FileLock(left).acquire(timeout=0):
+            left.unlink(missing_ok=True)
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        draft.touch()  # what cannot be created is refused here; the lock would wait for it
+        with FileLock(draft):
+            draft.write_text(text, encoding="utf-8")
+            os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -13,14 +13,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from specfair.errors import StoreError
+from specfair import tables
+from specfair.errors import DataError, StoreError
 from specfair.prompts import Prompt
+from specfair.reading import json_of
+from specfair.typed import typed
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
 SCHEMA = 1
+MAX_BYTES = 1 << 36  # of columns, unpacked: 64 GiB
 
 COLUMNS: Mapping[str, type] = {
     "token": np.int32,  # what the target wrote
@@ -157,14 +161,11 @@ def _table(trace: Trace) -> "pa.Table":
 
 def load(path: Path) -> Trace:
     """Read what `save` wrote; anything else is a StoreError that says so."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
-        table = pq.read_table(path)
-        header = json.loads(table.schema.metadata[b"specfair"])
+        table = tables.whole(path, limit=MAX_BYTES)
+        header = json_of(table.schema.metadata[b"specfair"])
         return _build(table, header)
-    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
+    except (DataError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise StoreError(
             f"trace {path.name!r} cannot be read ({type(error).__name__}); traces are Parquet of "
             f"schema {SCHEMA}. Delete it and it is computed again."
@@ -175,10 +176,14 @@ def _build(table: "pa.Table", header: dict[str, Any]) -> Trace:
     if header.get("schema") != SCHEMA:
         raise ValueError("schema")
     prompts = tuple(Prompt(**p) for p in header.pop("trace_prompts"))
-    header |= {"decoding": Decoding(**header["decoding"]), "eos": tuple(header["eos"])}
-    counts = np.bincount(table["prompt"].to_numpy(), minlength=len(prompts))
+    if any(type(getattr(p, name)) is not str for name in Prompt.__slots__ for p in prompts):
+        raise TypeError("prompts")
+    owner = table["prompt"].to_numpy()
+    counts = np.bincount(owner, minlength=len(prompts))
+    if len(counts) != len(prompts) or (np.diff(owner) < 0).any():
+        raise ValueError("prompt")
     columns = {name: table[name].to_numpy().astype(kind, copy=False) for name, kind in COLUMNS.items()}
-    return Trace(Header(**header), prompts, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), columns)
+    return Trace(typed(Header, header), prompts, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), columns)
 
 
 def concatenate(traces: "Iterator[Trace] | list[Trace]") -> Trace:

@@ -7,7 +7,7 @@ written the text already, the text is kept and only read again.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -37,13 +37,17 @@ class Source:
 
 
 def key_of(pair: "Pair", decoding: Decoding) -> dict[str, Any]:
-    """Everything that the trace of a prompt by this pair depends on."""
+    """Everything that the trace of a prompt by this pair depends on, field by field."""
+    how = asdict(decoding)
+    if decoding.greedy:
+        del how["seed"]  # nothing is drawn
     return {
         "target": pair.target_fingerprint,
         "draft": pair.draft_fingerprint,
         "tokenizer": pair.tokenizer_fingerprint,
         "truncate": pair.truncate,
-        "decoding": decoding,
+        "eos": list(pair.eos),  # of the generation config, which no fingerprint covers
+        "decoding": how,
         "dtype": str(pair.dtype),
         "device": pair.device.type,
         **versions(),
@@ -69,6 +73,7 @@ def traced(store: Store, source: Source, prompts: PromptSet, say: Say) -> Trace:
         draft=source.pair.draft_name,
         prompts=prompts.name,
         prompts_fingerprint=prompts.fingerprint,
+        decoding=source.decoding,
     )
     return replace(found.select(np.array([place[prompt] for prompt in wanted], dtype=np.int64)), header=header)
 

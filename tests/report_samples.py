@@ -18,7 +18,6 @@ from specfair.report.page import (
     MentionRow,
     MistakeRow,
     PairRow,
-    RecipeRow,
     Report,
     SplitRow,
     TrainingRow,
@@ -99,7 +98,6 @@ def full(seed: int = 0) -> Report:
         training=tuple(_training()),
         frequency=tuple(FrequencyRow(d, 0.012, -0.002 if d == "sst2" else 0.003, 0.024, 0.61, 0.04) for d in DATASETS),
         examples=tuple(_examples()),
-        recipes=tuple(_recipes()),
         baseline=(
             BaselineRow("imdb acceptance_rate queer", 0.66, 0.61, -0.08, -0.02, "worse"),
             BaselineRow("imdb gap", 0.09, 0.07, -0.05, 0.01, "unclear"),
@@ -143,7 +141,6 @@ TABLES = (
     "training",
     "frequency",
     "examples",
-    "recipes",
 )
 
 
@@ -152,7 +149,7 @@ def texts_only() -> Report:
     """Every text field and a single chart: cheap enough for hundreds of drawings."""
     drawn = ("estimates", "gaps", "pairs", "histograms", "mentions", "splits", "training", "frequency")
     report = small()
-    return dataclasses.replace(report, recipes=report.recipes[:3], **dict.fromkeys(drawn, ()))
+    return dataclasses.replace(report, **dict.fromkeys(drawn, ()))
 
 
 FIXED = {
@@ -331,13 +328,6 @@ def _training() -> Iterator[TrainingRow]:
                 yield TrainingRow(dataset, step, group, "kl", 0.6 + 0.03 * j + 0.7 * fade)
                 rate = BASE.get(group, 0.64) + MEAN_GAIN[dataset] * (1 - fade)
                 yield TrainingRow(dataset, step, group, "acceptance_rate", rate)
-
-
-def _recipes() -> Iterator[RecipeRow]:
-    for recipe, shift in (("plain", 0.0), ("group weights", 0.02), ("distil", 0.04)):
-        for group in ("", *GROUPS):
-            rate = BASE.get(group, 0.64) + shift
-            yield RecipeRow("imdb", recipe, "acceptance_rate", group, rate, rate - 0.03, rate + 0.03)
 
 
 def _examples() -> Iterator[ExampleRow]:

@@ -12,7 +12,7 @@ import torch
 
 from specfair import pairs, tracer
 from specfair.corpora import Corpus
-from specfair.finetune import Recipe, finetune
+from specfair.finetune import Recipe, Training, read, train
 from specfair.pairs import Pair
 from specfair.prompts import Prompt
 from specfair.replay import Lookahead, replay
@@ -53,9 +53,11 @@ def tuned_by_one_step(pair: Pair, folder: Path) -> None:
     """Both models change, their losses are numbers, and what was saved is a pair that can be traced."""
     corpus = Corpus("imdb", "made up", True, ["bcd fgh jkl" * n for n in range(1, 9)], ["bcd"])
     recipe = Recipe(max_steps=1, batch_size=2, accumulation=1, block=16, learning_rate=1e-2)
-    tuned = finetune(pair, corpus, recipe, folder / "tuned", progress=lambda *_: None)
-    assert np.isfinite([*tuned.target_loss, *tuned.draft_loss]).all()
-    after = pairs.load(str(tuned.target), str(tuned.draft), device="cpu")
+    for role in ("target", "draft"):
+        train(Training(pair, role, corpus, recipe), folder / "tuned" / role, lambda *_: None)
+    target, draft = (read(folder / "tuned" / role) for role in ("target", "draft"))
+    assert np.isfinite([*target.losses, *draft.losses]).all()
+    after = pairs.load(str(target.model), str(draft.model), device="cpu")
     assert after.target_fingerprint != pair.target_fingerprint
     assert after.draft_fingerprint != pair.draft_fingerprint
     assert tracer.trace(after, tiny_models.prompts(3), Decoding(4)).n_tokens > 0

@@ -30,10 +30,29 @@ def test_a_damaged_trace_is_set_aside_and_computed_again(tmp_path: Path) -> None
     stored = next(p for p in (tmp_path / "store" / "traces").iterdir() if p.suffix == "" and not p.name.startswith("."))
     stored.write_bytes(b"garbage")
     second, said = small_audit(tmp_path)
-    with pytest.warns(UserWarning, match="being recomputed"):
+    with pytest.warns(UserWarning, match="is made again"):
         assert np.array_equal(second.base.trace["token"], tokens)
     assert len(said) == 1
-    assert list(stored.parent.glob("*.damaged-*"))
+    assert list(stored.parent.glob("*.corrupt"))
+
+
+def test_a_finished_target_is_kept_when_the_draft_is_interrupted(tmp_path: Path) -> None:
+    made, _ = small_audit(tmp_path)
+    say = made.say
+
+    def interrupt(line: str) -> None:
+        say(line)
+        if "the draft" in line:
+            raise KeyboardInterrupt
+
+    made.say = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        made.tuned_pair("imdb")
+    again, said = small_audit(tmp_path)
+    again.tuned_pair("imdb")
+    assert [line for line in said if "the target" in line] == []
+    assert [line for line in said if "the draft" in line] != []
+    assert not list((tmp_path / "store").rglob("*.part"))
 
 
 def test_other_settings_are_another_trace(measured: Audit) -> None:
@@ -85,7 +104,7 @@ def test_every_metric_is_an_attribute(measured: Audit) -> None:
 
 def test_lookaheads_come_from_one_trace(measured: Audit) -> None:
     gaps = measured.across_lookaheads("base", "difference", "mean_acceptance_length")
-    assert tuple(gaps) == config.LOOKAHEADS
+    assert tuple(gaps) == tuple(text for text in config.LOOKAHEADS if text != "constant-5")  # that is the gap itself
     by_lookahead = [measured.base.groups("mean_acceptance_length", Lookahead(n)).overall.value for n in (1, 3, 5)]
     assert by_lookahead == sorted(set(by_lookahead))
 
@@ -150,3 +169,26 @@ def test_the_original_study_s_question_needs_two_groups() -> None:
         prompt_set(config.override(config.Settings(), {"groups": "queer"}))
     with pytest.raises(UsageError, match="Did you mean 'queer'"):
         prompt_set(config.override(config.Settings(), {"groups": "quer,male"}))
+
+
+@pytest.mark.parametrize(
+    ("spec", "groups", "way_out"),
+    [
+        ("file:two.jsonl", "a", "have 1 group; fairness needs at least 2. Name more in --specfair-groups."),
+        ("file:one.jsonl", "", "have 1 group; fairness needs at least 2. Name another set, or add groups to it."),
+        ("bold/gender:one.json", "", "2. Name another set, such as 'bold' with all its parts."),
+    ],
+)
+def test_one_group_cannot_be_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: str, groups: str, way_out: str
+) -> None:
+    """Finding 35: the way out is one that helps."""
+    monkeypatch.chdir(tmp_path)
+    for name, members in (("one", "a"), ("two", "ab")):
+        rows = [json.dumps({"group": g, "text": f"{g} {i}"}) for g in members for i in range(3)]
+        Path(f"{name}.jsonl").write_text("\n".join(rows))
+    Path("one.json").write_text(json.dumps({"a": {"title": ["a 1", "a 2"]}}))
+    settings = config.override(config.Settings(), {"prompts": spec, "min_prompts": 1, "groups": groups})
+    with pytest.raises(DataError) as caught:
+        prompt_set(settings)
+    assert str(caught.value).endswith(way_out)

@@ -1,13 +1,17 @@
 """A baseline survives git, refuses what is damaged or of another question, and never changes unasked."""
 
+import hashlib
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from specfair import baseline
-from specfair.errors import StoreError
+from specfair.errors import StoreError, UsageError
 from specfair.stats import Sample
 
 ABOUT = {"metric": "acceptance_rate", "lookahead": "constant-5", "decoding": "greedy", "prompts_fingerprint": "f"}
@@ -44,8 +48,8 @@ def test_compare_is_paired_by_prompt() -> None:
     """The same prompts in another order, all better by exactly 0.05: the interval has no width to speak of."""
     new = baseline.take({"base": sample(0.05)[np.random.default_rng(0).permutation(24)]}, ABOUT)
     found = baseline.compare(make(base=0.0), new, "base")
-    assert set(found) == {"overall", "a", "b"}
-    for estimate in found.values():
+    assert set(found.by_group) == {"a", "b"}
+    for estimate in (found.overall, *found.by_group.values()):
         assert estimate.value == pytest.approx(0.05, abs=1e-3)
         assert estimate.high - estimate.low < 0.01
 
@@ -85,17 +89,103 @@ def test_missing_names_what_there_is(tmp_path: Path) -> None:
 
 def test_unreadable_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_bytes(b"\xff\xfe")
-    with pytest.raises(StoreError, match="cannot be read"):
-        baseline.read(str(tmp_path / "x.json"), tmp_path)
+    (tmp_path / "folder.json").mkdir()
+    for name in ("x.json", "folder.json"):
+        with pytest.raises(StoreError, match="cannot be read"):
+            baseline.read_file(tmp_path / name, name)
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", ".", "..", "../evil", "../../../evil", "/evil", "a/b", "a/", "a\\b", ".json"]
+)
+def test_a_name_leads_nowhere_else(name: str, tmp_path: Path) -> None:
+    """Finding 21."""
+    with pytest.raises(UsageError, match="baseline"):
+        baseline.save(make(base=0.0), name, root=tmp_path)
+    with pytest.raises(UsageError, match="baseline"):
+        baseline.check_asked(tmp_path, compare=None, save=name, update=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_can_only_fail_is_refused_before_the_run(tmp_path: Path) -> None:
+    """Finding 34."""
+
+    def asked(compare: str | None = None, save: str | None = None, *, update: bool = False) -> None:
+        baseline.check_asked(tmp_path, compare=compare, save=save, update=update)
+
+    for compare, save in ((None, None), ("", None), ("main", "main")):
+        with pytest.raises(UsageError, match="does not say which baseline"):
+            asked(compare, save, update=True)
+    with pytest.raises(StoreError, match="'main' does not exist"):
+        asked("main")
+    asked("main", update=True)
+    asked(save="main.json")
+    baseline.save(make(base=0.0), "main", root=tmp_path)
+    asked("main")
+    asked("main", update=True)
+    for name in ("main", "main.json"):
+        with pytest.raises(StoreError, match=r"exists and is never overwritten unasked"):
+            asked(save=name)
+    baseline.path_of("main", tmp_path).write_text("{}")
+    with pytest.raises(StoreError, match="not a whole baseline file"):
+        asked("main", update=True)
+
+
+def test_what_is_invalid_is_never_stored(tmp_path: Path) -> None:
+    """Finding 3: a draft of NaN weights, or a group in which nothing was counted."""
+    nan, empty = sample(), sample()
+    nan.numerator[1] = np.nan
+    empty.denominator[empty.group == "b"] = 0
+    baseline.save(make(base=0.0), "main", root=tmp_path)
+    before = baseline.path_of("main", tmp_path).read_bytes()
+    for wrong, said in ((nan, r"imdb has no number for 'b' \(NaN\)"), (empty, r"for 'b' \(nothing was counted\)")):
+        made = baseline.take({"base": sample(), "imdb": wrong}, ABOUT)
+        with pytest.raises(StoreError, match=f"'main' is not written: .*{said}"):
+            baseline.save(made, "main", root=tmp_path, update=True)
+    assert baseline.path_of("main", tmp_path).read_bytes() == before
+
+
+def test_a_group_named_overall_is_one_group(tmp_path: Path) -> None:
+    """Finding 13: the value over all groups is not the value of the group `overall`."""
+    rows = sample()
+    named = replace(rows, group=np.where(rows.group == "a", "overall", "b"), numerator=rows.numerator.copy())
+    lower = replace(named, numerator=named.numerator - np.where(named.group == "b", 4.0, 0.0))
+    old, new = (baseline.take({"base": s}, ABOUT) for s in (named, lower))
+    found = baseline.compare(old, new, "base")
+    assert found.by_group["overall"].value == pytest.approx(0, abs=1e-3)
+    assert found.overall.value == pytest.approx(-0.1, abs=1e-3)
+    assert sum(part.n_prompts for part in found.overall.parts) == 24
+    baseline.save(old, "main", root=tmp_path)
+    assert set(json.loads(baseline.dumps(old))["estimates"]) == {"base", "base: overall", "base: b"}
+    said = baseline.save(new, "main", root=tmp_path, update=True)
+    assert [line.partition(":")[0] for line in said] == ["baseline base", "baseline base-b"]
+
+
+def test_stages_of_another_pair_are_not_kept_under_the_new_name(tmp_path: Path) -> None:
+    """Finding 18."""
+    pair = {**ABOUT, "target": "t", "draft": "d", "draft_fingerprint": "1"}
+    baseline.save(baseline.take({"base": sample(), "imdb": sample()}, pair), "main", root=tmp_path)
+    other = baseline.take({"base": sample()}, {**pair, "draft_fingerprint": "2"})
+    said = baseline.save(other, "main", root=tmp_path, update=True)
+    assert said == [
+        "baseline 'main' was of something else (draft_fingerprint '1' is not '2') and was replaced",
+        "baseline 'main' dropped what was not measured again: imdb",
+    ]
+    assert baseline.read("main", tmp_path) == other
+
+
+def test_a_deep_file_is_refused() -> None:
+    with pytest.raises(StoreError, match="not a whole baseline file"):
+        baseline.loads("[" * 200_000, "main")
 
 
 def test_save_never_overwrites_and_update_says_what_changed(tmp_path: Path) -> None:
-    assert "saved: 1 stages" in baseline.save(make(base=0.0), "main", root=tmp_path)[0]
+    assert "saved: 1 stage, 24 prompts" in baseline.save(make(base=0.0), "main", root=tmp_path)[0]
     with pytest.raises(StoreError, match="--specfair-update-baseline"):
         baseline.save(make(base=0.1), "main", root=tmp_path)
     assert baseline.read("main", tmp_path) == make(base=0.0)
     said = baseline.save(make(base=0.1, imdb=0.0), "main", root=tmp_path, update=True)
-    assert "baseline base-overall: 0.6 -> 0.7" in said
+    assert "baseline base: 0.6 -> 0.7" in said
     assert any(line.startswith("baseline imdb-a: absent -> ") for line in said)
     assert baseline.save(make(imdb=0.0), "main", root=tmp_path, update=True) == ["baseline 'main' is unchanged"]
     assert set(baseline.read("main", tmp_path).counts) == {"base", "imdb"}
@@ -119,3 +209,31 @@ def test_absent_and_stale_stages() -> None:
 
 def test_merge_joins_what_processes_measured() -> None:
     assert set(baseline.merge([make(base=0.0), make(imdb=0.1)]).counts) == {"base", "imdb"}
+
+
+BODIES: dict[str, Callable[[dict[str, Any]], object]] = {
+    "no labels": lambda body: body.pop("labels"),
+    "a label missing": lambda body: body["labels"].pop("cluster"),
+    "a short column": lambda body: body["counts"]["base"]["numerator"].pop(),
+    "a long label": lambda body: body["labels"]["group"].append("a"),
+    "a text among numbers": lambda body: body["counts"]["base"]["numerator"].__setitem__(0, "1"),
+    "a number too large": lambda body: body["counts"]["base"]["numerator"].__setitem__(0, 10**400),
+    "a number among texts": lambda body: body["labels"]["group"].__setitem__(0, 1),
+    "a prompt twice": lambda body: body["labels"]["prompt"].__setitem__(0, body["labels"]["prompt"][1]),
+    "a truth among numbers": lambda body: body["counts"]["base"]["numerator"].__setitem__(0, True),
+    "no stage": lambda body: body["counts"].clear(),
+    "no columns": lambda body: body.update(counts={"base": 1}),
+    "about nothing": lambda body: body.update(about=None),
+}
+
+
+@pytest.mark.parametrize("damage", BODIES)
+def test_a_right_checksum_over_a_wrong_body_is_one_line(damage: str) -> None:
+    body = json.loads(baseline.dumps(make(base=0.0)))
+    del body["checksum"], body["schema"]
+    BODIES[damage](body)
+    checksum = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+    text = json.dumps({"schema": baseline.SCHEMA, "checksum": checksum, **body})
+    with pytest.raises(StoreError, match=r"baseline 'x' (does not hold what a|is not a whole) baseline") as caught:
+        baseline.loads(text, "x")
+    assert "\n" not in str(caught.value)

@@ -18,13 +18,14 @@ def report(*verdicts: dict) -> Report:
 
 
 def test_nothing_happens_elsewhere() -> None:
-    assert ci.publish(report(verdict("fail")), {}) == []
+    assert ci.commands(report(verdict("fail")), {}) == []
+    ci.summarize(report(verdict("fail")), {})
 
 
 def test_the_summary_is_appended(tmp_path: Path) -> None:
     file = tmp_path / "summary.md"
     file.write_text("before\n")
-    assert ci.publish(report(verdict("fail")), {"GITHUB_STEP_SUMMARY": str(file)}) == []
+    ci.summarize(report(verdict("fail")), {"GITHUB_STEP_SUMMARY": str(file)})
     assert file.read_text().startswith("before\n")
     assert "specfair" in file.read_text()
 
@@ -32,12 +33,12 @@ def test_the_summary_is_appended(tmp_path: Path) -> None:
 def test_annotations_are_one_line_each_errors_first() -> None:
     hostile = "50%\n::error::injected"
     found = report(verdict("insufficient"), verdict("pass"), verdict("fail", hostile))
-    lines = ci.publish(found, {"GITHUB_ACTIONS": "true"})
+    lines = ci.commands(found, {"GITHUB_ACTIONS": "true"})
     assert lines == [
-        "::error title=specfair gap imdb%2Cx::50%25%0A::error::injected",
+        "::error title=specfair gap imdb%2Cx::50%25\\n::error::injected",
         "::warning title=specfair gap imdb%2Cx::a: b",
     ]
 
 
 def test_no_more_than_the_service_shows() -> None:
-    assert len(ci.annotations([verdict("fail")] * 50)) == ci.SHOWN
+    assert len(ci.annotations(report(*[verdict("fail")] * 50))) == ci.SHOWN

@@ -1,5 +1,6 @@
 """The command line: what it prints, its exit codes, one line for a user's mistake."""
 
+import io
 import json
 import subprocess
 import sys
@@ -23,14 +24,16 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A stored run, made by the command."""
     folder = tmp_path_factory.mktemp("run")
     arguments = ["audit", *SMALL, "--store", str(folder / "store"), "--out", str(folder / "run.json")]
-    assert cli.main(arguments) in (cli.OK, cli.UNDECIDED)
+    with pytest.MonkeyPatch.context() as elsewhere:
+        elsewhere.chdir(folder)  # a project's datasets and bounds are not of this run
+        assert cli.main(arguments) in (cli.OK, cli.UNDECIDED)
     return folder / "run.json"
 
 
 def test_audit_writes_the_run_and_its_readable_forms(run: Path) -> None:
     stored = json.loads(run.read_text())
     assert stored["groups"] == ["female", "male", "queer"]
-    assert {v["gate"] for v in stored["verdicts"]} == {"gap", "ratio", "speedup", "confident_rejections"}
+    assert {v["gate"] for v in stored["verdicts"]} == {"gap", "ratio", "speedup", "worst_pair", "confident_rejections"}
     assert run.with_suffix(".html").exists()
     assert run.with_suffix(".md").exists()
     assert str(run.parent) not in run.read_text()  # no path of this machine in what is passed on
@@ -103,6 +106,54 @@ def test_mistakes_are_one_line(arguments: list[str], said: str, capsys: pytest.C
     assert "Traceback" not in captured.err
 
 
+@pytest.mark.parametrize("out", ["runs", "runs/", ".", "..", "", "runs/.", "runs/sub/"])
+def test_an_output_never_deletes(run: Path, tmp_path: Path, out: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Finding 1: `--out runs` took away the folder and all in it."""
+    kept = tmp_path / "runs" / "baselines" / "main.json"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("kept")
+    assert cli.main(["report", str(run), "--format", "md", "--out", out]) == cli.USAGE
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "--out" in line
+    if out != "runs":  # for an audit that is a name like any other: runs.json lies beside the folder
+        assert cli.main(["audit", "--out", out]) == cli.USAGE
+        (line,) = capsys.readouterr().err.strip().splitlines()
+        assert "--out" in line
+    assert kept.read_text() == "kept"
+    assert [p.name for p in tmp_path.iterdir()] == ["runs"]
+
+
+def test_two_runs_with_a_dot_in_their_names(run: Path, tmp_path: Path) -> None:
+    """Finding 2."""
+    for name in ("llama-3.1", "llama-3.2"):
+        arguments = ["audit", *SMALL, "--store", str(run.parent / "store"), "--out", name]
+        assert cli.main(arguments) in (cli.OK, cli.UNDECIDED)
+    names = {f"llama-3.{n}{ending}" for n in (1, 2) for ending in (".html", ".json", ".md")}
+    assert {p.name for p in tmp_path.iterdir()} == names
+
+
+def test_names_cannot_command_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Finding 20."""
+    hostile = "x\n::error::pwned\x1b[31mRED"
+    rows = [{"group": g, "text": f"{g} is {n}"} for g in (hostile, "y") for n in range(3)]
+    (tmp_path / "own.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert cli.main(["prompts", "file:own.jsonl", "--list"]) == cli.OK
+    arguments = ["audit", "--prompts", "file:own.jsonl", "--min-prompts", "1", "--max-new-tokens", "4"]
+    cli.main([*arguments, "--gate", "gap<=-0.5~0"])
+    captured = capsys.readouterr()
+    assert captured.out.count("pwned") >= 2
+    for line in (captured.out + captured.err).splitlines():
+        assert line.isprintable(), line
+        assert not line.lstrip().startswith("::")
+
+
+@pytest.mark.parametrize("name", ["../evil", "/evil", "a/b", ""])
+def test_a_baseline_is_a_name(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Finding 21, read side."""
+    assert cli.main(["compare", name, "main"]) == cli.USAGE
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
 def test_what_is_no_run_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "x.json").write_text("{}")
     assert cli.main(["report", "x.json"]) == cli.USAGE
@@ -122,3 +173,12 @@ def test_a_closed_pipe_is_no_error() -> None:
     done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr
     assert "embedded" in done.stdout
+
+
+def test_a_terminal_may_lack_letters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.jsonl").write_text('{"group": "\u00e9", "text": "a"}\n')
+    out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr("sys.stdout", out)
+    assert cli.main(["prompts", "file:mine.jsonl", "--list"]) == cli.OK
+    out.seek(0)
+    assert "\\xe9 (1 cluster)" in out.read()

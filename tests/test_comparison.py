@@ -6,8 +6,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from specfair import baseline, comparison
+from specfair import baseline, comparison, gates, stats
 from specfair.bounds import parse_rule
+from specfair.errors import UsageError
 from tests.test_baseline import make
 
 
@@ -47,7 +48,7 @@ def test_every_format_names_the_regression(root: Path) -> None:
     assert stored["exit_code"] == 1
     suite = ElementTree.fromstring(comparison.FORMATS["junit"](found))
     assert suite.get("failures") == "3"
-    assert {c.get("name") for c in suite if len(c)} == {"base-overall", "base-a", "base-b"}
+    assert {c.get("name") for c in suite if len(c)} == {"base", "base-a", "base-b"}
 
 
 def test_what_is_incomplete_is_in_every_format(root: Path) -> None:
@@ -55,6 +56,29 @@ def test_what_is_incomplete_is_in_every_format(root: Path) -> None:
     assert "incomplete" in comparison.FORMATS["text"](found)
     assert "incomplete" in comparison.FORMATS["md"](found)
     assert ElementTree.fromstring(comparison.FORMATS["junit"](found)).get("failures") == "1"
+
+
+def test_names_are_harmless_in_every_format() -> None:
+    """XML cannot hold control characters, a terminal obeys them, and JSON has no NaN."""
+    hostile = "x\n::error::pwned\x1b[31m\x00\ud800"
+    verdict = gates.check(stats.invalid("nothing was counted"), gates.Bound("regression", 0.0), hostile)
+    found = comparison.Comparison("old", "new", (verdict,), (hostile,), (hostile,))
+    for name, form in comparison.FORMATS.items():
+        said = form(found)
+        said.encode()
+        assert not [c for c in said if not c.isprintable() and c != "\n"], name
+        assert not [line for line in said.splitlines() if line.lstrip().startswith("::")], name
+    assert "NaN" not in comparison.FORMATS["json"](found)
+    json.loads(comparison.FORMATS["json"](found), parse_constant=pytest.fail)
+    assert len(ElementTree.fromstring(comparison.FORMATS["junit"](found))) == 2
+
+
+def test_a_file_and_a_name(root: Path) -> None:
+    """A path to a file is compared wherever it lies; a name stays in its folder."""
+    path = str(baseline.path_of("worse", root))
+    assert comparison.compare("main", path, root=root).exit_code == 1
+    with pytest.raises(UsageError, match="is a path"):
+        comparison.compare("main", "../worse", root=root)
 
 
 def test_markdown_escapes_names() -> None:

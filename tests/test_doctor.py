@@ -10,7 +10,7 @@ from specfair import doctor
 def test_a_complete_machine(tmp_path: Path) -> None:
     (tmp_path / "traces").mkdir()
     (tmp_path / "traces" / "a").write_bytes(b"x" * 200_000)
-    (tmp_path / "traces" / "a.damaged-1").write_bytes(b"")
+    (tmp_path / "traces" / "a.corrupt").write_bytes(b"")
     lines, complete = doctor.examine(tmp_path)
     assert complete
     text = "\n".join(lines)
@@ -27,3 +27,9 @@ def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert lines[-1].startswith("missing: no-such-package")
     assert any("offline (HF_HUB_OFFLINE)" in line for line in lines)
     assert any("0 files" in line for line in lines)
+
+
+@pytest.mark.parametrize("name", ["\0", "x" * 300, "no/where"])
+def test_a_store_that_cannot_be_is_empty(name: str) -> None:
+    lines, _ = doctor.examine(Path(name))
+    assert any(line.endswith(": 0 files, 0.0 MB") for line in lines)

@@ -65,3 +65,44 @@ def test_somebody_elses_error_in_brief() -> None:
     assert brief(KeyError()) == "KeyError"
     assert len(brief(ValueError("x" * 999))) == 200
     assert str(Source("a@b")) == "a@b"
+
+
+@pytest.mark.parametrize(
+    ("index", "why"),
+    [
+        ({}, "has an index without a weight_map"),
+        ({"weight_map": ["a"]}, "has an index without a weight_map"),
+        ({"weight_map": {"a": 1}}, "has an index without a weight_map"),
+        ({"weight_map": {"a": "../b.safetensors"}}, "names weights outside its folder, '../b.safetensors'"),
+        ({"weight_map": {"a": "b.safetensors"}}, "lacks b.safetensors"),
+    ],
+)
+def test_an_index_names_files_beside_it(tmp_path: Path, index: object, why: str) -> None:
+    here = folder(tmp_path / "a")
+    (here / "model.safetensors").unlink()
+    (here / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(ModelError, match=why):
+        locate(Source(str(here)), "target")
+
+
+@pytest.mark.parametrize("text", ["[]", "{", "[" * 100_000, '{"a": ' + "[" * 60 + "]" * 60 + "}"])
+def test_a_config_is_an_object(tmp_path: Path, text: str) -> None:
+    here = folder(tmp_path / "a")
+    (here / "config.json").write_text(text)
+    with pytest.raises(ModelError, match=r"config.json of model 'a' is not a JSON object"):
+        locate(Source(str(here)), "target")
+
+
+@pytest.mark.parametrize("name", ["~nobody-at-all/x", "x" * 300, "a\0b/c/d"])
+def test_a_name_that_no_folder_can_have(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("specfair.folders.unreachable", lambda: "there is no network")
+    with pytest.raises(ModelError):
+        locate(Source(name), "target")
+
+
+def test_a_hub_that_is_not_there_is_not_asked_for_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("specfair.folders.unreachable", lambda: "there is no network")
+    with pytest.raises(ModelError, match=r"model 'gpt2' cannot be fetched from the hub: there is no network. Check"):
+        locate(Source("gpt2"), "target")

@@ -25,7 +25,7 @@ def around(value: float, spread: float, *, groups: tuple[str, ...] = ("slow", "f
 
 
 INVALID = Estimate(
-    math.nan, math.nan, math.nan, groups=("slow",), method="invalid: nothing was counted in slow", parts=PARTS
+    math.nan, math.nan, math.nan, groups=("slow",), method="invalid: 3 prompts are not finite", parts=PARTS
 )
 
 
@@ -69,7 +69,19 @@ def test_equivalence_has_the_burden_of_proof(value: float, spread: float, decisi
 def test_nothing_measured_is_invalid_and_fails(kind: str) -> None:
     verdict = check(INVALID, Bound(kind, 0.5), "imdb")
     assert (verdict.decision, verdict.failed) == ("invalid", True)
-    assert "could not be measured: nothing was counted in slow" in verdict.sentence
+    assert "could not be measured: 3 prompts are not finite" in verdict.sentence
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_did_not_occur_is_no_fault(kind: str) -> None:
+    """A draft that is never 90% sure made confident mistakes "could not be measured", and failed the build."""
+    counts, names = np.array([1.0, 0.0]), np.array(["a", "b"])
+    sample = stats.Sample(counts, counts, names, names, names, names)
+    verdict = check(stats.difference(sample), Bound(kind, 0.5), "imdb")
+    assert (verdict.decision, verdict.failed) == ("insufficient", False)
+    assert "has nothing to judge: nothing was counted in b" in verdict.sentence
+    assert "Nothing is wrong" in verdict.way_out
+    assert check(stats.difference(sample), Bound(kind, 0.5, strict=True)).failed
 
 
 @pytest.mark.parametrize(

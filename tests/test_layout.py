@@ -13,11 +13,11 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "specfair"
 # fmt: off
 ORDER = (
-    "errors", "devices", "sampling", "store", "stats", "reading", "prompts", "folders", "documents",
-    "published", "corpora", "mentions", "pairs", "trace", "replay", "decoder", "columns", "lockstep",
-    "tracer", "rounds", "speculate", "agreement", "clock", "timing", "finetune", "metrics", "gates",
-    "measured", "tracing", "baseline", "config", "bounds", "comparison", "audit", "report", "session",
-    "desk", "rows", "ci", "record", "doctor", "plugin", "cli",
+    "errors", "typed", "outputs", "devices", "sampling", "store", "stats", "reading", "tables", "hub", "prompts",
+    "folders", "documents", "published", "corpora", "mentions", "pairs", "trace", "replay", "decoder", "columns",
+    "lockstep", "tracer", "rounds", "speculate", "agreement", "clock", "timing", "finetune", "metrics", "gates",
+    "measured", "tracing", "baseline", "project", "config", "bounds", "comparison", "audit", "report", "questions",
+    "session", "desk", "holding", "selecting", "asked", "rows", "ci", "record", "doctor", "plugin", "cli",
 )
 # fmt: on
 ALLOWED = {
@@ -34,7 +34,7 @@ ALLOWED = {
         "finetune",
         "devices",
     },
-    "pytest": {"plugin"},
+    "pytest": {"plugin", "selecting", "asked"},
     "jinja2": {"report"},
     "altair": {"report"},
 }

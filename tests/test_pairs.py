@@ -119,7 +119,7 @@ DAMAGE: list[tuple[Callable[[Path], object], str]] = [
     (pickle_weights, r"only pickle weights.*allow_pickle"),
     (lambda f: (f / "model.safetensors").unlink(), r"has no model.safetensors"),
     (lambda f: (f / "config.json").unlink(), r"has no config.json"),
-    (lambda f: (f / "config.json").write_text("{"), r"config.json of model 'draft' is not JSON"),
+    (lambda f: (f / "config.json").write_text("{"), r"config.json of model 'draft' is not a JSON object"),
     (remote_code, r"cannot be loaded"),
     (no_tokenizer, r"the tokenizer of .* cannot be loaded"),
     (

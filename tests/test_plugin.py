@@ -46,7 +46,7 @@ def test_evals_run_and_write_the_report(project: pytest.Pytester, workers: tuple
     impossible = ("--specfair-gate", "tuned.gap<=-0.5~0")
     result = run(project, "-k", "not lookahead and not speed", *READY, *impossible, *workers)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    alone = """alone*pytest "evals/test_*[[]tuned]" --specfair-tuned-draft=* '--specfair-gate=tuned.gap<=-0.5~0'*"""
+    alone = """alone*pytest 'evals/test_*[[]tuned]' --specfair-tuned-draft=* '--specfair-gate=tuned.gap<=-0.5~0'*"""
     result.stdout.fnmatch_lines([f"*{alone}"])
     result.stdout.fnmatch_lines(["*= specfair =*", "verdicts: *fail*", "worst gap: *", "report: reports/latest.html"])
     stored = json.loads((project.path / "reports" / "latest.json").read_text())
@@ -111,7 +111,7 @@ def test_baseline_saved_compared_and_updated(project: pytest.Pytester) -> None:
     compared.assert_outcomes(passed=2 + 2 * 4)
     compared.stdout.fnmatch_lines(["baseline 'main' is unchanged"])
     again = run(project, *only, "--specfair-save-baseline", "main")
-    again.stdout.fnmatch_lines(["*exists and is never overwritten unasked*"])
+    again.stderr.fnmatch_lines(["*exists and is never overwritten unasked*"])
     assert again.ret == pytest.ExitCode.USAGE_ERROR
 
 

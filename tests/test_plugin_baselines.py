@@ -1,10 +1,10 @@
 """The scenarios in which other regression gates stay silent: each fails its item, in JUnit too, also with -n 2."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
-import numpy as np
 import pytest
 
 from specfair import baseline
@@ -16,11 +16,11 @@ import pytest
 
 @pytest.mark.parametrize("name", ["same", "faster", "nan", "absent", "missing", "truncated", "other_prompts", "schema"])
 def test_against(specfair, name):
-    specfair.gate(specfair.against_baseline(name, "base"), kind="regression", of="overall")
+    specfair.gate(specfair.against_baseline(name, "base").overall, kind="regression")
 """
 SAID = {
     "faster": "falls short of",
-    "nan": "could not be measured",
+    "nan": "it holds NaN, which is no count",
     "absent": "baseline has no 'base'",
     "missing": "does not exist; stored here",
     "truncated": "not a whole baseline file",
@@ -37,7 +37,6 @@ def project(pytester: pytest.Pytester, measured: Audit) -> pytest.Pytester:
     kept = {
         "same": same,
         "faster": replace(same, counts={"base": (denominator, denominator)}),
-        "nan": replace(same, counts={"base": (tuple(np.full(len(numerator), np.nan)), denominator)}),
         "absent": replace(same, counts={"imdb": same.counts["base"]}),
         "other_prompts": replace(same, about={**same.about, "prompts_fingerprint": "other"}),
     }
@@ -46,6 +45,7 @@ def project(pytester: pytest.Pytester, measured: Audit) -> pytest.Pytester:
     folder = pytester.path / baseline.FOLDER
     text = (folder / "same.json").read_text()
     (folder / "truncated.json").write_text(text[: len(text) // 2])
+    (folder / "nan.json").write_text(text.replace(f"[{numerator[0]}, ", "[NaN, ", 1))
     (folder / "schema.json").write_text(text.replace('"schema": 1', '"schema": 99'))
     _configure(pytester, measured)
     pytester.makepyfile(CASES)
@@ -81,7 +81,7 @@ def test_every_silent_scenario_fails_its_item(project: pytest.Pytester, workers:
 
 STALE = """
 def test_base(specfair):
-    specfair.gate(specfair.against_baseline("old", "base"), kind="regression", of="overall")
+    specfair.gate(specfair.against_baseline("old", "base").overall, kind="regression")
 """
 
 
@@ -98,4 +98,29 @@ def test_a_stage_that_is_measured_no_more_is_reported(
     )
     assert result.ret == pytest.ExitCode.OK
     result.stdout.fnmatch_lines(["stale in the baseline, measured no more: sst2; *"])
-    assert "base-overall" in (pytester.path / "reports" / "latest.html").read_text()
+    stored = json.loads((pytester.path / "reports" / "latest.json").read_text())["baseline"]
+    assert [row[0] for row in stored["rows"]] == ["base", "base-female", "base-male", "base-queer", "sst2"]
+
+
+def test_the_first_run_on_main_makes_the_baseline(pytester: pytest.Pytester, measured: Audit) -> None:
+    """Finding 34: examples/fairness.yml on its first day; what is to be written is not missed."""
+    _configure(pytester, measured)
+    pytester.makepyfile("""
+        def test_regressed(specfair, specfair_baseline):
+            specfair.gate(specfair.against_baseline(specfair_baseline, "base").overall, kind="regression")
+
+        def test_gap(specfair):
+            specfair.gate(specfair.audit().acceptance_rate.difference(), at_most=0.9)
+    """)
+    options = ("--specfair-baseline=main", "--specfair-update-baseline", "-p", "no:cacheprovider")
+    first = pytester.runpytest_subprocess(*options)
+    first.assert_outcomes(passed=1, deselected=1)
+    first.stdout.fnmatch_lines(["baseline 'main' saved: 1 stage, 18 prompts"])
+    second = pytester.runpytest_subprocess(*options)
+    second.assert_outcomes(passed=2)
+    second.stdout.fnmatch_lines(["baseline 'main' is unchanged"])
+    for wrong in (["--specfair-save-baseline=main"], ["--specfair-baseline=mian"], ["--specfair-update-baseline"]):
+        refused = pytester.runpytest_subprocess(*wrong, "-p", "no:cacheprovider")
+        assert refused.ret == pytest.ExitCode.USAGE_ERROR
+        assert "test session starts" not in refused.stdout.str()  # said before, not after
+        assert "Traceback" not in refused.stderr.str()

@@ -295,3 +295,47 @@ def test_fixtures_prefers_those_inside_the_package(tmp_path: Path, monkeypatch: 
     inside.mkdir(parents=True)
     monkeypatch.setattr(own, "__file__", str(tmp_path / "specfair" / "prompts" / "own.py"))
     assert prompts.fixtures() == inside
+
+
+def test_groups_may_be_called_none(tmp_path: Path) -> None:
+    rows = [{"group": group, "text": f"text of {group}"} for group in ("None", "nan", "NULL")]
+    assert prompts.load(write(tmp_path / "mine.jsonl", *rows)).groups == ("None", "nan", "NULL")
+
+
+@pytest.mark.parametrize("empty", [None, float("nan"), " "])
+def test_a_group_that_is_nothing_is_refused(tmp_path: Path, empty: object) -> None:
+    with pytest.raises(DataError, match=r"row 1 of 'mine.jsonl' has group .*; every prompt needs one"):
+        prompts.load(write(tmp_path / "mine.jsonl", {"group": empty, "text": "a"}))
+
+
+def test_a_label_that_is_a_list_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        DataError, match=r"row 1 of 'mine.jsonl' has cluster \"\['a'\]\"; it must be a text or a number"
+    ):
+        prompts.load(write(tmp_path / "mine.jsonl", {"group": "a", "text": "a", "cluster": ["a"]}))
+
+
+def test_half_a_character_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="it has half a character"):
+        prompts.load(write(tmp_path / "mine.jsonl", {"group": "a", "text": "\ud800"}))
+
+
+def test_a_file_is_read_once_until_it_changes(tmp_path: Path) -> None:
+    spec = write(tmp_path / "mine.jsonl", ROW)
+    first = prompts.load(spec)
+    assert prompts.load(spec) is first
+    write(tmp_path / "mine.jsonl", ROW, {**ROW, "text": "another"})
+    assert len(prompts.load(spec)) == len(first) + 1
+
+
+def test_what_was_left_out_is_said_and_what_is_left_is_counted() -> None:
+    """Finding 17: the sentence counts the prompts that are used, not those of the whole set."""
+    whole = prompts.load("embedded")
+    some = prompts.load("embedded", n_per_group=20).only(["female", "male"])
+    assert some.sentence == f"40 prompts of 2 groups, out of {whole.sentence}"
+    assert some.notes[-2:] == (
+        "limited to 20 prompts a group, a sample by seed 0",
+        "only 2 of 10 groups were asked for: female, male",
+    )
+    assert some.only(["female"]).sentence == f"20 prompts of 1 group, out of {whole.sentence}"
+    assert whole.only(whole.groups) is whole

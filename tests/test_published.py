@@ -180,7 +180,7 @@ BAD: dict[str, tuple[str, bytes, str]] = {
     "10 MB line": ("a.txt", b"x" * 10_000_000, "line 1 of 'a.txt' is longer than 1,048,576 bytes"),
     "empty": ("a.jsonl", b"", "'a.jsonl' has 0 distinct documents; at least 2 are needed"),
     "empty table": ("a.csv", b"", "'a.csv' has no column 'text'; its columns are none"),
-    "torn Parquet": ("a.parquet", b"PAR1 torn", "'a.parquet' cannot be loaded.*or write the file again"),
+    "torn Parquet": ("a.parquet", b"PAR1 torn", "'a.parquet' cannot be read as Parquet"),
 }
 
 

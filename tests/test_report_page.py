@@ -86,3 +86,45 @@ def test_unknown_name_of_the_package() -> None:
 
     with pytest.raises(AttributeError, match="render_pdf"):
         specfair.report.render_pdf  # noqa: B018  # the look-up is the test
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "why"),
+    [
+        ("created", 1, "created: 1 is int, not str"),
+        ("groups", "ab", "groups: 'ab' is str, not list"),
+        ("groups", [1], "groups: 1 is int, not str"),
+        ("notes", None, "notes: None is NoneType, not list"),
+        ("sources", {"imdb": 1}, "sources: 1 is int, not str"),
+        ("verdicts", [1], "verdicts: 1 is int, not dict"),
+        ("verdicts", [{"value": "x"}], "verdicts: 'x' is str, not a number"),
+        ("verdicts", [{"n": {"a": 1}}], "verdicts: 1 is int, not list"),
+        ("gaps", {"columns": [], "rows": [[1]]}, "gaps: zip"),
+        ("gaps", [], r"gaps: \[\] is list, not dict"),
+        (
+            "frequency",
+            {"columns": ["dataset", "slope"], "rows": [["a", True]]},
+            "frequency: True is bool, not a number",
+        ),
+        ("more", 1, "more"),
+        ("settings", {"a": [[[[]]]] * 2, "schema": 10**400}, ""),
+    ],
+)
+def test_a_field_of_another_type_is_said(field: str, value: object, why: str) -> None:
+    stored = json.dumps({"created": "now", "command": "c", "groups": [], "schema": 1, field: value})
+    if not why:
+        assert Report.from_json(stored).settings == value
+        return
+    with pytest.raises(StoreError, match=f"stored run is damaged.*{why}"):
+        Report.from_json(stored)
+
+
+def test_a_run_nested_too_deeply_is_refused() -> None:
+    with pytest.raises(StoreError, match="nested deeper than 50 levels"):
+        Report.from_json('{"schema": 1, "settings": ' + '{"a":' * 60 + "1" + "}" * 61)
+
+
+def test_a_decision_nobody_knows_is_no_pass() -> None:
+    verdict = {"decision": "passed"}
+    stored = json.dumps({"created": "", "command": "", "groups": [], "schema": 1, "verdicts": [verdict]})
+    assert Report.from_json(stored).verdicts == ({"decision": "invalid"},)

@@ -1,5 +1,6 @@
 """A session remembers what was asked, finds the family and the bound, and explains a failure."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -7,13 +8,13 @@ import pytest
 from specfair import gates
 from specfair.audit import Audit
 from specfair.errors import UsageError
-from specfair.session import Case, Session, explain, invoked, snapshot, standard
+from specfair.session import Case, Session, ask_all, explain, invoked, snapshot
 from specfair.stats import Estimate
 
 
 @pytest.fixture
 def session(measured: Audit) -> Session:
-    return Session(measured.settings, lambda _: None, audits={measured.settings: measured})
+    return Session(measured.settings, lambda _: None, audits={measured.settings.measurement: measured})
 
 
 def test_an_audit_is_made_once_for_each_settings(session: Session) -> None:
@@ -31,7 +32,8 @@ def test_a_family_is_corrected_together_and_the_member_is_returned(session: Sess
     family = session.judge(session.audit().gains("imdb"), bound, case, "queer")
     assert alone.value == family.value
     assert family.p_holm >= alone.p_holm
-    stored = session.verdicts["imdb-queer", case.command, "gain"]
+    first, stored = session.verdicts.values()
+    assert (first["nth"], stored["nth"]) == (0, 1)
     assert stored["reproduce"] == 'pytest "evals/x.py::t[imdb-queer]"'
 
 
@@ -45,12 +47,24 @@ def test_strict_settings_make_strict_verdicts(measured: Audit) -> None:
     assert not usual.judge(wide, gates.Bound("gain", 0.0), Case("c", "n"), "").failed
 
 
-def test_standard_asks_the_questions_of_the_evals(session: Session) -> None:
+def test_those_who_run_no_tests_ask_the_same(session: Session) -> None:
     for stage in ("base", "imdb"):
-        standard(session, stage)
-    kinds = {v["gate"] for v in session.verdicts.values()}
-    assert kinds == {"gap", "ratio", "speedup", "confident_rejections", "gain", "widening"}
-    assert sum(v["gate"] == "gain" for v in session.verdicts.values()) == 3
+        ask_all(session, stage)
+    kinds = Counter(v["gate"] for v in session.verdicts.values())
+    n_lookaheads = len(session.settings.other_lookaheads)
+    assert kinds == {
+        "gap": 2 + 2 * n_lookaheads,
+        "ratio": 2,
+        "speedup": 2 + 2 * n_lookaheads,
+        "worst_pair": 2,
+        "confident_rejections": 2,
+        "gain": len(session.audit().prompts.groups) + 1,
+        "widening": 1,
+    }
+    names = {v["case"] for v in session.verdicts.values()}
+    assert {"base", "imdb", "imdb-queer", "imdb-constant-1"} <= names
+    assert session.settings.lookahead == "constant-5"
+    assert "imdb-constant-5" not in names  # that is the gap itself, and is judged once
 
 
 def test_a_question_without_a_bound_is_counted(session: Session) -> None:

@@ -1,6 +1,7 @@
 """Counts, ratios of sums, and what an Estimate is: exact properties, no simulation."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -294,3 +295,15 @@ def test_many_clusters_are_fast_and_the_same() -> None:
     gap = stats.difference(sample)
     assert gap.low <= 0.03
     assert gap.n_clusters == 15_000
+
+
+def test_draws_in_which_nothing_was_counted_leave_no_trace() -> None:
+    """Zero by zero, with a warning on the terminal, and no limits for a whole family of rare counts."""
+    rows = [(float(i % 7 == 0), float(i % 3 == 0), g, f"{g}{i // 4}") for g in "ab" for i in range(36)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gap = stats.difference(made(*rows))
+        nothing = stats.difference(made(*((0.0, float(i == 0), g, f"{g}{i}") for g in "ab" for i in range(4))))
+    assert gap.valid
+    assert gap.low <= gap.value <= gap.high
+    assert (nothing.value, nothing.low, nothing.high) == (0.0, 0.0, 0.0)

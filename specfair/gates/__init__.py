@@ -3,8 +3,8 @@
 pass          the 95% interval lies within the bound, or beyond it by no more than the minimum effect
 fail          evidence and size: the p-value, after Holm's correction over the family, is below 0.05, and the value is
               beyond the bound by the minimum effect or more
-insufficient  neither; the verdict says how many more prompts would decide
-invalid       there is no finite estimate: never a pass
+insufficient  neither; the verdict says how many more prompts would decide, or that what is judged did not occur
+invalid       there is no finite estimate, because of NaN or a count that cannot be relied on: never a pass
 
 An equivalence gate turns the burden of proof: it passes only when the 90% interval lies inside the margins.
 Knows how to decide. Does not know how intervals are made, nor which test asks.
@@ -14,12 +14,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from specfair.gates.kinds import KINDS, Bound, Kind
+from specfair.gates.kinds import KINDS, OWN, Bound, Kind
 from specfair.gates.verdict import Verdict, from_dict, to_dict
 from specfair.gates.words import sentence, way_out
 from specfair.stats import Estimate, equivalence, holm
 
-__all__ = ["KINDS", "Bound", "Kind", "Verdict", "check", "check_family", "from_dict", "to_dict"]
+__all__ = ["KINDS", "OWN", "Bound", "Kind", "Verdict", "check", "check_family", "from_dict", "to_dict"]
 
 ALPHA = 0.05
 
@@ -68,7 +68,7 @@ def _verdict(case: str, estimate: Estimate, bound: Bound, *, p_values: tuple[flo
 
 def _decide(estimate: Estimate, bound: Bound, p_holm: float) -> str:
     if not estimate.valid:
-        return "invalid"
+        return "insufficient" if estimate.nothing else "invalid"
     if bound.kind == "equivalence":
         return _decide_equivalence(estimate, bound, p_holm)
     beyond = bound.sign * (estimate.value - bound.value)

@@ -34,7 +34,10 @@ KINDS: Mapping[str, Kind] = {
     "frequency": Kind("<=", None, 0.0, "acceptance_rate", "gain in {} for each tenfold of mentions"),
     "equivalence": Kind("<=", None, 0.0, "acceptance_rate", "difference in {}"),
     "regression": Kind(">=", 0.0, 0.01, "acceptance_rate", "change of {} against the baseline"),
+    "at_most": Kind("<=", None, 0.0, "", "{}"),
+    "at_least": Kind(">=", None, 0.0, "", "{}"),
 }
+OWN = ("at_most", "at_least")  # bounds that a test brings along; no rule can name them
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +64,12 @@ class Bound:
     @classmethod
     def at_most(cls, value: float, *, min_effect: float = 0.0, metric: str = "", strict: bool = False) -> "Bound":
         """A ceiling for whatever estimate it is held against."""
-        return cls("gap", value, min_effect, metric, "<=", strict)
+        return cls("at_most", value, min_effect, metric, strict=strict)
 
     @classmethod
     def at_least(cls, value: float, *, min_effect: float = 0.0, metric: str = "", strict: bool = False) -> "Bound":
         """A floor."""
-        return cls("ratio", value, min_effect, metric, ">=", strict)
+        return cls("at_least", value, min_effect, metric, strict=strict)
 
     @property
     def sign(self) -> float:

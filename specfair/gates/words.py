@@ -6,6 +6,7 @@ Knows how numbers are said. Decides nothing.
 import math
 from collections.abc import Sequence
 
+from specfair.errors import plain
 from specfair.gates.kinds import KINDS, Bound
 from specfair.gates.verdict import Verdict
 from specfair.metrics import METRICS
@@ -16,11 +17,17 @@ _NAMED = 3  # groups, at most, in advice
 
 
 def sentence(v: Verdict, estimate: Estimate, size: int) -> str:
-    """What was found, in one line. `size` is that of the family."""
+    """What was found, in one line whatever the names in it hold. `size` is that of the family."""
+    return plain(_sentence(v, estimate, size))
+
+
+def _sentence(v: Verdict, estimate: Estimate, size: int) -> str:
     subject = f"{v.case}: " if v.case else ""
     what = KINDS[v.gate].words.format(v.metric) if v.metric else "the estimate"
     if v.decision == "invalid":
         return f"{subject}{what} could not be measured: {estimate.method.removeprefix('invalid: ') or 'not a number'}"
+    if estimate.nothing:
+        return f"{subject}{what} has nothing to judge: {estimate.method.removeprefix('invalid: ')}"
     numbers = f"{what} {v.value:.3f} [{v.low:.3f}, {v.high:.3f}]"
     family = f", Holm over {size}" if size > 1 else ""
     shown = f"p = {max(v.p_holm, 1e-4):.4f}{family}" if math.isfinite(v.p_holm) else "no p-value"
@@ -61,12 +68,18 @@ def _counts(part: Part) -> str:
 
 def way_out(v: Verdict, estimate: Estimate, bound: Bound) -> str:
     """What to do about it; nothing to do for a pass."""
+    return plain(_way_out(v, estimate, bound))
+
+
+def _way_out(v: Verdict, estimate: Estimate, bound: Bound) -> str:
     if v.decision == "pass":
         return ""
     if v.decision == "invalid":
         return "Look at the groups' prompts and the models' outputs: mend what made them unusable, or drop the group."
+    if estimate.nothing:
+        return "Nothing is wrong with the models or the prompts; more prompts may bring some of it about."
     if v.decision == "fail":
-        who = " and ".join(v.groups[:_NAMED]) or "these groups"
+        who = " and ".join(v.groups) if 0 < len(v.groups) <= 2 else "all groups together"
         return f"Mend the draft for {who}, or set the bound to what is acceptable."
     decisive = bound.value if bound.sign * (estimate.value - bound.limit) > 0 else bound.limit
     have = {p.group: p.n_prompts for p in estimate.parts}

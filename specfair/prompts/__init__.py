@@ -4,12 +4,15 @@ Knows the sets by name and how a name is written, NAME[/PART][:PLACE]; each set'
 """
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from specfair.errors import UsageError, unknown
 from specfair.prompts import bold, holistic_bias, honest, mgsm, own
 from specfair.prompts.own import fixtures
 from specfair.prompts.sets import Prompt, PromptSet
+from specfair.reading import opened
 
 __all__ = ["NAMES", "Prompt", "PromptSet", "fixtures", "load"]
 
@@ -52,5 +55,19 @@ def load(spec: str, *, ambiguous: str = "drop", n_per_group: int | None = None, 
         raise UsageError(
             f"prompt set {name!r} has no part {part!r}; only {' and '.join(_PARTED)} have parts. Leave it out."
         )
-    found = _SETS[name](_How(part, place, ambiguous, n_per_group, seed))
+    found = _read(name, _How(part, place, ambiguous, n_per_group, seed), _state(place))
     return found if n_per_group is None else found.limit(n_per_group, seed=seed)
+
+
+@lru_cache(maxsize=8)
+def _read(name: str, how: _How, state: Any) -> PromptSet:  # noqa: ARG001 - what the files were like is the memo's key
+    """Once a process, however many tests ask."""
+    return _SETS[name](how)
+
+
+def _state(place: str) -> tuple[Any, ...]:
+    """The files of a place: where they are, how large and when changed."""
+    path = Path(place).absolute()
+    with opened(path):
+        files = [path, *path.rglob("*")] if path.is_dir() else [path] * path.exists()
+        return tuple((str(f), stat.st_size, stat.st_mtime_ns) for f in files if (stat := f.stat(follow_symlinks=False)))

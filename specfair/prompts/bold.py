@@ -6,8 +6,8 @@ Knows BOLD's JSON and its columns on the hub.
 from collections import Counter
 from pathlib import Path
 
-from specfair import reading
-from specfair.errors import DataError, UsageError, unknown
+from specfair import hub, reading
+from specfair.errors import DataError, UsageError, counted, unknown
 from specfair.prompts.rows import Row, prompts
 from specfair.prompts.sets import PromptSet
 
@@ -30,7 +30,7 @@ def load(domain: str, place: str) -> PromptSet:
         synthetic=False,
         licence="CC BY-SA 4.0",
         sentence=f"BOLD, {domain.replace('_', ' ') or 'all five domains'}: {len(rows):,} beginnings of articles "
-        f"about {len(groups)} groups",
+        f"about {counted(len(groups), 'group')}",
         notes=_notes(rows),
         terms={group: (group.replace("_", " "),) for group in groups},
     )
@@ -68,7 +68,7 @@ def _file(path: Path) -> list[Row]:
 
 
 def _hub(name: str, domains: tuple[str, ...]) -> list[Row]:
-    found = reading.hub(name, None, "train", instead=_INSTEAD)
+    found = hub.split(name, None, "train", instead=_INSTEAD)
     reading.need(name, found.column_names, ("domain", "name", "category", "prompts"))
     return [
         _row(entry["category"], entry["name"], text)

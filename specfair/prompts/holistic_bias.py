@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from specfair import reading
-from specfair.errors import DataError, UsageError, unknown
+from specfair.errors import DataError, UsageError, counted, unknown
 from specfair.prompts.rows import Row, prompts
 from specfair.prompts.sets import PromptSet, shuffled
 
@@ -57,7 +57,7 @@ def load(axis: str, place: str, *, n: int = N_PER_GROUP, seed: int = 0) -> Promp
         synthetic=False,
         licence="CC BY-SA 4.0",
         sentence=f"HolisticBias, {axis.replace('_', ' ') or 'all axes'}: "
-        f"{len(rows):,} sentences about {len(groups)} groups",
+        f"{len(rows):,} sentences about {counted(len(groups), 'group')}",
         notes=(
             f"a sample by seed {seed} of {n_grid:,} combinations of descriptor, noun and template",
             "descriptors that stand under more than one group are left out",

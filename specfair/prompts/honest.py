@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from specfair import reading
-from specfair.errors import DataError
+from specfair import hub, reading, tables
+from specfair.errors import DataError, counted
 from specfair.prompts.rows import Row, identities, prompts, settle
 from specfair.prompts.sets import PromptSet
 
@@ -25,7 +25,7 @@ def load(place: str, ambiguous: str) -> PromptSet:
         found = _folder(Path(place))
     else:
         name = place.removeprefix("hub:") or HUB
-        found = [row for config in CONFIGS for row in reading.hub(name, config, "honest", instead=_INSTEAD)]
+        found = [row for config in CONFIGS for row in hub.split(name, config, "honest", instead=_INSTEAD)]
     rows = _rows(found)
     kept, notes = settle("honest", rows, ambiguous)
     n_distinct = len({row.text for row in rows})
@@ -36,7 +36,7 @@ def load(place: str, ambiguous: str) -> PromptSet:
         synthetic=False,
         licence="MIT",
         sentence=f"HONEST, English: {len(kept):,} sentence beginnings, each about one identity of one of "
-        f"{len({row.group for row in kept})} groups",
+        f"{counted(len({row.group for row in kept}), 'group')}",
         notes=(f"read {len(rows):,} rows, {n_distinct:,} distinct prompts", *notes),
         terms={group: tuple(t.removeprefix("the ") for t in names) for group, names in identities(kept).items()},
     )
@@ -50,7 +50,7 @@ def _folder(folder: Path) -> list[dict[str, Any]]:
 
 
 def _table(file: Path) -> list[dict[str, Any]]:
-    found = list(reading.rows(file))
+    found = list(tables.rows(file))
     reading.need(file.name, found[0] if found else (), COLUMNS)
     return found
 

@@ -6,7 +6,7 @@ Knows MGSM's files, one a language, without a header: question, tab, answer. The
 from pathlib import Path
 
 from specfair import reading
-from specfair.errors import DataError, UsageError
+from specfair.errors import DataError, UsageError, counted
 from specfair.prompts.rows import Row, prompts
 from specfair.prompts.sets import PromptSet
 
@@ -36,7 +36,7 @@ def load(place: str) -> PromptSet:
         crossed=True,
         synthetic=False,
         licence="CC BY 4.0",
-        sentence=f"MGSM: {len(rows) // len(files):,} grade-school problems, each in the same {len(files)} languages",
+        sentence=f"MGSM: {len(rows) // len(files):,} grade-school problems, each in {counted(len(files), 'language')}",
         notes=("groups are languages: no terms to look for in a corpus",),
     )
 

@@ -8,10 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from specfair import reading
-from specfair.errors import DataError, UsageError
+from specfair import reading, tables
+from specfair.errors import DataError, UsageError, counted
 from specfair.prompts.rows import Row, identities, prompts, settle
 from specfair.prompts.sets import Prompt, PromptSet
+
+NAMES = ("group", "text", "cluster", "identity", "template", "id")
 
 
 def fixtures() -> Path:
@@ -48,6 +50,7 @@ def file(place: str, ambiguous: str) -> PromptSet:
     if not found:
         raise DataError(f"{path.name!r} has 0 prompts; at least 1 is needed. Add rows with a group and a text.")
     kept, notes = settle(path.name, [_row(entry) for entry in found], ambiguous)
+    n_groups = len({row.group for row in kept})
     return PromptSet(
         path.stem,
         _own_ids(path, found, kept) if "id" in found[0] else prompts(kept),
@@ -55,7 +58,7 @@ def file(place: str, ambiguous: str) -> PromptSet:
         synthetic=False,
         licence="not stated",
         notes=notes,
-        sentence=f"{path.name}: {len(kept):,} prompts of {len({r.group for r in kept})} groups, a file of one's own",
+        sentence=f"{path.name}: {counted(len(kept), 'prompt')} of {counted(n_groups, 'group')}, a file of one's own",
         terms=identities(
             _row(entry)._replace(cluster=name) for entry in found if (name := reading.label(entry.get("identity")))
         ),
@@ -64,9 +67,14 @@ def file(place: str, ambiguous: str) -> PromptSet:
 
 def _checked(path: Path) -> Iterator[Mapping[str, Any]]:
     """Rows that have a group and a text."""
-    for number, entry in enumerate(reading.rows(path), start=1):
+    for number, entry in enumerate(tables.rows(path), start=1):
         reading.need(path.name, entry, ("group", "text"))
         where = f"row {number:,} of {path.name!r}"
+        for name in NAMES:
+            if not isinstance(entry.get(name), str | int | float | None):
+                raise DataError(
+                    f"{where} has {name} {str(entry[name])[:40]!r}; it must be a text or a number. Mend it."
+                )
         if not reading.label(entry["group"]):
             raise DataError(
                 f"{where} has group {entry['group']!r}; every prompt needs one. Name it or leave the row out."

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import overload
 
-from specfair.errors import DataError, UsageError, unknown
+from specfair.errors import DataError, UsageError, counted, unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,10 @@ class PromptSet(Sequence[Prompt]):
     crossed: bool  # the groups share their templates, so they can be compared within template
     synthetic: bool
     licence: str
-    sentence: str
+    sentence: str  # what it is, with the counts of what is in it
     notes: tuple[str, ...] = ()  # what was dropped, kept twice or sampled, in words
     terms: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)  # group -> identity terms
+    whole: str = ""  # the sentence before prompts were left out, if any were
 
     def __post_init__(self) -> None:
         if not self.prompts:
@@ -85,7 +86,12 @@ class PromptSet(Sequence[Prompt]):
             if name not in self.groups:
                 raise UsageError(unknown("group", name, self.groups))
         kept = tuple(p for p in self.prompts if p.group in wanted)
-        return replace(self, prompts=kept, terms={g: t for g, t in self.terms.items() if g in wanted})
+        if len(kept) == len(self):
+            return self
+        note = (
+            f"only {len(set(wanted))} of {len(self.groups)} groups were asked for: {', '.join(dict.fromkeys(wanted))}"
+        )
+        return replace(self._narrowed(kept, note), terms={g: t for g, t in self.terms.items() if g in wanted})
 
     def limit(self, n_per_group: int, *, seed: int = 0) -> "PromptSet":
         """At most so many prompts per group: a deterministic sample that nests, so that a larger one contains it.
@@ -104,7 +110,13 @@ class PromptSet(Sequence[Prompt]):
         if len(kept) == len(self):
             return self
         note = f"limited to {n_per_group} prompts a group, a sample by seed {seed}"
-        return replace(self, prompts=tuple(p for p in self.prompts if p.id in kept), notes=(*self.notes, note))
+        return self._narrowed(tuple(p for p in self.prompts if p.id in kept), note)
+
+    def _narrowed(self, kept: tuple[Prompt, ...], note: str) -> "PromptSet":
+        """These prompts only; the sentence counts what is left and says what of."""
+        whole, n_groups = self.whole or self.sentence, len({p.group for p in kept})
+        sentence = f"{counted(len(kept), 'prompt')} of {counted(n_groups, 'group')}, out of {whole}"
+        return replace(self, prompts=kept, sentence=sentence, whole=whole, notes=(*self.notes, note))
 
     def require(self, min_prompts: int = 10) -> "PromptSet":
         """The set itself, or a DataError naming the first group that is too small."""

@@ -73,6 +73,7 @@ class Card:
 
     anchor: str
     case: str
+    about: str  # what it was measured on, where that is not what the report is about
     dataset: str
     gate: str
     metric: str

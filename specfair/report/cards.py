@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from specfair.report.blocks import Card, Drawing
-from specfair.report.lookup import DECISIONS, dataset_of
-from specfair.report.page import ExampleRow, Report
-from specfair.report.text import anchor, clean, interval, number, odds, plural
+from specfair.report.lookup import dataset_of
+from specfair.report.page import ExampleRow, Report, elsewhere
+from specfair.report.tables import DECISIONS
+from specfair.report.text import COMMAND, anchor, clean, interval, number, odds, plural
 
 N_EXAMPLES = 5
 SIGNS = {"<=": "\u2264", ">=": "\u2265"}
@@ -37,6 +38,7 @@ def _card(report: Report, verdict: Mapping[str, Any], name: str) -> Card:
     return Card(
         anchor=name,
         case=case,
+        about=clean(other, 600) if (other := elsewhere(report, verdict)) else "",
         dataset=dataset_of(report, case),
         gate=str(verdict.get("gate", "")),
         metric=str(verdict.get("metric", "")),
@@ -52,7 +54,7 @@ def _card(report: Report, verdict: Mapping[str, Any], name: str) -> Card:
         n_prompts=sum(pair[0] for pair in n.values() if isinstance(pair, list | tuple) and pair),
         groups=groups,
         way_out=clean(verdict.get("way_out") or "", 400) if verdict.get("way_out") else "",
-        command=clean(verdict.get("reproduce") or f"pytest evals -k {shlex.quote(clean(case, 120))}", 400),
+        command=clean(verdict.get("reproduce") or f"pytest evals -k {shlex.quote(clean(case, 120))}", COMMAND),
         examples=[_example(row) for row in examples[:N_EXAMPLES]],
         drawing=drawing(verdict),
     )

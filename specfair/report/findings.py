@@ -155,8 +155,7 @@ def lookahead(found: Index) -> str:
 def best_lookahead(found: Index, at: Stage, group: str) -> EstimateRow | None:
     """The lookahead with the highest predicted speed-up."""
     metric = "speedup_predicted"
-    names = dict.fromkeys(row.lookahead for row in found.report.estimates if row.metric == metric)
-    rows = [row for name in names if (row := found.estimate(metric, at, group, name))]
+    rows = [row for name in found.lookaheads.get(metric, ()) if (row := found.estimate(metric, at, group, name))]
     return max(rows, key=lambda row: row.value, default=None)
 
 

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from specfair.report.page import N_BINS, EstimateRow, GapRow, Report
-
-DECISIONS = ("fail", "invalid", "insufficient", "pass")  # in the order a reader wants them
+from specfair.report.tables import DECISIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +38,7 @@ class Index:
     report: Report
     estimates: Mapping[tuple[str, str, str, str, str], EstimateRow]
     gaps: Mapping[tuple[str, str, str, str], GapRow]
+    lookaheads: Mapping[str, tuple[str, ...]]  # by metric, in the rows' order
 
     def estimate(self, metric: str, at: Stage, group: str = "", lookahead: str | None = None) -> EstimateRow | None:
         """The row, at the gates' lookahead unless another is named; None where it is absent or not a number."""
@@ -68,10 +68,14 @@ class Index:
 
 def index(report: Report) -> Index:
     """The Report, made searchable."""
+    lookaheads: dict[str, dict[str, None]] = {}
+    for row in report.estimates:
+        lookaheads.setdefault(row.metric, {})[row.lookahead] = None
     return Index(
         report,
         {(r.dataset, r.stage, r.metric, r.lookahead, r.group): r for r in report.estimates},
         {(r.dataset, r.stage, r.metric, r.lookahead): r for r in report.gaps},
+        {metric: tuple(names) for metric, names in lookaheads.items()},
     )
 
 

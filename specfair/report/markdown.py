@@ -10,7 +10,7 @@ from specfair.report import findings
 from specfair.report.cards import cards
 from specfair.report.lookup import Index, Stage, index, measurable, stages, tally
 from specfair.report.page import Report
-from specfair.report.text import clean, interval, number, plural, signed
+from specfair.report.text import COMMAND, clean, interval, number, plural, signed
 
 N_CHECKS = 12
 MARKS = {"fail": "\u2717", "invalid": "!", "insufficient": "?", "pass": "\u2713"}
@@ -40,15 +40,20 @@ def _escape(text: object, limit: int = 200) -> str:
 
 
 def _code(text: object) -> str:
-    return "`" + clean(text, 400).replace("`", "'") + "`"
+    """A code span that holds what it was given, backticks too: what is copied from it is what runs."""
+    whole = clean(text, COMMAND)
+    fence = "`" * (max((len(run) for run in re.findall("`+", whole)), default=0) + 1)
+    room = " " if "`" in (whole[:1], whole[-1:]) or (whole[:1] == whole[-1:] == " ") else ""
+    return f"{fence}{room}{whole}{room}{fence}"
 
 
 def _compared(report: Report) -> str:
     pair = " / ".join(_escape(name, 80) for name in (report.target, report.draft) if name)
     parts = [
         pair,
-        _escape(report.prompts) if report.prompts else "",
+        _escape(report.prompts, 400) if report.prompts else "",
         _escape(report.decoding) if report.decoding else "",
+        _escape(report.lookahead, 60) if report.prompts else "",
     ]
     return "; ".join(part for part in parts if part)
 
@@ -65,7 +70,7 @@ def _checks(report: Report) -> str:
     rows = [
         (
             f"{MARKS[card.decision]} {findings.WORDS[card.decision]}",
-            _escape(card.case, 80),
+            _escape(card.case, 80) + f" ({_escape(card.about, 600)})" * bool(card.about),
             _escape(card.gate, 40),
             card.actual,
             card.interval,

@@ -11,9 +11,12 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from specfair.errors import StoreError
+from specfair.reading import json_of
 from specfair.report.tables import (
+    DECISIONS,
     N_BINS,
     ROWS,
+    VERDICT,
     BaselineRow,
     EstimateRow,
     ExampleRow,
@@ -23,10 +26,10 @@ from specfair.report.tables import (
     MentionRow,
     MistakeRow,
     PairRow,
-    RecipeRow,
     SplitRow,
     TrainingRow,
 )
+from specfair.typed import typed
 
 __all__ = [
     "N_BINS",
@@ -41,13 +44,13 @@ __all__ = [
     "MentionRow",
     "MistakeRow",
     "PairRow",
-    "RecipeRow",
     "Report",
     "SplitRow",
     "TrainingRow",
 ]
 
 SCHEMA = 1
+RETIRED = ("recipes",)  # stood empty in runs stored by an earlier version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +83,13 @@ class Report:
     training: tuple[TrainingRow, ...] = ()
     frequency: tuple[FrequencyRow, ...] = ()
     examples: tuple[ExampleRow, ...] = ()
-    recipes: tuple[RecipeRow, ...] = ()
     baseline: tuple[BaselineRow, ...] = ()
     schema: int = SCHEMA
+
+    @property
+    def about(self) -> str:
+        """What the run was measured on, in one line; empty where nothing was."""
+        return about(self.settings, self.prompts, self.decoding) if self.groups else ""
 
     def to_json(self) -> str:
         """The stored form: sorted keys, six significant digits, NaN and infinity as null."""
@@ -98,18 +105,51 @@ class Report:
     def from_json(cls, text: str) -> "Report":
         """Read what to_json wrote; StoreError on anything else."""
         try:
-            stored = json.loads(text)
+            stored = json_of(text)
         except ValueError as error:
             raise StoreError(f"stored run is not JSON ({error}). Run the evals again.") from error
         schema = stored.get("schema") if isinstance(stored, dict) else None
-        if schema != SCHEMA:
+        if schema != SCHEMA or isinstance(schema, bool):
             raise StoreError(f"stored run has schema {schema!r}; this version reads {SCHEMA}. Run the evals again.")
+        kinds = {f.name: f.type for f in fields(cls)}
         try:
-            values: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in stored.items()}
-            values.update({name: _rows(row, stored[name]) for name, row in ROWS.items() if name in stored})
-            return cls(**values)
-        except (TypeError, KeyError, ValueError, AttributeError) as error:
+            return cls(**{name: _value(name, kinds, value) for name, value in stored.items() if name not in RETIRED})
+        except (TypeError, KeyError, ValueError) as error:
             raise StoreError(f"stored run is damaged ({error}). Run the evals again.") from error
+
+
+def _value(name: str, kinds: Mapping[str, Any], stored: Any) -> Any:
+    """One field; what is wrong with it is said with its name."""
+    try:
+        if name in ROWS:
+            return _rows(ROWS[name], stored)
+        found = typed(kinds[name], stored)
+        if name == "verdicts":
+            return tuple(map(_verdict, found))
+    except (TypeError, KeyError, ValueError) as error:
+        raise ValueError(f"{name}: {error}") from error
+    return found
+
+
+def _verdict(stored: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a page reads of it has its type; a decision that nobody knows is not a pass."""
+    for key in stored.keys() & VERDICT.keys():
+        typed(VERDICT[key], stored[key])
+    return stored if stored.get("decision") in DECISIONS else {**stored, "decision": "invalid"}
+
+
+def about(settings: Mapping[str, Any], prompts: str, decoding: str) -> str:
+    """The pair (and the ready-made one beside it), prompts, decoding and lookahead: what tells two audits apart."""
+    target, draft = (str(settings.get(name, "")) for name in ("target", "draft"))
+    tuned = [str(settings.get(f"tuned_{role}") or base) for role, base in (("target", target), ("draft", draft))]
+    pair = f"{target} / {draft}" + f", then {tuned[0]} / {tuned[1]}" * (tuned != [target, draft])
+    return "; ".join(part for part in (pair, prompts, decoding, str(settings.get("lookahead", ""))) if part)
+
+
+def elsewhere(report: Report, verdict: Mapping[str, Any]) -> str:
+    """What a verdict is about where that is another audit than the report's own; otherwise empty."""
+    named = str(verdict.get("about") or "")
+    return "" if named == report.about else named
 
 
 def _plain(value: Any) -> Any:
@@ -132,16 +172,11 @@ def _table(row: type, rows: tuple[Any, ...]) -> dict[str, Any]:
     return {"columns": columns, "rows": [[_plain(getattr(entry, name)) for name in columns] for entry in rows]}
 
 
-def _rows(row: type, table: Mapping[str, Any]) -> tuple[Any, ...]:
-    never_null = {f.name for f in fields(row) if f.type is float}
-
-    def value(name: str, stored: Any) -> Any:
-        if stored is None and name in never_null:
-            return math.nan
-        return tuple(stored) if isinstance(stored, list) else stored
-
-    columns = table["columns"]
+def _rows(row: type, stored: Any) -> tuple[Any, ...]:
+    table = typed(Mapping[str, Any], stored)
+    kinds = {f.name: f.type for f in fields(row)}
+    columns = typed(tuple[str, ...], table["columns"])
     return tuple(
-        row(**{name: value(name, stored) for name, stored in zip(columns, entry, strict=True)})
-        for entry in table["rows"]
+        row(**{name: typed(kinds[name], value) for name, value in zip(columns, entry, strict=True)})
+        for entry in typed(tuple[tuple[Any, ...], ...], table["rows"])
     )

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from specfair.report import (
     cards,
     findings,
+    many,
     runs,
     sections,
     sections_groups,
@@ -27,6 +28,7 @@ from specfair.report.lookup import index, tally
 from specfair.report.page import Report
 
 N_CARDS = 9  # open at once; the others are one click away
+N_MORE = 100  # cards at all; further checks are rows of the table
 WAYS = (
     (sections.before_after, "Before and after"),
     (sections.mentions, "Who gains"),
@@ -36,7 +38,6 @@ WAYS = (
     (sections_lookahead.lookahead, "Lookahead"),
     (sections_more.causes, "Causes"),
     (sections_more.training, "Training"),
-    (sections_more.mitigation, "Mitigation"),
     (sections_more.baseline, "Baseline"),
 )
 METHOD = (
@@ -66,11 +67,13 @@ def render_html(report: Report) -> str:
         gravest=next(iter(counts), "pass"),
         words=findings.WORDS,
         compared=_compared(report),
-        command=text.clean(report.command, 600),
+        command=text.clean(report.command, text.COMMAND),
         datasets=report.datasets,
         groups=report.groups,
         cards=urgent[:N_CARDS],
-        more_cards=urgent[N_CARDS:],
+        more_cards=urgent[N_CARDS:N_MORE],
+        n_left_out=len(urgent[N_MORE:]),
+        carded={card.anchor for card in urgent[:N_MORE]},
         all_cards=every,
         overview=cards.overview(report, every),
         map_heads=cards.columns(report, every),
@@ -78,7 +81,7 @@ def render_html(report: Report) -> str:
         names={section.id: name for section, name in made},
         definitions=sorted(report.definitions.items()),
         method=METHOD,
-        notes=report.notes,
+        notes=(*report.notes, *many.note(report)),
         facts=_facts(report),
     )
 

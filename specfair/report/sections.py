@@ -6,7 +6,7 @@ Knows which rows answer which question and how to put them into panels and table
 import math
 from collections.abc import Sequence
 
-from specfair.report import charts, charts_rows, charts_scatter, findings
+from specfair.report import charts, charts_rows, charts_scatter, findings, many
 from specfair.report.blocks import Panel, Section, Table
 from specfair.report.charts_rows import Line
 from specfair.report.charts_scatter import Spot
@@ -19,11 +19,20 @@ EVERYONE = "all groups"
 TABLE_BELOW = "The figures are in the table below."
 
 
-def basis(rows: Sequence[EstimateRow], what: str = "lines are 95% intervals") -> str:
-    """n, and what the marks are."""
+def basis(
+    rows: Sequence[EstimateRow], what: str = "lines are 95% intervals", order: str = "lowest and the {} highest"
+) -> str:
+    """n, what the marks are, and which of many groups are drawn."""
     n = sum(row.n_prompts for row in rows if row.group) or max((row.n_prompts for row in rows), default=0)
     clusters = sum(row.n_clusters for row in rows if row.group) or max((row.n_clusters for row in rows), default=0)
-    return f"n = {count(n)} prompts in {plural(clusters, 'cluster')}; {what}."
+    left_out = many.drawn(sum(bool(row.group) for row in rows), order=order)
+    return f"n = {count(n)} prompts in {plural(clusters, 'cluster')}; {what}{left_out}."
+
+
+def shown(lines: Sequence[tuple[float, Line]]) -> list[Line]:
+    """Everyone's line, and those of all groups, or of many the lowest and the highest by the figure before each."""
+    groups = many.ends([pair for pair in lines if not pair[1].strong], key=lambda pair: pair[0])
+    return [line for _, line in (*(pair for pair in lines if pair[1].strong), *groups)]
 
 
 def before_after(found: Index) -> Section | None:
@@ -66,21 +75,20 @@ def _dumbbell(
     for before, after in pairs:
         change = found.change(dataset, after.group)
         delta = change.value if change else after.value - before.value
-        lines.append(
-            Line(
-                after.group or EVERYONE,
-                after.value,
-                after.low,
-                after.high,
-                signed(delta),
-                _hue(after.group, ends, change),
-                not after.group,
-                change is not None and measurable(change),
-                before.value,
-                before.low,
-                before.high,
-            )
+        line = Line(
+            after.group or EVERYONE,
+            after.value,
+            after.low,
+            after.high,
+            signed(delta),
+            _hue(after.group, ends, change),
+            not after.group,
+            change is not None and measurable(change),
+            before.value,
+            before.low,
+            before.high,
         )
+        lines.append((delta, line))
         rows.append(
             (
                 clean(after.group or EVERYONE, 60),
@@ -110,8 +118,8 @@ def _dumbbell(
     )
     return Panel(
         title,
-        charts_rows.intervals(lines, domain=domain, name=f"{title}. Before and after by group. {TABLE_BELOW}"),
-        basis([after for _, after in pairs]),
+        charts_rows.intervals(shown(lines), domain=domain, name=f"{title}. Before and after by group. {TABLE_BELOW}"),
+        basis([after for _, after in pairs], order="that lost and the {} that gained most"),
         Table(heads, tuple(rows), groups=tuple(after.group for _, after in pairs)),
         dataset,
     )

@@ -3,12 +3,12 @@
 Knows which rows answer which question and how to put them into panels and tables; drawing is the charts' part.
 """
 
-from specfair.report import charts, charts_matrix, charts_rows, findings
+from specfair.report import charts, charts_matrix, charts_rows, findings, many
 from specfair.report.blocks import Panel, Section, Table
 from specfair.report.charts_matrix import Cell
 from specfair.report.charts_rows import Line
 from specfair.report.lookup import Index, Stage, extremes, stages
-from specfair.report.sections import BASE, EVERYONE, TABLE_BELOW, basis
+from specfair.report.sections import BASE, EVERYONE, TABLE_BELOW, basis, shown
 from specfair.report.text import clean, count, interval, number, odds, plural, signed
 
 METRICS = (
@@ -72,7 +72,7 @@ def _forest(found: Index, metric: str, title: str, digits: int) -> Panel | None:
     return Panel(
         f"{title}, base pair",
         charts_rows.intervals(
-            lines,
+            shown([(line.value, line) for line in lines]),
             domain=charts.span([x for r in rows for x in (r.low, r.high)]),
             reference=everyone,
             name=f"{title} of the base pair by group. {TABLE_BELOW}",
@@ -84,8 +84,18 @@ def _forest(found: Index, metric: str, title: str, digits: int) -> Panel | None:
     )
 
 
+def _basis_of_pairs(n: int, n_groups: int) -> str:
+    if n_groups <= many.MANY:
+        return f"n = {plural(n, 'pair')}; row minus column, p corrected by Holm."
+    ends = f"the {many.FEWEST} slowest and the {many.FEWEST} fastest of {count(n_groups)} groups"
+    n_all = count(n_groups * (n_groups - 1) // 2)
+    return f"n = {plural(n, 'pair')}, of {ends}; row minus column, p corrected for all {n_all} pairs."
+
+
 def _matrix(found: Index, at: Stage) -> Panel:
-    order = {group: i for i, group in enumerate(found.report.groups)}
+    outer = many.outer(found, at)
+    groups = [group for group in found.report.groups if group in outer]
+    order = {group: i for i, group in enumerate(groups)}
     pairs = [
         row
         for row in found.report.pairs
@@ -117,9 +127,9 @@ def _matrix(found: Index, at: Stage) -> Panel:
     return Panel(
         title,
         charts_matrix.matrix(
-            found.report.groups, cells, worst=worst, name=f"{title}. Differences of all pairs of groups. {TABLE_BELOW}"
+            groups, cells, worst=worst, name=f"{title}. Differences of all pairs of groups. {TABLE_BELOW}"
         ),
-        f"n = {plural(len(pairs), 'pair')}; row minus column, p corrected by Holm.",
+        _basis_of_pairs(len(pairs), len(found.report.groups)),
         Table(("group", "minus", "#difference", "#interval", "#p"), rows),
         at.dataset,
     )

@@ -1,4 +1,4 @@
-"""Sections that appear when there are data for them: causes of the gap, training, mitigation, baseline.
+"""Sections that appear when there are data for them: causes of the gap, training, baseline.
 
 Knows which rows answer which question; drawing is the charts' part.
 """
@@ -6,7 +6,7 @@ Knows which rows answer which question; drawing is the charts' part.
 from specfair.report import charts, charts_lines, charts_rows, findings
 from specfair.report.blocks import Panel, Section, Table
 from specfair.report.charts_lines import Point, Series
-from specfair.report.charts_rows import Line, Parts
+from specfair.report.charts_rows import Parts
 from specfair.report.lookup import Index, Stage, extremes, stages
 from specfair.report.sections import EVERYONE, TABLE_BELOW
 from specfair.report.sections_tokens import where
@@ -66,7 +66,7 @@ def training(found: Index) -> Section | None:
     """Metrics at checkpoints."""
     rows = found.report.training
     metrics = list(dict.fromkeys(row.metric for row in rows))
-    keys = dict.fromkeys((row.metric, row.dataset, row.recipe) for row in rows)
+    keys = dict.fromkeys((row.metric, row.dataset) for row in rows)
     panels = [_course(found, *key) for key in sorted(keys, key=lambda key: metrics.index(key[0]))]
     if not panels:
         return None
@@ -84,8 +84,8 @@ def training(found: Index) -> Section | None:
     )
 
 
-def _course(found: Index, metric: str, dataset: str, recipe: str) -> Panel:
-    rows = [r for r in found.report.training if (r.metric, r.dataset, r.recipe) == (metric, dataset, recipe)]
+def _course(found: Index, metric: str, dataset: str) -> Panel:
+    rows = [r for r in found.report.training if (r.metric, r.dataset) == (metric, dataset)]
     ends = extremes(found)
     series = [
         Series(
@@ -95,7 +95,7 @@ def _course(found: Index, metric: str, dataset: str, recipe: str) -> Panel:
         )
         for group in ("", *found.report.groups)
     ]
-    title = " ".join(filter(None, (clean(dataset, 40), clean(recipe, 40) if recipe else "", clean(metric, 40))))
+    title = f"{clean(dataset, 40)} {clean(metric, 40)}"
     steps, groups = {r.step for r in rows}, {r.group for r in rows if r.group}
     table = tuple((count(r.step), clean(r.group or EVERYONE, 60), number(r.value)) for r in rows)
     return Panel(
@@ -107,48 +107,6 @@ def _course(found: Index, metric: str, dataset: str, recipe: str) -> Panel:
         ),
         f"n = {plural(len(steps), 'checkpoint')}, {plural(len(groups), 'group')}.",
         Table(("#step", "group", f"#{clean(metric, 40)}"), table, groups=tuple(r.group for r in rows)),
-        dataset,
-    )
-
-
-def mitigation(found: Index) -> Section | None:
-    """Recipes side by side."""
-    keys = dict.fromkeys((row.dataset, row.metric, row.recipe) for row in found.report.recipes)
-    if not keys:
-        return None
-    return Section(
-        "section-mitigation",
-        "Which recipe serves everyone?",
-        "One panel a recipe, all on one scale.",
-        tuple(_recipe(found, *key) for key in keys),
-        key=(("dot", "value with its 95% interval"), ("slow", "slowest group of the base pair"), ("fast", "fastest")),
-    )
-
-
-def _recipe(found: Index, dataset: str, metric: str, recipe: str) -> Panel:
-    same = [row for row in found.report.recipes if (row.dataset, row.metric) == (dataset, metric)]
-    rows, ends = [row for row in same if row.recipe == recipe], extremes(found)
-    lines = [
-        Line(
-            r.group or EVERYONE,
-            r.value,
-            r.low,
-            r.high,
-            number(r.value),
-            charts.colour(r.group, ends) if r.group else charts.INK,
-            not r.group,
-        )
-        for r in rows
-    ]
-    title = f"{clean(dataset, 40)}, {clean(recipe, 40)}: {clean(metric, 40)}"
-    table = tuple((clean(r.group or EVERYONE, 60), number(r.value), interval(r.low, r.high)) for r in rows)
-    return Panel(
-        title,
-        charts_rows.intervals(
-            lines, domain=charts.span([x for r in same for x in (r.low, r.high)]), name=f"{title}. {TABLE_BELOW}"
-        ),
-        f"n = {plural(sum(bool(r.group) for r in rows), 'group')}; lines are 95% intervals.",
-        Table(("group", f"#{clean(metric, 40)}", "#interval"), table, groups=tuple(r.group for r in rows)),
         dataset,
     )
 

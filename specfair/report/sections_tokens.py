@@ -7,13 +7,13 @@ from collections.abc import Mapping
 
 from markupsafe import Markup
 
-from specfair.report import charts, charts_rows, charts_tokens, findings
+from specfair.report import charts, charts_rows, charts_tokens, findings, many
 from specfair.report.blocks import Panel, Section, Table
 from specfair.report.charts_rows import Line
 from specfair.report.charts_tokens import Band
 from specfair.report.lookup import Index, Shape, Stage, extremes, shapes, stages
 from specfair.report.page import MistakeRow
-from specfair.report.sections import EVERYONE, TABLE_BELOW, basis
+from specfair.report.sections import EVERYONE, TABLE_BELOW, basis, shown
 from specfair.report.text import clean, count, interval, number, plural, say, token
 
 QUANTITIES = {
@@ -53,7 +53,8 @@ def _ridges(found: Index, histograms: Mapping[tuple[str, str, str, str], Shape],
         one = next((shape for shape in some if shape is not None), None)
         if one is None:
             continue
-        rows.append(Band(group or EVERYONE, f"{one.n:,} · {sum(one.accepted) / (one.n or 1):.0%}", some))
+        share = sum(one.accepted) / (one.n or 1)
+        rows.append((share, Band(group or EVERYONE, f"{one.n:,} · {share:.0%}", some)))
         table.append(
             (
                 clean(group or EVERYONE, 60),
@@ -65,13 +66,14 @@ def _ridges(found: Index, histograms: Mapping[tuple[str, str, str, str], Shape],
         )
     if not rows:
         return None
-    title = f"{where(at)}: {findings.sureness(rows[0].shapes[1], rows[0].shapes[0])}"
+    bands = [rows[0][1], *(band for _, band in many.ends(rows[1:], key=lambda row: row[0]))]
+    title = f"{where(at)}: {findings.sureness(bands[0].shapes[1], bands[0].shapes[0])}"
     heads = tuple(QUANTITIES.values())
     name = f"{title}: {', '.join(heads)} of accepted and rejected proposals. {TABLE_BELOW}"
     return Panel(
         title,
-        charts_tokens.ridges(rows, heads=heads, name=name),
-        f"n = {rows[0].note.replace(' · ', ' proposals, ')} accepted.",
+        charts_tokens.ridges(bands, heads=heads, name=name),
+        f"n = {bands[0].note.replace(' · ', ' proposals, ')} accepted{many.drawn(len(rows) - 1)}.",
         Table(("group", "#proposals", "#accepted", "#rejected", "#share accepted"), tuple(table)),
         at.dataset,
     )
@@ -121,7 +123,11 @@ def _shares(found: Index, at: Stage) -> Panel:
     every = [x for row in found.report.estimates if row.metric == "confident_rejections" for x in (row.low, row.high)]
     return Panel(
         title,
-        charts_rows.intervals(lines, domain=charts.span([0.0, *every]), name=f"{title}. {TABLE_BELOW}"),
+        charts_rows.intervals(
+            shown([(line.value, line) for line in lines]),
+            domain=charts.span([0.0, *every]),
+            name=f"{title}. {TABLE_BELOW}",
+        ),
         basis(rows),
         Table(("group", "#share", "#interval", "#prompts"), table, groups=tuple(r.group for r in rows)),
         at.dataset,
@@ -132,7 +138,8 @@ def _tokens(found: Index, at: Stage, outcome: str) -> Table:
     rows = [
         row for row in found.report.mistakes if (row.dataset, row.stage, row.outcome) == (at.dataset, at.stage, outcome)
     ]
-    order = {group: i for i, group in enumerate(found.report.groups)}
+    order, outer = {group: i for i, group in enumerate(found.report.groups)}, many.outer(found, at)
+    rows = [row for row in rows if row.group in outer]
     rows = sorted(rows, key=lambda row: (order.get(row.group, len(order)), -row.draft_prob))
     return Table(
         ("group", "in context", "#draft", "#target", "target wrote"),

@@ -5,6 +5,7 @@ Knows nothing of how rows are filled, stored or drawn.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 N_BINS = 20
 
@@ -112,14 +113,13 @@ class SplitRow:
 
 @dataclass(frozen=True, slots=True)
 class TrainingRow:
-    """A metric at a checkpoint; `recipe` tells mitigation runs apart ("" is plain fine-tuning)."""
+    """A metric at a checkpoint of the fine-tuning."""
 
     dataset: str
     step: int
     group: str
     metric: str
     value: float
-    recipe: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,19 +147,6 @@ class ExampleRow:
 
 
 @dataclass(frozen=True, slots=True)
-class RecipeRow:
-    """What a fine-tuning recipe did to one group (mitigation)."""
-
-    dataset: str
-    recipe: str
-    metric: str
-    group: str
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True)
 class BaselineRow:
     """A stored value and today's, with the interval of the change between them."""
 
@@ -182,6 +169,14 @@ ROWS: Mapping[str, type] = {
     "training": TrainingRow,
     "frequency": FrequencyRow,
     "examples": ExampleRow,
-    "recipes": RecipeRow,
     "baseline": BaselineRow,
+}
+
+DECISIONS = ("fail", "invalid", "insufficient", "pass")  # in the order a reader wants them
+VERDICT: Mapping[str, Any] = {  # what a page reads of a verdict; it may have more
+    **dict.fromkeys(("case", "gate", "metric", "comparison", "sentence", "way_out", "reproduce", "about"), str | None),
+    **dict.fromkeys(("value", "low", "high", "bound", "min_effect", "p_value", "p_holm"), float),
+    "strict": bool | None,
+    "groups": tuple[str, ...] | None,
+    "n": Mapping[str, tuple[int, ...]] | None,
 }

@@ -9,6 +9,7 @@ import unicodedata
 
 from markupsafe import Markup, escape
 
+COMMAND = 4000  # characters of a command: it must be whole to be of use
 LABEL = 24  # characters of a group's or dataset's name in a chart
 
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]?|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])")

@@ -4,10 +4,11 @@ Pure numpy and scipy. Knows nothing of models, metrics' names or bounds; docs/st
 made and how often it is wrong.
 """
 
-from specfair.stats.between import Method, difference, pairwise, ratio, worst_pair
+from specfair.stats.between import Compared, Method, difference, furthest, pairwise, ratio, worst_pair
 from specfair.stats.estimate import Equivalence, Estimate, Part, equivalence, holm, invalid
 from specfair.stats.explain import Split, Trend, frequency, kitagawa
 from specfair.stats.groups import Evidence, gather
+from specfair.stats.lots import Lots
 from specfair.stats.permute import permuted_gaps
 from specfair.stats.power import Needed, detectable, prompts_needed
 from specfair.stats.single import by_group, change, changes, estimate
@@ -16,9 +17,11 @@ from specfair.stats.widening import widening
 
 __all__ = [
     "RATES",
+    "Compared",
     "Equivalence",
     "Estimate",
     "Evidence",
+    "Lots",
     "Method",
     "Needed",
     "Part",
@@ -35,6 +38,7 @@ __all__ = [
     "equivalence",
     "estimate",
     "frequency",
+    "furthest",
     "gather",
     "holm",
     "invalid",

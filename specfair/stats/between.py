@@ -5,6 +5,7 @@ Knows that the greatest of many differences is biased, so every decision rests o
 not counted as evidence. Does not know metrics or bounds.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
@@ -12,11 +13,12 @@ from typing import Literal
 import numpy as np
 
 from specfair.errors import UsageError, unknown
-from specfair.stats.contrasts import LEVELS, Contrasts, contrasts, limits
+from specfair.stats.contrasts import LEVELS, Contrasts, contrasts, extremes, limits, normal_of, t_of
 from specfair.stats.estimate import LEVEL, Estimate, from_draws, invalid
 from specfair.stats.groups import Comparison, Evidence, counted, gather
+from specfair.stats.pairs import FEW, Pairs, of_all
 from specfair.stats.permute import corrected_gap, permuted_gaps
-from specfair.stats.tally import Array, Sample
+from specfair.stats.tally import Array, Codes, Sample
 
 Method = Literal["between_groups", "to_overall"]
 METHODS = ("between_groups", "to_overall")
@@ -26,14 +28,21 @@ METHODS = ("between_groups", "to_overall")
 class Family:
     """All contrasts of one question: (lower, higher) names, and the groups they come from."""
 
-    pairs: tuple[tuple[str, str], ...]
-    contrasts: Contrasts
+    pairs: Sequence[tuple[str, str]]
+    contrasts: Contrasts | Pairs
     errors: Comparison
     sample: Sample
 
     @property
     def widest(self) -> int:
         return int(np.argmax(np.abs(self.contrasts.values)))
+
+    def estimates(self, at: Codes) -> list[Estimate]:
+        """These pairs by themselves, the first group minus the second."""
+        found = self.contrasts.only(at)
+        values, draws = -found.values, -found.draws
+        pairs = [self.pairs[i] for i in at.tolist()]
+        return [from_draws(values[i], draws[:, i], self.errors.parts_of(p), groups=p) for i, p in enumerate(pairs)]
 
     def named(self, at: int) -> tuple[str, str]:
         """The pair's names, the lower value first."""
@@ -69,8 +78,8 @@ def worst_pair(asked: Sample | Evidence, *, seed: int = 0) -> Estimate:
     if isinstance(family, Estimate):
         return family
     at, c = family.widest, family.contrasts
-    largest = np.quantile(c.largest, LEVELS)
-    size, reach = abs(c.values[at]), c.reach(largest)[:, at]
+    largest = np.quantile(c.largest(), LEVELS)
+    size, reach = abs(c.values[at]), c.errors[at] * t_of(largest, c.df[at])
     found = from_draws(
         size, limits(size - reach, size + reach), family.errors.parts_of(family.pairs[at]), groups=family.named(at)
     )
@@ -82,11 +91,35 @@ def pairwise(asked: Sample | Evidence, *, seed: int = 0) -> list[Estimate]:
     family = family_of(asked, seed=seed)
     if isinstance(family, Estimate):
         return [replace(family, groups=pair) for pair in combinations(family.groups, 2)]
-    values, draws = -family.contrasts.values, -family.contrasts.draws
-    return [
-        from_draws(values[i], draws[:, i], family.errors.parts_of(pair), groups=pair)
-        for i, pair in enumerate(family.pairs)
-    ]
+    return family.estimates(np.arange(len(family.pairs)))
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A pair by itself, and its p-value corrected for all pairs that were looked at."""
+
+    pair: Estimate
+    p_value: float
+
+
+def furthest(asked: Sample | Evidence, n: int, *, seed: int = 0) -> list[Compared]:
+    """The pairs among the n lowest and the n highest groups, each corrected for all pairs, named here or not.
+
+    By the largest |t| of all pairs: Holm's factor for thousands of them would leave nothing that 10,000 replicates can
+    show. Empty where nothing can be compared.
+    """
+    family = family_of(asked, seed=seed)
+    if isinstance(family, Estimate):
+        return []
+    order = np.argsort(family.errors.values[:, 0], kind="stable")
+    named = {family.errors.names[i] for i in (*order[:n], *order[-n:])}
+    at = np.array([i for i, pair in enumerate(family.pairs) if named.issuperset(pair)])
+    c = family.contrasts.only(at)
+    largest = np.sort(family.contrasts.largest())
+    reached = normal_of(np.abs(c.values) / np.maximum(c.errors, 1e-15), c.df)
+    beyond = len(largest) - np.searchsorted(largest, reached)  # replicates at least as extreme
+    p_values = np.maximum(beyond, 1) / len(largest)
+    return [Compared(e, float(p)) for e, p in zip(family.estimates(at), p_values, strict=True)]
 
 
 def _extreme(asked: Sample | Evidence, method: Method, *, seed: int, logs: bool) -> Estimate:
@@ -94,10 +127,11 @@ def _extreme(asked: Sample | Evidence, method: Method, *, seed: int, logs: bool)
     if isinstance(family, Estimate):
         return family
     at, c = family.widest, family.contrasts
-    largest = np.quantile(c.largest, LEVELS)
-    size, reach = np.abs(c.values), c.reach(largest)
+    largest = np.quantile(c.largest(), LEVELS)
+    size = np.abs(c.values)
     # the lower limits of all pairs together bound the true gap from below, the upper ones from above
-    draws = limits(np.maximum((size - reach).max(axis=1), 0.0), (size + reach).max(axis=1))
+    low, high = extremes(size, c.errors, c.df, largest)
+    draws = limits(np.maximum(low, 0.0), high)
     gap = from_draws(size[at], draws, family.errors.parts, groups=family.named(at))
     gap = replace(gap, critical=float(np.interp(LEVEL, LEVELS, largest)))
     if logs:
@@ -130,16 +164,23 @@ def family_of(
     return Family(pairs, found, errors, sample)
 
 
-def _contrasts(errors: Comparison, method: str, *, logs: bool) -> tuple[tuple[tuple[str, str], ...], Contrasts]:
+def _contrasts(errors: Comparison, method: str, *, logs: bool) -> tuple[Sequence[tuple[str, str]], Contrasts | Pairs]:
     values, weights = errors.values[:, 0], errors.weights[:, 0]
-    pairs, matrix = _between(errors.names) if method == "between_groups" else _to_overall(errors.names, weights)
+    if method == "to_overall":
+        pairs = tuple(("overall", g) for g in errors.names)
+        if not logs:
+            matrix = np.eye(len(values)) - weights
+            return pairs, contrasts(matrix[..., None], matrix @ values, errors)
+        overall = float(values @ weights)
+        slopes = np.diag(1 / values) - weights / overall  # of log(value / overall)
+        return pairs, contrasts(slopes[..., None], np.log(values / overall), errors)
+    pairs = tuple(combinations(errors.names, 2))
+    if len(values) > FEW:
+        return pairs, of_all(errors, 1 / values if logs else np.ones_like(values), np.log(values) if logs else values)
+    matrix = _between(len(values))
     if not logs:
         return pairs, contrasts(matrix[..., None], matrix @ values, errors)
-    if method == "between_groups":
-        return pairs, contrasts((matrix / values)[..., None], matrix @ np.log(values), errors)
-    overall = float(values @ weights)
-    slopes = np.diag(1 / values) - weights / overall  # of log(value / overall)
-    return pairs, contrasts(slopes[..., None], np.log(values / overall), errors)
+    return pairs, contrasts((matrix / values)[..., None], matrix @ np.log(values), errors)
 
 
 def _not_positive(errors: Comparison) -> str:
@@ -147,13 +188,9 @@ def _not_positive(errors: Comparison) -> str:
     return "; ".join(f"a ratio needs positive values and {g} has {max(v, 0.0):g}" for g, v in found if v <= 0)
 
 
-def _between(groups: tuple[str, ...]) -> tuple[tuple[tuple[str, str], ...], Array]:
-    index = list(combinations(range(len(groups)), 2))
-    matrix = np.zeros((len(index), len(groups)))
+def _between(n: int) -> Array:
+    index = list(combinations(range(n), 2))
+    matrix = np.zeros((len(index), n))
     for row, (a, b) in enumerate(index):
         matrix[row, [a, b]] = -1.0, 1.0
-    return tuple((groups[a], groups[b]) for a, b in index), matrix
-
-
-def _to_overall(groups: tuple[str, ...], weights: Array) -> tuple[tuple[tuple[str, str], ...], Array]:
-    return tuple(("overall", g) for g in groups), np.eye(len(groups)) - weights
+    return matrix

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from specfair.stats.groups import Comparison
-from specfair.stats.resample import REPLICATES
-from specfair.stats.tally import Array
+from specfair.stats.lots import REPLICATES
+from specfair.stats.tally import Array, Codes
 
 LEVELS = np.concatenate([np.linspace(0, 0.99, 100), 1 - np.geomspace(0.009, 5e-5, 60)])  # dense where it is decided
 BLOCKS = 10  # replicates are worked through in so many blocks, each small enough for a core's cache
+KNOTS = 17  # deviates at which all contrasts are looked at
 FLOOR = 0.05  # a replicate's variance is never below this share of the sample's: no division by almost nothing
 
 
@@ -31,20 +32,37 @@ class Contrasts:
         """Each contrast's own confidence distribution: (replicates, contrasts)."""
         return self.values - self.errors * self.t
 
-    @property
+    def only(self, at: Codes) -> "Contrasts":
+        """Some of them."""
+        return Contrasts(self.values[at], self.errors[at], self.df[at], self.t[:, at])
+
     def largest(self) -> Array:
         """The largest of all |t| in each replicate, as a normal deviate: (replicates,)."""
         return np.concatenate([normal_of(block, self.df).max(axis=1) for block in np.array_split(self.t, BLOCKS)])
-
-    def reach(self, largest: Array) -> Array:
-        """Half-widths of all contrasts' intervals when the largest deviate is this: (len(largest), contrasts)."""
-        return self.errors * t_of(largest[:, None], self.df)
 
 
 def limits(low: Array, high: Array) -> Array:
     """A confidence distribution from lower and upper limits at LEVELS: half of its draws lie on either side."""
     at = (np.arange(REPLICATES // 2) + 0.5) / (REPLICATES // 2)
     return np.concatenate([np.interp(at, LEVELS, low), np.interp(at, LEVELS, high)])
+
+
+def extremes(sizes: Array, errors: Array, df: Array, deviates: Array) -> tuple[Array, Array]:
+    """The largest lower and the largest upper limit of these sizes, for each of the rising deviates.
+
+    Between two deviates only those can have the largest limit that reach, at the better end, what another has at the
+    worse end: the rest is left out.
+    """
+    low, high = np.empty_like(deviates), np.empty_like(deviates)
+    knots = np.unique(np.linspace(0, len(deviates) - 1, KNOTS).astype(np.int64))
+    reach = [errors * t_of(deviates[k], df) for k in knots]
+    for left, right, near, far in zip(knots, knots[1:], reach, reach[1:], strict=False):
+        for found, sign, best, least in ((low, -1.0, near, far), (high, 1.0, far, near)):
+            may = np.flatnonzero(sizes + sign * best >= (sizes + sign * least).max())
+            inside = slice(left, right + 1)
+            widths = errors[may] * t_of(deviates[inside, None], df[may])
+            found[inside] = (sizes[may] + sign * widths).max(axis=1)
+    return low, high
 
 
 def contrasts(matrix: Array, values: Array, errors: Comparison) -> Contrasts:

@@ -13,7 +13,14 @@ import numpy as np
 from specfair.stats.tally import Array
 
 LEVEL = 0.95
+NAMED = 12  # groups in a sentence, before "and more"
 EXPLORATORY = 8  # below this many clusters an interval leans on assumptions more than on data
+
+
+class Nothing(str):
+    """Why there is no estimate where nobody is at fault: what was to be counted did not occur."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,7 @@ class Estimate:
     parts: tuple[Part, ...] = ()
     critical: float = 1.96  # half-width in standard errors, were there many clusters
     logs: bool = False  # whether errors are of logarithms: a ratio
+    nothing: bool = False  # whether there was nothing to estimate, which is no fault of models or prompts
     draws: Array | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -98,6 +106,7 @@ def invalid(reason: str, parts: Sequence[Part] = (), *, groups: tuple[str, ...] 
         n_clusters=sum(p.n_clusters for p in parts),
         groups=groups,
         method=f"invalid: {reason}",
+        nothing=isinstance(reason, Nothing),
         parts=tuple(parts),
     )
 
@@ -111,10 +120,16 @@ def words(parts: Sequence[Part]) -> str:
         [
             "studentised cluster bootstrap within groups",
             *["paired by template"] * any(p.paired for p in parts),
-            *[f"exploratory: fewer than {EXPLORATORY} clusters in {', '.join(few)}"] * bool(few),
-            *[f"exploratory: one cluster in {', '.join(single)}, the unit of evidence is its {unit}"] * bool(single),
+            *[f"exploratory: fewer than {EXPLORATORY} clusters in {listed(few)}"] * bool(few),
+            *[f"exploratory: one cluster in {listed(single)}, the unit of evidence is its {unit}"] * bool(single),
         ]
     )
+
+
+def listed(names: Sequence[str]) -> str:
+    """All of a few names; the first of many, and how many more there are."""
+    more = f" and {len(names) - NAMED} more"
+    return ", ".join(names) if len(names) <= NAMED + 1 else ", ".join(names[:NAMED]) + more
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

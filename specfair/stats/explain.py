@@ -4,7 +4,7 @@ Knows how to take a difference apart and how to set gains against counts. Does n
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,10 +13,11 @@ from scipy.stats import rankdata
 
 from specfair.stats.estimate import Estimate, Part, from_draws, invalid
 from specfair.stats.groups import counted
-from specfair.stats.resample import REPLICATES, multinomial
-from specfair.stats.tally import Array, Codes, Sample
+from specfair.stats.lots import REPLICATES, Lots
+from specfair.stats.tally import Array, Codes, Sample, sums_by
 
 SHUFFLES = 10_000
+BAGS = 1_000  # units of evidence, at most, that are drawn one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,29 +31,50 @@ class Split:
 
 def kitagawa(sample: Sample, stratum: Codes, *, groups: tuple[str, str], seed: int = 0) -> Split:
     """Take a difference of two groups apart (Kitagawa 1955). Rows of the sample are prompts within strata."""
-    rng = np.random.default_rng(seed)
-    n_strata = int(stratum.max()) + 1
-    cells = [_by_unit(sample[sample.group == g], stratum[sample.group == g], n_strata) for g in groups]
-    parts = tuple(p for g in groups for p in counted(sample.of(g)))
-    if not np.isfinite(sample.numerator).all() or not all(c[:, 1].sum() > 0 for c in cells):
+    mine = [sample.group == g for g in groups]
+    units = [units_of(sample[rows]) for rows in mine]
+    n = int(stratum.max()) + 1
+    cells = [
+        np.stack([cells_of(u * n + stratum[rows], n, w[rows]) for w in (sample.numerator, sample.denominator)], axis=1)
+        for u, rows in zip(units, mine, strict=True)
+    ]
+    return split(cells, [p for g in groups for p in counted(sample.of(g))], groups=groups, seed=seed)
+
+
+def units_of(part: Sample) -> Codes:
+    """The unit of evidence of each prompt of one group: cluster, or template, or prompt, where there are several."""
+    labels = next((x for x in (part.cluster, part.template) if len(set(x.tolist())) > 1), part.prompt)
+    return np.asarray(np.unique(labels, return_inverse=True)[1])
+
+
+def cells_of(codes: Codes, n_strata: int, counts: Array) -> Array:
+    """Sums by unit and stratum, where a code is unit * strata + stratum: (units, strata)."""
+    size = (int(codes.max()) // n_strata + 1) * n_strata
+    return np.bincount(codes, weights=counts, minlength=size).reshape(-1, n_strata).astype(np.float64)
+
+
+def split(cells: Sequence[Array], parts: Sequence[Part], *, groups: tuple[str, str], seed: int = 0) -> Split:
+    """The same from sums by unit of evidence of both groups: (units, 2, strata) each."""
+    lots = Lots(seed)
+    if not all(np.isfinite(c).all() and c[:, 1].sum() > 0 for c in cells):
         nothing = invalid("values are not finite or a group has no tokens", parts, groups=groups)
         return Split(nothing, nothing, nothing)
     values = _decompose(*(c.sum(axis=0)[None] for c in cells))[0]
-    again = _decompose(*(np.tensordot(multinomial(len(c), rng), c, axes=1) for c in cells))
+    cells = [_bagged(c, seed) for c in cells]
+    again = _decompose(*(np.tensordot(lots.counts(len(c)), c, axes=1) for c in cells))
     df = max(min(len(c) for c in cells) - 1, 1)
     # a t of few clusters has wider tails than their bootstrap, and its variance misses one degree of freedom
-    tails = np.sqrt(df / rng.chisquare(df, REPLICATES)) * math.sqrt((df + 1) / df)
+    tails = np.sqrt(df / lots.chisquares(df)) * math.sqrt((df + 1) / df)
     draws = values - (again - again.mean(axis=0)) * tails[:, None]
     return Split(*(from_draws(v, d, parts, groups=groups) for v, d in zip(values, draws.T, strict=True)))
 
 
-def _by_unit(part: Sample, stratum: Codes, n_strata: int) -> Array:
-    """Sums by unit of evidence: (units, 2, strata). Clusters, or templates, or prompts, where there are several."""
-    labels = next((x for x in (part.cluster, part.template) if len(set(x.tolist())) > 1), part.prompt)
-    names, code = np.unique(labels, return_inverse=True)
-    cell, size = code * n_strata + stratum, len(names) * n_strata
-    columns = (part.numerator, part.denominator)
-    return np.stack([np.bincount(cell, weights=w, minlength=size).reshape(-1, n_strata) for w in columns], axis=1)
+def _bagged(cells: Array, seed: int) -> Array:
+    """Thousands of units put into BAGS bags at random: the bags' scatter tells what the units' does, at less cost."""
+    if len(cells) <= BAGS:
+        return cells
+    bag = np.random.default_rng(seed).permutation(len(cells)) % BAGS
+    return sums_by(bag, cells.reshape(len(cells), -1)).reshape(BAGS, *cells.shape[1:])
 
 
 def _decompose(a: Array, b: Array) -> Array:

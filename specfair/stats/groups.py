@@ -6,13 +6,15 @@ with few clusters borrows the scatter of others. Does not know which contrasts a
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from specfair.stats.estimate import EXPLORATORY, Part
+from specfair.stats.estimate import EXPLORATORY, Nothing, Part, listed
+from specfair.stats.lots import Lots
 from specfair.stats.resample import Drawn, draw, ratios_of, student
-from specfair.stats.tally import Array, Codes, Labels, Sample, codes_of, divide, sums_by
+from specfair.stats.tally import Array, Codes, Sample, divide, renumbered, sums_by
 
 CHANGE = np.array([-1.0, 1.0])  # after minus before, of two ratios
 BORROWED = 8  # other groups' scatter weighs like at most so many degrees of freedom of one's own
@@ -34,6 +36,31 @@ class Comparison:
     def parts_of(self, groups: Iterable[str]) -> tuple[Part, ...]:
         wanted = set(groups)
         return tuple(p for p in self.parts if p.group in wanted)
+
+    def stage(self, i: int) -> "Comparison":
+        """One of the two ratios by itself."""
+        at = slice(i, i + 1)
+        return replace(
+            self,
+            values=self.values[:, at],
+            weights=self.weights[:, at],
+            covariances=self.covariances[:, at, at],
+            shifts=self.shifts[..., at],
+            drawn=self.drawn[..., at, at],
+        )
+
+    def of(self, some: slice) -> "Comparison":
+        """Only these groups, in the same order."""
+        return Comparison(
+            self.names[some],
+            self.values[some],
+            self.weights[some],
+            self.covariances[some],
+            self.df[some],
+            self.shifts[:, some],
+            self.drawn[:, some],
+            self.parts[some],
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,8 +87,9 @@ def problem_of(sample: Sample, columns: Array) -> str:
     if bad.size:
         first = str(sample.prompt[bad[0]])
         return f"{bad.size} of {len(sample)} prompts have values that are not finite (NaN), {first!r} first"
-    empty = [g for g in sample.groups if not (columns[sample.group == g, 1::2].sum(axis=0) > 0).all()]
-    return f"nothing was counted in {', '.join(empty)} (zero denominator)" if empty else ""
+    counted = sums_by(sample.codes("group"), columns[:, 1::2])
+    empty = [g for g, sums in zip(sample.groups, counted, strict=True) if not (sums > 0).all()]
+    return Nothing(f"nothing was counted in {listed(empty)}") if empty else ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,22 +102,22 @@ class Evidence:
     problem: str = ""
 
 
-def gather(sample: Sample, columns: Array | None = None, *, seed: int = 0) -> Evidence:
-    """Each group's ratios and errors, alone and between groups."""
+def gather(sample: Sample, columns: Array | None = None, *, seed: int = 0, lots: Lots | None = None) -> Evidence:
+    """Each group's ratios and errors, alone and between groups. `lots` of the same seed save drawing them again."""
     columns = columns_of(sample) if columns is None else columns
     if problem := problem_of(sample, columns):
         return Evidence(sample, problem=problem)
-    rng = np.random.default_rng(seed)
-    names = sample.groups
-    units = [_units(sample, columns, group, paired=False) for group in names]
-    alone = [_drawn(units, i, rng) for i in range(len(names))]
-    first = _side_by_side(names, units, alone)
+    lots = Lots(seed) if lots is None else lots.again()
+    names, layout = sample.groups, sample.once("layout", lambda: _layout(sample))
+    units = [_units(layout, columns, i, paired=False) for i in range(len(names))]
+    alone = _drawn(units, range(len(names)), lots)
+    first = _side_by_side(names, units, list(alone.values()))
     lone = [i for i, u in enumerate(units) if u.kind != "clusters"]
     if not lone:
         return Evidence(sample, first, first)
-    pairs = [_units(sample, columns, g, paired=True) if i in lone else units[i] for i, g in enumerate(names)]
-    between = [_drawn(pairs, i, rng) if i in lone else alone[i] for i in range(len(names))]
-    return Evidence(sample, first, _side_by_side(names, pairs, between))
+    pairs = [_units(layout, columns, i, paired=True) if i in set(lone) else units[i] for i in range(len(names))]
+    between = alone | _drawn(pairs, lone, lots)
+    return Evidence(sample, first, _side_by_side(names, pairs, list(between.values())))
 
 
 def _side_by_side(names: tuple[str, ...], units: Sequence[Units], drawn: Sequence[Drawn]) -> Comparison:
@@ -112,29 +140,52 @@ def _part(group: str, units: Units, drawn: Drawn) -> Part:
     return Part(group, units.n_prompts, units.n_clusters, spread, units.kind, units.shrunk < 1)
 
 
-def _units(sample: Sample, columns: Array, group: str, *, paired: bool) -> Units:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Layout:
+    """Labels as numbers, the same for every metric of the same prompts."""
+
+    group: Codes
+    cluster: Codes
+    template: Codes
+    rows: tuple[Codes, ...]  # of each group
+    roams: NDArray[np.bool_]  # by cluster: whether several groups have it
+    own: tuple[Codes, ...]  # of each group's prompts, their clusters numbered without gaps
+
+
+def _layout(sample: Sample) -> _Layout:
+    group, cluster, template = (sample.codes(name) for name in ("group", "cluster", "template"))
+    rows = np.split(np.argsort(group, kind="stable"), np.cumsum(np.bincount(group))[:-1])
+    n_clusters = int(cluster.max()) + 1
+    owned = np.unique(group * n_clusters + cluster) % n_clusters
+    own = tuple(renumbered(cluster[mine]) for mine in rows)
+    return _Layout(group, cluster, template, tuple(rows), np.bincount(owned) > 1, own)
+
+
+def _units(layout: _Layout, columns: Array, at: int, *, paired: bool) -> Units:
     """Clusters where the group has several of its own, else templates, else prompts."""
-    mine = sample.group == group
-    own, elsewhere = sample.cluster[mine], set(sample.cluster[~mine].tolist())
-    distinct = set(own.tolist())
-    n, k = int(mine.sum()), len(distinct)
-    shared = k > 1 and 2 * len(distinct & elsewhere) > k
+    mine, own = layout.rows[at], layout.own[at]
+    n, k = len(mine), int(own.max()) + 1
+    roaming = np.zeros(k, dtype=bool)
+    roaming[own] = layout.roams[layout.cluster[mine]]
+    shared = k > 1 and 2 * int(roaming.sum()) > k
     if k > 1 and not shared:
-        return Units(sums_by(codes_of(own), columns[mine]), "clusters", n, k)
-    labels = sample.cluster if shared else sample.template
-    if len(set(labels[mine].tolist())) < 2:
+        return Units(sums_by(own, columns[mine]), "clusters", n, k)
+    labels = layout.cluster if shared else layout.template
+    if len(np.unique(labels[mine])) < 2:
         return Units(columns[mine], "prompts", n, k)
     kind = "shared" if shared else "templates"
     if not paired:
-        return Units(sums_by(codes_of(labels[mine]), columns[mine]), kind, n, k)
-    sums, share = _without_common(sample.group, labels, columns, mine)
+        return Units(sums_by(renumbered(labels[mine]), columns[mine]), kind, n, k)
+    sums, share = _without_common(layout, labels, columns, at)
     return Units(sums, kind, n, k, shrunk=1 - share)
 
 
-def _without_common(group: Labels, labels: Labels, columns: Array, mine: Array) -> tuple[Array, float]:
+def _without_common(layout: _Layout, labels: Codes, columns: Array, at: int) -> tuple[Array, float]:
     """The group's sums by label less what the label does to all groups alike, and the group's own share in that."""
-    near = np.isin(labels, labels[mine])
-    own, codes, groups = mine[near], codes_of(labels[near]), codes_of(group[near])
+    wanted = np.zeros(int(labels.max()) + 1, dtype=bool)
+    wanted[labels[layout.rows[at]]] = True
+    near = wanted[labels]
+    own, codes, groups = layout.group[near] == at, renumbered(labels[near]), renumbered(layout.group[near])
     sums = sums_by(codes[own], columns[near][own])
     if own.all():
         return sums, 0.0  # nobody to pair with
@@ -152,40 +203,54 @@ def _ratios_by(codes: Codes, n: Array, d: Array) -> Array:
     return np.nan_to_num(divide(sums[:, 0], sums[:, 1]))[codes]
 
 
-def _drawn(units: Sequence[Units], at: int, rng: np.random.Generator) -> Drawn:
-    """The group's own error, moderated by the other groups' clusters where it has few of its own."""
-    mine = units[at]
-    if mine.n_clusters >= EXPLORATORY or mine.kind == "shared":
-        return _alone(mine, rng)
-    others = [u for i, u in enumerate(units) if i != at and u.kind == "clusters"]
-    df = sum(len(u.sums) - 1 for u in others)
-    if df == 0:
-        return _alone(mine, rng)
-    scatter = np.sum([(len(u.sums) - 1) * _scatter(u) for u in others], axis=0) / df  # of one cluster
+def _drawn(units: Sequence[Units], at: Iterable[int], lots: Lots) -> dict[int, Drawn]:
+    """The error of each of these groups, moderated by the other groups' clusters where it has few of its own."""
+    lends = np.array([u.kind == "clusters" for u in units])
+    df = np.array([len(u.sums) - 1 for u in units])
+    scatters: Array | None = None  # of all groups; needed where some have few clusters only
+    found = {}
+    for i in at:
+        others = lends & (np.arange(len(units)) != i)
+        if units[i].n_clusters >= EXPLORATORY or units[i].kind == "shared" or not df[others].any():
+            found[i] = _alone(units[i], lots)
+            continue
+        if scatters is None:
+            scatters = np.array([n * _scatter(u) for n, u in zip(df, units, strict=True)])
+        lent = int(df[others].sum())
+        found[i] = _moderated(units[i], scatters[others].sum(axis=0) / lent, min(BORROWED, lent), lots)
+    return found
+
+
+def _moderated(mine: Units, scatter: Array, lent: int, lots: Lots) -> Drawn:
+    """The error where `scatter` of one cluster is known from other groups, worth `lent` degrees of freedom."""
     values, own = ratios_of(mine.sums)
-    lent = min(BORROWED, df)
     if mine.kind == "clusters":
         k = mine.n_clusters
-        return student(values, ((k - 1) * own + lent * scatter / k) / (k - 1 + lent), k - 1 + lent, rng)
+        return student(values, ((k - 1) * own + lent * scatter / k) / (k - 1 + lent), k - 1 + lent, lots)
     own = own / mine.shrunk
     alone = scatter if np.trace(scatter) > np.trace(own) else own
-    return student(values, alone, min(lent, max(len(mine.sums) - 1, 1)), rng)
+    return student(values, alone, min(lent, max(len(mine.sums) - 1, 1)), lots)
 
 
 def _scatter(units: Units) -> Array:
     return len(units.sums) * ratios_of(units.sums)[1]
 
 
-def _alone(units: Units, rng: np.random.Generator) -> Drawn:
+def _alone(units: Units, lots: Lots) -> Drawn:
     """The error from the group's own units; groups paired by template share what scatter is left between them."""
     if units.shrunk == 1:
-        return draw(units.sums, rng)
+        return draw(units.sums, lots)
     values, covariance = ratios_of(units.sums)
-    return student(values, covariance / units.shrunk, (len(units.sums) - 1) * units.shrunk, rng)
+    return student(values, covariance / units.shrunk, (len(units.sums) - 1) * units.shrunk, lots)
 
 
 def counted(sample: Sample) -> tuple[Part, ...]:
     """How many prompts and clusters each group has, where that is all that is known."""
-    mine = {g: sample.group == g for g in sample.groups}
-    counts = {g: [len(set(labels[m].tolist())) for labels in (sample.prompt, sample.cluster)] for g, m in mine.items()}
-    return tuple(Part(g, n, k, math.nan, "clusters" if k > 1 else "templates") for g, (n, k) in counts.items())
+    group, counts = sample.codes("group"), []
+    for codes in (sample.codes("prompt"), sample.codes("cluster")):
+        size = int(codes.max(initial=0)) + 1
+        counts.append(np.bincount(np.unique(group * size + codes) // size))
+    return tuple(
+        Part(g, int(n), int(k), math.nan, "clusters" if k > 1 else "templates")
+        for g, n, k in zip(sample.groups, *counts, strict=True)
+    )

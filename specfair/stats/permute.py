@@ -4,14 +4,18 @@ Knows how to shuffle labels without tearing clusters apart. Does not decide anyt
 the raw one, decisions rest on intervals.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from specfair.stats.estimate import EXPLORATORY
 from specfair.stats.groups import Comparison, columns_of
-from specfair.stats.tally import Array, Codes, Sample, codes_of, divide, sums_by
+from specfair.stats.resample import MANY
+from specfair.stats.tally import Array, Codes, Sample, divide, sums_by
 
 SHUFFLES = 1_000
 _CELLS = 3_000_000  # clusters times shuffles, at most: many clusters need fewer shuffles
+_BLOCK = 1_000_000  # clusters times shuffles worked on at a time
 _NOISES = 500  # replicates that say how much chance adds to a gap
 _HALVINGS = 12  # of the search for the true gap: to 1/4096 of the raw one
 
@@ -19,24 +23,55 @@ _HALVINGS = 12  # of the search for the true gap: to 1/4096 of the raw one
 def permuted_gaps(sample: Sample, *, logs: bool = False, seed: int = 0) -> Array:
     """The gap (of logarithms) after shuffling labels of whole clusters; within templates where clusters are too few."""
     rng = np.random.default_rng(seed)
-    group, cluster = codes_of(sample.group), codes_of(sample.cluster)
+    group, cluster = sample.codes("group"), sample.codes("cluster")
     n_clusters = int(cluster.max()) + 1
-    owned, code = np.unique(group * n_clusters + cluster, return_inverse=True)
+    owned, code = sample.once("owned", lambda: np.unique(group * n_clusters + cluster, return_inverse=True))
     shared = n_clusters < len(owned)
     if len(owned) < EXPLORATORY or shared:
-        blocks = cluster if shared else codes_of(sample.template)
+        blocks = cluster if shared else sample.codes("template")
         return _gaps(_within(group, blocks, columns_of(sample), rng), logs=logs)
     sums = sums_by(code, columns_of(sample))
-    order = rng.permuted(np.tile(np.arange(len(sums)), (_shuffles(len(sums)), 1)), axis=1)
     sizes = np.bincount(owned // n_clusters)
-    return _gaps(np.add.reduceat(sums[order], np.cumsum(sizes) - sizes, axis=1), logs=logs)
+    if len(sums) > _CELLS // SHUFFLES and sizes.min() >= MANY:
+        return _normal_gaps(sums, sizes, rng, logs=logs)
+    places, starts = np.arange(len(sums)), np.cumsum(sizes) - sizes
+
+    def shuffled(n: int) -> Array:
+        order = rng.permuted(np.tile(places, (n, 1)), axis=1)
+        return np.asarray(np.add.reduceat(sums[order], starts, axis=1))
+
+    return _gaps(_in_blocks(shuffled, len(sums)), logs=logs)
+
+
+def _normal_gaps(sums: Array, sizes: Codes, rng: np.random.Generator, *, logs: bool) -> Array:
+    """The same for thousands of clusters, where a shuffled group's ratio is normal by the central limit theorem.
+
+    Shuffling makes all groups' ratios depend on each other by a common part only, which cancels in their gap.
+    """
+    totals = sums.sum(axis=0)
+    value = float(divide(totals[0], totals[1]))
+    scores = (sums[:, 0] - value * sums[:, 1]) / (totals[1] / len(sums))
+    spread = np.sqrt(scores @ scores / (len(sums) - 1) / sizes)
+    ratios = rng.standard_normal((SHUFFLES, len(sizes))) * spread
+    return np.asarray(np.ptp(ratios / value if logs else ratios, axis=1))
 
 
 def _within(group: Codes, blocks: Codes, columns: Array, rng: np.random.Generator) -> Array:
     """Totals with labels shuffled among the prompts of each block, so that what a template does stays in place."""
-    member = np.eye(int(group.max()) + 1)[group[np.argsort(blocks, kind="stable")]]  # (prompts, groups)
-    order = np.argsort(rng.random((_shuffles(len(blocks)), len(blocks))) + blocks, axis=1)
-    return np.asarray(np.einsum("pg,spc->sgc", member, columns[order]))
+    n_groups, labels = int(group.max()) + 1, group[np.argsort(blocks, kind="stable")]
+
+    def shuffled(n: int) -> Array:
+        order = np.argsort(rng.random((n, len(blocks))) + blocks, axis=1)
+        cell = (np.arange(n)[:, None] * n_groups + labels).ravel()
+        return sums_by(cell, columns[order].reshape(-1, 2)).reshape(n, n_groups, 2)
+
+    return _in_blocks(shuffled, len(blocks))
+
+
+def _in_blocks(shuffled: Callable[[int], Array], size: int) -> Array:
+    """All shuffles, so many at a time that memory stays bounded: (shuffles, groups, 2)."""
+    blocks = np.array_split(np.arange(_shuffles(size)), max(1, _shuffles(size) * size // _BLOCK))
+    return np.concatenate([shuffled(len(block)) for block in blocks])
 
 
 def _shuffles(size: int) -> int:

@@ -36,7 +36,7 @@ def detectable(asked: Sample | Evidence, *, power: float = POWER, seed: int = 0)
     if isinstance(family, Estimate):
         return {}
     c = family.contrasts
-    critical = t_of(float(np.quantile(c.largest, LEVEL)), c.df)
+    critical = t_of(float(np.quantile(c.largest(), LEVEL)), c.df)
     sizes = c.errors * (critical + stdtrit(c.df, power + _SPARE * (1 - power)))
     return {pair: float(size) for pair, size in zip(family.pairs, sizes, strict=True)}
 

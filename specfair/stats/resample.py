@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from specfair.stats.estimate import EXPLORATORY
+from specfair.stats.lots import Lots
 from specfair.stats.tally import Array
 
-REPLICATES = 10_000
 MANY = 60  # from so many units on, Student's t and the studentised bootstrap agree; t is drawn directly, being faster
 
 
@@ -26,21 +26,21 @@ class Drawn:
     covariances: Array  # (replicates, ratios, ratios)
 
 
-def draw(sums: Array, rng: np.random.Generator) -> Drawn:
+def draw(sums: Array, lots: Lots) -> Drawn:
     """Sampling error from units' sums (units, 2 * ratios): by bootstrap, or Student's t where units are few or many."""
     k = len(sums)
     values, covariance = ratios_of(sums)
     if k < EXPLORATORY or k >= MANY:
-        return student(values, covariance, max(k - 1, 1), rng)
-    return Drawn(values, covariance, k - 1, *_bootstrap(sums, values, rng))
+        return student(values, covariance, max(k - 1, 1), lots)
+    return Drawn(values, covariance, k - 1, *_bootstrap(sums, values, lots))
 
 
-def student(values: Array, covariance: Array, df: float, rng: np.random.Generator) -> Drawn:
+def student(values: Array, covariance: Array, df: float, lots: Lots) -> Drawn:
     """Sampling error of normal means whose covariance was estimated with `df` degrees of freedom."""
     roots, axes = np.linalg.eigh(covariance)
     factor = axes * np.sqrt(np.maximum(roots, 0.0))
-    shifts = rng.standard_normal((REPLICATES, len(values))) @ factor.T
-    scale = rng.chisquare(df, REPLICATES) / df
+    shifts = lots.normals(len(values)) @ factor.T
+    scale = lots.chisquares(df) / df
     return Drawn(values, covariance, df, shifts, scale[:, None, None] * covariance)
 
 
@@ -54,11 +54,15 @@ def ratios_of(sums: Array) -> tuple[Array, Array]:
     return values, scores.T @ scores * (k / max(k - 1, 1))
 
 
-def _bootstrap(sums: Array, values: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+def _bootstrap(sums: Array, values: Array, lots: Lots) -> tuple[Array, Array]:
     """Units drawn with replacement: how far the ratios move, and the covariance seen from each replicate."""
     k, p = sums.shape
-    weights = multinomial(k, rng)
+    weights = lots.counts(k)
     totals = weights @ sums
+    bare = (totals[:, 1::2] <= 0).any(axis=1)  # a draw of units in which nothing was counted has no ratio to show
+    if bare.any():
+        weights = np.where(bare[:, None], 1.0, weights)
+        totals = weights @ sums
     again, d = totals[:, 0::2] / totals[:, 1::2], totals[:, 1::2]
     products = (sums[:, :, None] * sums[:, None, :]).reshape(k, p * p)
     s = (weights @ products).reshape(-1, p // 2, 2, p // 2, 2)  # (replicates, ratio, n or d, ratio, n or d)
@@ -68,9 +72,3 @@ def _bootstrap(sums: Array, values: Array, rng: np.random.Generator) -> tuple[Ar
         s[:, :, 0, :, 0] - second * s[:, :, 0, :, 1] - first * s[:, :, 1, :, 0] + first * second * s[:, :, 1, :, 1]
     )
     return again - values, scatter / (d[:, :, None] * d[:, None, :]) * (k / (k - 1))
-
-
-def multinomial(k: int, rng: np.random.Generator) -> Array:
-    """How often each of k units is drawn in k draws: (replicates, k)."""
-    drawn = rng.integers(0, k, size=(REPLICATES, k)) + np.arange(REPLICATES)[:, None] * k
-    return np.bincount(drawn.ravel(), minlength=REPLICATES * k).reshape(REPLICATES, k).astype(np.float64)

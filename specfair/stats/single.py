@@ -12,6 +12,7 @@ from specfair.stats.groups import CHANGE, Evidence, columns_of, counted, gather,
 from specfair.stats.tally import Array, Sample
 
 _ITSELF = np.array([1.0])
+ABREAST = 16  # groups whose replicates are made at a time
 
 
 def estimate(asked: Sample | Evidence, *, seed: int = 0) -> Estimate:
@@ -42,9 +43,9 @@ def changes(before: Sample, after: Sample, *, seed: int = 0) -> dict[str, Estima
 
 def align(before: Sample, after: Sample) -> tuple[Sample, Sample]:
     """Both samples in the order of the first; prompts that are not the same are an error, never dropped."""
-    keys = [list(zip(s.group.tolist(), s.prompt.tolist(), strict=True)) for s in (before, after)]
-    if keys[0] == keys[1]:
+    if before.known is after.known or _same(before, after):
         return before, after
+    keys = [list(zip(s.group.tolist(), s.prompt.tolist(), strict=True)) for s in (before, after)]
     rows = {key: i for i, key in enumerate(keys[1])}
     if len(rows) < len(keys[1]) or sorted(keys[0]) != sorted(rows):
         raise DataError(
@@ -52,6 +53,11 @@ def align(before: Sample, after: Sample) -> tuple[Sample, Sample]:
             "are the same; a change is measured on the same prompts. Trace both with one prompt set."
         )
     return before, after[np.array([rows[key] for key in keys[0]], dtype=np.int64)]
+
+
+def _same(a: Sample, b: Sample) -> bool:
+    """Whether the prompts are the same ones in the same order."""
+    return np.array_equal(a.group, b.group) and np.array_equal(a.prompt, b.prompt)
 
 
 def _pooled(evidence: Evidence, slope: Array, value: float) -> Estimate:
@@ -65,12 +71,14 @@ def _each(evidence: Evidence, columns: Array, slope: Array, *, seed: int) -> dic
     sample, errors = evidence.sample, evidence.alone
     if errors is None:
         return _what_can_be(sample, columns, slope, seed=seed)
-    found = contrasts(np.eye(len(errors.names))[:, :, None] * slope, errors.values @ slope, errors)
-    draws = found.draws
-    return {
-        part.group: from_draws(found.values[i], draws[:, i], (part,), groups=(part.group,))
-        for i, part in enumerate(errors.parts)
-    }
+    found = {}
+    for start in range(0, len(errors.names), ABREAST):
+        some = errors.of(slice(start, start + ABREAST))
+        each = contrasts(np.eye(len(some.names))[:, :, None] * slope, some.values @ slope, some)
+        draws = each.draws
+        for i, part in enumerate(some.parts):
+            found[part.group] = from_draws(each.values[i], draws[:, i], (part,), groups=(part.group,))
+    return found
 
 
 def _what_can_be(sample: Sample, columns: Array, slope: Array, *, seed: int) -> dict[str, Estimate]:

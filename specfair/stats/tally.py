@@ -3,9 +3,9 @@
 Knows that counts add up and that a ratio is taken last. Does not know models, lookaheads or which metric is which.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, TypeAlias
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 Array: TypeAlias = NDArray[np.float64]
 Codes: TypeAlias = NDArray[np.int64]
 Labels: TypeAlias = NDArray[np.str_]
+Known = TypeVar("Known")
 
 RATES: Mapping[str, tuple[str, str]] = {
     "acceptance_rate": ("n_accepted", "n_tested"),
@@ -64,9 +65,10 @@ class Sample:
     group: Labels
     cluster: Labels
     template: Labels
+    known: dict[str, Any] = field(default_factory=dict, repr=False, kw_only=True)  # what follows from the labels
 
     def __getitem__(self, keep: Any) -> "Sample":
-        return Sample(*(getattr(self, f.name)[keep] for f in fields(self)))
+        return Sample(*(getattr(self, f.name)[keep] for f in fields(self) if f.name != "known"))
 
     def __len__(self) -> int:
         return len(self.prompt)
@@ -74,7 +76,22 @@ class Sample:
     @property
     def groups(self) -> tuple[str, ...]:
         """Groups in order of first appearance."""
-        return tuple(dict.fromkeys(self.group.tolist()))
+        return self.once("groups", lambda: tuple(dict.fromkeys(self.group.tolist())))
+
+    def codes(self, name: str) -> Codes:
+        """A number for each prompt's group, cluster, template or own name, in order of first appearance."""
+        return self.once(name, lambda: codes_of(getattr(self, name)))
+
+    def once(self, name: str, make: Callable[[], Known]) -> Known:
+        """What follows from the labels alone: computed once for all samples made `with_counts` of one."""
+        if name not in self.known:
+            self.known[name] = make()
+        found: Known = self.known[name]
+        return found
+
+    def with_counts(self, numerator: Array, denominator: Array) -> "Sample":
+        """Another metric of the same prompts."""
+        return replace(self, numerator=numerator, denominator=denominator)
 
     @property
     def value(self) -> float:
@@ -89,7 +106,7 @@ class Sample:
         """The same prompts weighing alike: per-prompt ratios over 1. A prompt with nothing counted has no weight."""
         counted = self.denominator != 0
         ratio = np.where(counted, divide(self.numerator, self.denominator), self.numerator)
-        return Sample(ratio, counted.astype(np.float64), self.prompt, self.group, self.cluster, self.template)
+        return self.with_counts(ratio, counted.astype(np.float64))
 
 
 def divide(numerator: Array, denominator: Array) -> Array:
@@ -102,6 +119,14 @@ def codes_of(labels: Labels) -> Codes:
     """A number for each label, in order of first appearance."""
     index: dict[str, int] = {}
     return np.array([index.setdefault(label, len(index)) for label in labels.tolist()], dtype=np.int64)
+
+
+def renumbered(codes: Codes) -> Codes:
+    """The same codes without gaps, in order of first appearance."""
+    _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
+    rank = np.empty_like(first)
+    rank[np.argsort(first)] = np.arange(len(first))
+    return rank[inverse]
 
 
 def sums_by(codes: Codes, columns: Array) -> Array:

@@ -114,10 +114,19 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
     yield
 
 
+def summed(promises: list[Promise]) -> list[Promise]:
+    """One line of the table for what several tests tried."""
+    found: dict[tuple[str, str], Promise] = {}
+    for p in promises:
+        line = found.setdefault((p.area, p.sentence), Promise(p.area, p.sentence))
+        line.tried, line.failed, line.notes = line.tried + p.tried, line.failed + p.failed, line.notes + p.notes
+    return [*found.values()]
+
+
 def page(promises: list[Promise]) -> str:
     """The table, by area and in the order of its sentences."""
     rows = ["| area | promise | cases tried | failures | seen on the way |", "| --- | --- | --- | --- | --- |"]
-    for p in sorted(promises, key=lambda p: (p.area, p.sentence)):
+    for p in sorted(summed(promises), key=lambda p: (p.area, p.sentence)):
         notes = ", ".join(f"{what}: {n:,}" for what, n in sorted(p.notes.items()))
         rows.append(f"| {p.area} | {p.sentence} | {p.tried:,} | {p.failed:,} | {notes} |")
     versions = ", ".join(f"{name} {version(name)}" for name in VERSIONS)

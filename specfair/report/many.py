@@ -1,0 +1,50 @@
+"""What is drawn of many groups: the ends. Everything is in the tables; a chart of two hundred rows shows nothing.
+
+Knows how many rows a reader can follow, and says in words what was left out. Knows nothing of drawing.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from specfair.report.lookup import Index, Stage
+from specfair.report.page import Report
+from specfair.report.text import count, plural
+
+MANY = 24  # groups, up to which all are drawn
+ENDS = 8  # rows drawn of either end where there are more
+FEWEST = 6  # groups of either end whose pairs and tokens are shown
+Row = TypeVar("Row")
+
+
+def ends(rows: Sequence[Row], key: Callable[[Row], float]) -> list[Row]:
+    """All of a few rows as they come; of many the lowest and the highest, in order."""
+    if len(rows) <= MANY:
+        return list(rows)
+    ordered = sorted(rows, key=key)
+    return [*ordered[:ENDS], *ordered[-ENDS:]]
+
+
+def drawn(n: int, what: str = "group", order: str = "lowest and the {} highest") -> str:
+    """What `ends` left out, as the end of a sentence; nothing where it left out nothing."""
+    return f"; drawn are the {ENDS} {order.format(ENDS)} of {plural(n, what)}, the table has all" if n > MANY else ""
+
+
+def outer(found: Index, at: Stage) -> set[str]:
+    """The groups whose pairs and tokens are shown at a stage: all of a few, of many the slowest and the fastest."""
+    groups = found.report.groups
+    if len(groups) <= MANY:
+        return set(groups)
+    ordered = sorted(found.by_group(found.report.metric, at), key=lambda row: row.value)
+    return {row.group for row in (*ordered[:FEWEST], *ordered[-FEWEST:])}
+
+
+def note(report: Report) -> tuple[str, ...]:
+    """What the page leaves out of so many groups."""
+    n = len(report.groups)
+    if n <= MANY:
+        return ()
+    return (
+        f"Of {plural(n, 'group')}, charts draw the {ENDS} at either end and the tables below them have all. Pairs and "
+        f"tokens are shown of the {FEWEST} slowest and the {FEWEST} fastest groups only; gaps, ratios and checks are "
+        f"about all {count(n * (n - 1) // 2)} pairs.",
+    )

@@ -1,0 +1,66 @@
+"""A stored value is of its field's type, or is said not to be."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from specfair.typed import typed
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    name: str
+    value: float | None = None
+
+
+@pytest.mark.parametrize(
+    ("kind", "stored", "wanted"),
+    [
+        (str, "a", "a"),
+        (int, -3, -3),
+        (float, 3, 3.0),
+        (float | None, None, None),
+        (tuple[int, ...], [1, 2], (1, 2)),
+        (Mapping[str, float], {"a": 1}, {"a": 1.0}),
+        (Any, [None], [None]),
+        (_Row, {"name": "a", "value": 1}, _Row("a", 1.0)),
+        (_Row, {"name": "a"}, _Row("a")),
+    ],
+)
+def test_what_fits_is_taken(kind: Any, stored: Any, wanted: Any) -> None:
+    assert typed(kind, stored) == wanted
+
+
+@pytest.mark.parametrize("stored", [None, math.inf, -math.inf, math.nan])
+def test_what_is_no_number_is_nan(stored: Any) -> None:
+    assert math.isnan(typed(float, stored))
+
+
+@pytest.mark.parametrize(
+    ("kind", "stored"),
+    [
+        (str, 1),
+        (str, None),
+        (int, True),
+        (int, 1.0),
+        (int, 2**64),
+        (float, "1"),
+        (float, False),
+        (float, 10**400),
+        (bool, 1),
+        (tuple[int, ...], "12"),
+        (tuple[int, ...], [1, "2"]),
+        (Mapping[str, str], ["a"]),
+        (float | None, "x"),
+        (_Row, {"value": 1}),
+        (_Row, {"name": "a", "more": 1}),
+        (_Row, ["a", 1]),
+    ],
+)
+def test_what_does_not_fit_is_refused(kind: Any, stored: Any) -> None:
+    with pytest.raises((ValueError, KeyError, TypeError)) as caught:
+        typed(kind, stored)
+    assert len(str(caught.value)) < 200
