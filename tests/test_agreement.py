@@ -43,6 +43,18 @@ def test_one_wrong_count_in_greedy_is_found(pair: Pair) -> None:
     assert trace.prompts[5].id in problem
 
 
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_what_is_no_number_is_said_and_its_prompt_named(pair: Pair, temperature: float) -> None:
+    trace = traced(pair, temperature)
+    live = speculate.speculate(pair, trace.prompts, trace.header.decoding, LOOKAHEAD)
+    accept = trace["accept_prob"].copy()
+    accept[trace.offsets[6] - 1] = np.nan  # the last token of the sixth, which no count looks at
+    found = agreement.compare(replace(trace, columns={**trace.columns, "accept_prob": accept}), live)
+    assert found.problem == (
+        f"the models' probabilities are NaN or infinite for 1 of {len(trace)} prompts, {trace.prompts[5].id!r} first"
+    )
+
+
 def test_a_near_tie_is_left_out_and_counted(pair: Pair) -> None:
     trace = traced(pair, 0.0)
     live = speculate.speculate(pair, trace.prompts, trace.header.decoding, LOOKAHEAD)

@@ -45,6 +45,19 @@ def test_a_draft_much_smaller_than_its_target_costs_less() -> None:
     assert cost_ratio(pair, n_rows=4, n_context=500, n_repeats=3) > 0
 
 
+@pytest.mark.parametrize("context", [2, 3, 8, 16, 17])
+def test_a_context_shorter_than_the_steps(context: int) -> None:
+    """The models read anew where it is full, and never one token more than it holds."""
+    pair, longest = tiny_models.pair(n_positions=context), []
+
+    def hook(_: object, __: object, given: dict[str, torch.Tensor]) -> None:
+        longest.append(int(given["position_ids"].max()) + 1)
+
+    pair.target.register_forward_pre_hook(hook, with_kwargs=True)
+    assert cost_ratio(pair) > 0
+    assert max(longest) == context
+
+
 def test_without_a_context_limit() -> None:
     assert cost_ratio(tiny_models.pair("bloom"), n_repeats=3) > 0
 

@@ -52,3 +52,10 @@ def test_a_sheet_keeps_what_was_written() -> None:
     assert sheet.within(sheet.lengths()).sum() == 9
     assert sheet.uniforms(np.array([2, 0])).shape == (2, 4, 3)
     assert torch.equal(sheet.uniforms(np.array([2]))[0], sheet.uniforms(np.array([0, 2]))[1])
+
+
+def test_the_only_token_has_the_margin_of_its_probability() -> None:
+    """There is no second best to be nearly tied with, and no infinity where a probability is asked for."""
+    logits = torch.randn(3, 1)
+    found = columns(logits, logits, At(torch.zeros(3, dtype=torch.long)), Decoding(4))
+    assert found["margin"].tolist() == [1.0] * 3

@@ -81,6 +81,8 @@ def test_room_is_made_only_where_holes_cost_something() -> None:
 
 
 def test_empty_rows_are_all_padding() -> None:
+    assert pad_left([[7, 8], [9]], CPU)[0].tolist() == [[7, 8], [9, 9]]  # with nothing of another row
+    assert pad_left([[], [9]], CPU, of=[[7], [9]])[0].tolist() == [[7], [9]]
     tokens, valid = pad_left([[], []], CPU)
     assert tokens.shape == (2, 1)
     assert not valid.any()

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from specfair.devices import device_of, dtype_of
+from specfair.devices import device_of, does_not_fit, dtype_of, fits, ran_out
 from specfair.errors import UsageError
 
 
@@ -50,3 +50,40 @@ def test_dtypes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert dtype_of("float16", cuda) == torch.float16
     with pytest.raises(UsageError, match="unknown dtype 'fp32'"):
         dtype_of("fp32", cpu)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 9.05 GB)"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you ..."
+        ),
+        MemoryError(),
+    ],
+    ids=lambda error: f"{type(error).__name__}: {error}"[:40],
+)
+def test_every_way_of_saying_that_memory_ran_out(error: Exception) -> None:
+    def work() -> None:
+        raise error
+
+    assert ran_out(error)
+    assert not fits(work)
+
+
+def test_what_fits_and_what_is_another_error() -> None:
+    assert fits(lambda: None)
+    assert not fits(lambda: torch.empty(1 << 62, dtype=torch.uint8))
+    with pytest.raises(RuntimeError, match="shapes"):
+        fits(lambda: torch.ones(2, 3) @ torch.ones(2, 3))
+
+
+def test_what_does_not_fit_is_named_with_the_way_out() -> None:
+    said = str(does_not_fit("p\n3", 412, n_new=20, device=torch.device("cuda", 0)))
+    assert said.startswith(
+        r"prompt 'p\n3' does not fit into the memory of cuda:0 even in a batch of 1: 412 tokens and 20"
+    )
+    assert "max_new_tokens" in said

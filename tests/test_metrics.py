@@ -92,6 +92,14 @@ def test_nan_in_a_trace_surfaces(trace: Trace, name: str) -> None:
     assert math.isnan(groups.group_max().value)
 
 
+def test_a_decision_on_nan_is_no_confident_rejection(trace: Trace) -> None:
+    """The target's NaN leaves the draft as sure as it was; that its token was refused says nothing."""
+    columns = {**trace.columns, "accept_prob": trace["accept_prob"].copy()}
+    columns["accept_prob"][0] = np.nan
+    found = Groups(sample(replace(trace, columns=columns), "confident_rejections", FIVE), "confident_rejections")
+    assert not found.by_group["a"].valid
+
+
 def test_unknown_metric_names_the_nearest(trace: Trace) -> None:
     with pytest.raises(UsageError, match="Did you mean 'alpha'"):
         sample(trace, "alhpa", FIVE)

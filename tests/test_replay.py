@@ -224,10 +224,18 @@ def test_empty_texts_count_nothing(counting: Counting) -> None:
     assert replay(trace_of([[]], [[]], decoding=DECODING), Lookahead(), counting=counting).n_rounds.tolist() == [0]
 
 
-def test_a_coin_that_is_not_a_number_stays_one() -> None:
-    tally = replay(coin_trace([[0.5, float("nan"), 0.5], [0.5, 0.5, 0.5]]), Lookahead(2))
-    assert np.isnan(tally.n_accepted).tolist() == [True, False]
-    assert np.isnan(tally.n_rounds).tolist() == [True, False]
+@pytest.mark.parametrize("counting", ["canonical", "as_deployed"])
+@pytest.mark.parametrize("at", [0, 1, 2])
+@pytest.mark.parametrize("coin", [0.5, 1.0])
+def test_a_coin_that_is_not_a_number_leaves_its_prompt_without_counts(counting: Counting, at: int, coin: float) -> None:
+    """Wherever it stands, the last place included, which is counted nowhere; the other prompt counts as ever."""
+    lost = [coin] * 3
+    lost[at] = float("nan")
+    found = profile(coin_trace([lost, [coin] * 3]), Lookahead(2), counting=counting)
+    whole = profile(coin_trace([[coin] * 3, [coin] * 3]), Lookahead(2), counting=counting)
+    assert np.isnan(table(found.tally)[0]).tolist() == [False, True, True, True, True]
+    assert np.array_equal(table(found.tally)[1], table(whole.tally)[1])
+    assert np.isnan(found.n_accepted[0]).all()
 
 
 @pytest.mark.parametrize("lookahead", LOOKAHEADS, ids=str)

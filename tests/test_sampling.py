@@ -52,6 +52,20 @@ def test_a_coin_of_nan_stays_nan() -> None:
     assert sampling.coin(torch.tensor([torch.nan, 0.5]), torch.tensor([0.5, torch.nan])).isnan().all()
 
 
+def test_a_token_that_a_filter_has_just_dropped_has_a_coin() -> None:
+    """Read again, a text's token may have no probability left: 0 / 0 is a refusal, not NaN."""
+    coins = sampling.coin(torch.tensor([0.0, 0.0, 0.5]), torch.tensor([0.0, 0.2, 0.0]))
+    assert coins.tolist() == [0.0, 1.0, 0.0]
+
+
+@pytest.mark.parametrize("temperature", [1e-9, 1e-38, 5e-324])
+def test_a_temperature_near_zero_leaves_the_best_token(temperature: float) -> None:
+    logits = torch.tensor([[-3.0, 9.0, 8.999999], [1e9, -1e9, 0.0], [1.0, -torch.inf, 2.0]])
+    found = sampling.distribution(logits, temperature)
+    assert found.tolist() == [[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
+    assert sampling.distribution(torch.tensor([torch.nan, 1.0]), temperature).isnan().all()
+
+
 def test_equal_distributions_leave_the_distribution_itself() -> None:
     same = torch.tensor([[0.25, 0.75]])
     assert torch.equal(sampling.residual(same, same), same)

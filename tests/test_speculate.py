@@ -128,6 +128,25 @@ def test_weights_that_are_not_numbers_are_never_an_acceptance() -> None:
         assert np.isnan(live.trace["accept_prob"]).all()
 
 
+def test_what_is_lost_in_one_prompt_is_lost_there_alone() -> None:
+    """A token that one prompt holds, in either model: its counts are unknown, not refusals. Others are as they were."""
+    prompts = tiny_models.prompts(6)
+    for role in ("target", "draft"):
+        pair = tiny_models.pair(noise=0.3, tie_word_embeddings=False)
+        whole = count(pair, prompts, replace(GREEDY, ignore_eos=True), Lookahead(3))
+        with torch.no_grad():
+            getattr(pair, role).get_input_embeddings().weight[pair.tokenizer("x")["input_ids"][0], 0] = torch.inf
+        for tally in (
+            count(pair, prompts, replace(GREEDY, ignore_eos=True), Lookahead(3)),
+            speculate(pair, prompts, replace(GREEDY, ignore_eos=True), 3).tally,
+        ):
+            lost = np.isnan(tally.n_accepted)  # also where a draft proposes the token
+            assert lost[0]
+            assert lost.sum() < 4
+            assert np.array_equal(np.isnan(tally.n_rounds), lost)
+            assert tally.n_tested[~lost].tolist() == whole.n_tested[~lost].tolist()
+
+
 def test_one_new_token_needs_no_draft(pair: Pair) -> None:
     live = speculate(pair, tiny_models.prompts(3), Decoding(1), 3)
     assert live.tally.n_drafted.sum() == 0

@@ -202,7 +202,8 @@ def test_what_is_not_finite_is_invalid_never_dropped(bad: float) -> None:
     ):
         assert math.isnan(e.value)
         assert math.isnan(e.p_value())
-        assert "not finite" in e.method
+        assert "not finite (NaN)" in e.method
+        assert repr(str(sample.prompt[~np.isfinite(sample.numerator)][0])) in e.method
     assert not stats.changes(sample, sample)["b"].valid
     assert stats.detectable(sample) == {}
 
