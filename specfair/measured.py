@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from specfair.pairs import Pair
 
 
-AT_HAND = 400  # groups times metrics whose draws are kept; what is asked again later is drawn again, with one result
+AT_HAND = 400  # groups times metrics whose draws are kept; what is asked of others later is drawn again, the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ class Measured:
         key = (metric, lookahead or self.lookahead)
         if key not in self._groups:
             sample = self._sample(*key)
-            while self._groups and (len(self._groups) + 1) * len(sample.groups) > AT_HAND:
-                del self._groups[next(iter(self._groups))]
+            for old in list(self._groups.values())[: max(0, len(self._groups) + 1 - AT_HAND // len(sample.groups))]:
+                old.release()
             self._groups[key] = Groups(sample, metric, lots=self._lots)
         return self._groups[key]
 

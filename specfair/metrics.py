@@ -184,6 +184,11 @@ class Groups:
         """Each group's value."""
         return stats.by_group(self.evidence)
 
+    def release(self) -> None:
+        """Give up what takes memory: gaps and ratios stay, the rest is drawn again when asked for, with one result."""
+        for name in ("evidence", "by_group"):
+            self.__dict__.pop(name, None)
+
     def macro(self) -> "Groups":
         """The same with every prompt weighing the same: the mean of prompts' own ratios."""
         return Groups(self.sample.macro(), self.name, seed=self.seed)

@@ -77,3 +77,25 @@ def deployed_loop(text: list[int], proposals: list[int], lookahead: Lookahead, b
 def table(tally: Tally) -> np.ndarray:
     """The five counts, one row a prompt."""
     return np.column_stack([getattr(tally, name) for name in COUNTS])
+
+
+def crowd(n: int, *, n_groups: int, n_clusters: int, n_tokens: int = 32, greedy: bool = False) -> Trace:
+    """A trace of n prompts in groups with rates of their own; without clusters every prompt is one of its own."""
+    rng = np.random.default_rng(0)
+    group, place = np.arange(n) % n_groups, np.arange(n) // n_groups
+    cluster = place % n_clusters if n_clusters else place
+    effects = rng.normal(0, 0.03, (n_groups, int(cluster.max()) + 1))
+    rate = np.repeat(0.75 + rng.normal(0, 0.05, n_groups)[group] + effects[group, cluster], n_tokens).clip(0.02, 0.98)
+    size = n * n_tokens
+    columns = {name: rng.random(size, dtype=np.float32).astype(kind) for name, kind in COLUMNS.items()}
+    columns |= {name: rng.integers(0, 500, size).astype(np.int32) for name in ("token", "proposal")}
+    columns["accepted"] = rng.random(size) < rate
+    coins = columns["accepted"] if greedy else (rate + rng.normal(0, 0.2, size)).clip(0, 1)
+    columns["accept_prob"] = coins.astype(np.float32)
+    header = Header("t", "d", "", "", "", "made up", "", Decoding(n_tokens, 1.0), "float32", "cpu", (), cost_ratio=0.1)
+    names = zip(group.tolist(), cluster.tolist(), place.tolist(), strict=True)
+    prompts = tuple(
+        Prompt(f"p{i}", f"group {g}", f"group {g} {c}", f"t{p % 15}" if n_clusters else "", f"The person number {i} is")
+        for i, (g, c, p) in enumerate(names)
+    )
+    return Trace(header, prompts, np.arange(n + 1) * n_tokens, columns)
