@@ -50,16 +50,26 @@ class Job:
 
 
 def in_batches(
-    job: Job, work: Callable[[Job, Rows], None], progress: Progress | None, batch_tokens: int | None
+    job: Job,
+    work: Callable[[Job, Rows], None],
+    progress: Progress | None = None,
+    batch_tokens: int | None = None,
+    *,
+    once: bool = False,
 ) -> None:
-    """Longest first, as many rows as fit the limit; where memory runs out, half as many from there on."""
+    """Longest first, as many rows as fit the limit; where memory runs out, half as many from there on.
+
+    `once` raises instead: what is timed must not be tried twice.
+    """
     limit = batch_tokens or _BATCH_TOKENS.get(job.pair.device.type, 1 << 15)
     sizes = np.array([len(ids) + job.decoding.max_new_tokens for ids in job.ids], dtype=np.int64)
     order, done = np.argsort(-sizes, kind="stable"), 0
     while done < len(order):
         longest = int(sizes[order[done]])
         rows = order[done : done + max(1, limit // longest)]
-        if fits(partial(work, job, rows)):
+        if once:
+            work(job, rows)
+        if once or fits(partial(work, job, rows)):
             done += len(rows)
             if progress is not None:
                 progress(done, len(order))
@@ -164,7 +174,7 @@ def _run(job: Job, rows: Rows, readers: Sequence[_Reader | _Noter]) -> None:
     tokens, valid = job.batch(rows)
     uniforms = job.uniforms(rows)
     target = Decoder(job.pair.target, len(rows), job.pair.n_vocab)
-    eos = torch.tensor(job.sheets[0].eos, device=tokens.device)
+    eos = torch.tensor(job.sheets[0].eos, dtype=torch.long, device=tokens.device)
     alive = valid.any(1)
     for position in range(job.decoding.max_new_tokens):
         logits = target.feed(tokens, valid, keep=1)[:, 0]

@@ -118,7 +118,7 @@ def decide(now: Round, decoding: Decoding, eos: tuple[int, ...]) -> Outcome:
     own = _next_token(now, n_accepted, decoding)[:, None]
     text = torch.where(place < n_accepted[:, None], pad(now.proposals, (0, 1)), own)
     written = place <= n_accepted[:, None]
-    ends = torch.isin(text, torch.tensor(eos, device=text.device)) & written
+    ends = torch.isin(text, torch.tensor(eos, dtype=torch.long, device=text.device)) & written
     end = torch.arange(len(own), device=own.device), n_accepted
     known = pad(coins, (0, 1))[end].isfinite() & now.target[end].amax(-1).isfinite()  # NaN is never accepted
     return Outcome(passed, n_accepted, text, written & (ends.cumsum(1) - ends.long() == 0), ends.any(1), known)

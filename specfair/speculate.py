@@ -68,10 +68,10 @@ def count(pair: Pair, prompts: Sequence[Prompt], decoding: Decoding, lookahead: 
 def decode(
     pair: Pair, prompts: Sequence[Prompt], decoding: Decoding, lookahead: Lookahead | int, *, n_slots: int | None = None
 ) -> tuple[tuple[NDArray[np.int32], ...], Tally]:
-    """The same texts and counts at once, or not at all: what is timed, and so never tried twice."""
+    """The same texts and counts. It is timed, and so never tried twice: what does not fit raises."""
     job = _job(pair, prompts, decoding, lookahead)
     job.recording = False
-    _drain(job, n_slots or len(prompts))
+    _drain(job, n_slots or _SLOTS.get(pair.device.type, 64))
     return job.written, job.tally
 
 

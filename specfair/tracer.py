@@ -51,9 +51,9 @@ def trace_drafts(
 
 
 def generate(pair: Pair, prompts: Sequence[Prompt], decoding: Decoding) -> list[NDArray[np.int32]]:
-    """The text alone, as `trace` has it: what the target costs by itself. One batch, which fits or raises."""
+    """The text alone, as `trace` has it: what the target costs by itself. Timed, so what does not fit raises."""
     job = _job([pair], prompts, decoding)
-    write(job, np.arange(len(prompts)))
+    in_batches(job, write, once=True)
     sheet = job.sheets[0]
     return [tokens[:n] for tokens, n in zip(sheet.columns["token"], sheet.lengths(), strict=True)]
 
