@@ -17,11 +17,14 @@ import numpy as np
 import pairs_made as made
 import torch
 
-from specfair import columns, corpora, mentions, pairs, prompts, sampling, speculate, stats, tracer
-from specfair.pairs import Pair
-from specfair.prompts import Prompt
-from specfair.replay import Lookahead, replay
-from specfair.trace import Decoding
+from specfair import stats
+from specfair.engine import columns, sampling, speculate, tracer
+from specfair.models import pairs
+from specfair.models.pairs import Pair
+from specfair.texts import corpora, mentions, prompts
+from specfair.texts.prompts import Prompt
+from specfair.traces.replay import Lookahead, replay
+from specfair.traces.trace import Decoding
 
 ROOT = Path(__file__).parents[1]
 N_PROMPTS = 1_400

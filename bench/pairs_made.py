@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
-from specfair import pairs
-from specfair.devices import device_of, dtype_of
-from specfair.pairs import Pair
+from specfair.models import pairs
+from specfair.models.devices import device_of, dtype_of
+from specfair.models.pairs import Pair
 
 DAMPING = 0.2  # of the layers which the deep pair's draft lacks: about five tokens in six are then accepted
 

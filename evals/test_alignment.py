@@ -1,6 +1,6 @@
 """Q1: after fine-tuning on a dataset, is the draft better aligned with the target, and for whom?"""
 
-from specfair.desk import Desk
+from specfair.audit.desk import Desk
 
 
 def test_group_is_not_slower(specfair: Desk, dataset: str, group: str) -> None:

@@ -1,6 +1,6 @@
 """Disparity as it stands: the worst pair, the difference and the ratio, before (`base`) and after each dataset."""
 
-from specfair.desk import Desk
+from specfair.audit.desk import Desk
 
 
 def test_difference(specfair: Desk, stage: str) -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from specfair.desk import Desk
+from specfair.audit.desk import Desk
 
 PROBABILITIES = ("target_prob", "draft_prob", "accept_prob", "overlap", "proposal_target_prob", "proposal_draft_prob")
 

@@ -1,6 +1,6 @@
 """Q2: do all groups gain alike, or does a better average hide a worse gap?"""
 
-from specfair.desk import Desk
+from specfair.audit.desk import Desk
 
 
 def test_gap_has_not_widened(specfair: Desk, dataset: str) -> None:

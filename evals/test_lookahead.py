@@ -1,6 +1,6 @@
 """Does a verdict hold under another lookahead? One trace answers for every number of assistant tokens."""
 
-from specfair.desk import Desk
+from specfair.audit.desk import Desk
 
 
 def test_gap(specfair: Desk, stage: str, lookahead: str) -> None:

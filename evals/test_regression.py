@@ -1,6 +1,6 @@
 """Against a stored baseline: is any group slower than it was? Collected only with `--specfair-baseline NAME`."""
 
-from specfair.desk import Desk
+from specfair.audit.desk import Desk
 
 
 def test_group_has_not_regressed(specfair: Desk, specfair_baseline: str, stage: str, group: str) -> None:

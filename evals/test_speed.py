@@ -3,7 +3,7 @@
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from specfair.desk import Desk
+from specfair.audit.desk import Desk
 
 pytestmark = pytest.mark.specfair_needs("clock")  # slow, and as noisy as its machine
 

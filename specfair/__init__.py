@@ -1,7 +1,7 @@
 """specfair: the fairness of speculative decoding, as tests.
 
 The nouns, loaded when first used: `import specfair` loads neither torch nor anything else that is heavy. The verbs live
-in the modules that do the work: `specfair.tracer.trace`, `specfair.replay.replay`, `specfair.gates.check`.
+in the rooms that do the work: `specfair.engine.tracer.trace`, `specfair.traces.replay.replay`, `specfair.gates.check`.
 """
 
 from importlib import import_module
@@ -9,36 +9,36 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from specfair.audit import Audit
+    from specfair.audit.audit import Audit
     from specfair.config import Settings
     from specfair.errors import SpecfairError
     from specfair.gates import Bound, Verdict
-    from specfair.metrics import Groups
-    from specfair.pairs import Pair
-    from specfair.prompts import Prompt, PromptSet
-    from specfair.replay import Lookahead
+    from specfair.models.pairs import Pair
     from specfair.report import Report
     from specfair.stats import Estimate, Tally
-    from specfair.trace import Decoding, Trace
+    from specfair.texts.prompts import Prompt, PromptSet
+    from specfair.traces.metrics import Groups
+    from specfair.traces.replay import Lookahead
+    from specfair.traces.trace import Decoding, Trace
 
 if not (Path(__file__).parent / "evals").is_dir():
     __path__.append(str(Path(__file__).parents[1]))  # a checkout: `specfair.evals` lies beside the package, not in it
 
 _HOMES = {
-    "Audit": "audit",
+    "Audit": "audit.audit",
     "Bound": "gates",
-    "Decoding": "trace",
+    "Decoding": "traces.trace",
     "Estimate": "stats",
-    "Groups": "metrics",
-    "Lookahead": "replay",
-    "Pair": "pairs",
-    "Prompt": "prompts",
-    "PromptSet": "prompts",
+    "Groups": "traces.metrics",
+    "Lookahead": "traces.replay",
+    "Pair": "models.pairs",
+    "Prompt": "texts.prompts",
+    "PromptSet": "texts.prompts",
     "Report": "report",
     "Settings": "config",
     "SpecfairError": "errors",
     "Tally": "stats",
-    "Trace": "trace",
+    "Trace": "traces.trace",
     "Verdict": "gates",
 }
 

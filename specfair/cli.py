@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from specfair import config, outputs, project
 from specfair.errors import DataError, SpecfairError, StoreError, plain
+from specfair.vocabulary import BASE, EMBEDDED
 
 if TYPE_CHECKING:
     from specfair.report import Report
@@ -103,17 +104,17 @@ def _add_audit(commands: Any) -> None:
 
 
 def _audit(options: argparse.Namespace) -> int:
-    from specfair import holding, record
-    from specfair.session import Session, ask_all
+    from specfair.audit import holding, record
+    from specfair.audit.session import Session, ask_all
 
     given = {f.name: v for f in config.OPTIONS if (v := getattr(options, f.name, None)) is not None}
     settings = config.load(project.find(Path.cwd()), given, options.gate)
     to = outputs.of(options.out, option="--out") if options.out is not None else None
     session = Session(settings, say=_say)
     asked = settings.compared if settings.datasets or settings.ready_made else ()
-    for stage in (config.BASE, *asked):
+    for stage in (BASE, *asked):
         ask_all(session, stage)
-    unheld = holding.unheld(holding.Run(settings, given, (config.BASE, *asked)), [holding.held_by(session)])
+    unheld = holding.unheld(holding.Run(settings, given, (BASE, *asked)), [holding.held_by(session)])
     wrong = holding.mistakes(unheld)
     report = record.build(session)
     print(_text(report), flush=True)
@@ -168,8 +169,8 @@ def _report(options: argparse.Namespace) -> int:
 
 def read_run(path: Path) -> "Report":
     """A stored run; what is no run is a StoreError."""
-    from specfair.reading import whole
     from specfair.report import Report
+    from specfair.texts.reading import whole
 
     try:
         text = whole(path)
@@ -188,7 +189,7 @@ def _add_compare(commands: Any) -> None:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from specfair import comparison
+    from specfair.gates import comparison
 
     home = project.find(Path.cwd())
     rules = config.load(home, {}, options.gate).gates
@@ -204,7 +205,7 @@ def _add_prompts(commands: Any) -> None:
 
 
 def _prompts(options: argparse.Namespace) -> int:
-    from specfair import prompts
+    from specfair.texts import prompts
 
     found = prompts.load(options.spec)
     _print(found.sentence, f"licence: {found.licence}", *(f"note: {note}" for note in found.notes))
@@ -224,14 +225,14 @@ def _print(*lines: str) -> None:
 def _add_corpora(commands: Any) -> None:
     parser = _command(commands, _corpora, "what is in a fine-tuning dataset", "specfair corpora imdb --mentions")
     parser.add_argument("name", help="ag_news, imdb, cnn_dailymail, sst2, wikitext or file:PATH")
-    parser.add_argument("--source", default=config.EMBEDDED, help="embedded, hub, or a file or folder")
+    parser.add_argument("--source", default=EMBEDDED, help="embedded, hub, or a file or folder")
     parser.add_argument("--mentions", action="store_true", help="how often each group's identity terms occur")
-    parser.add_argument("--prompts", default=config.EMBEDDED, help="the prompt set whose identity terms are counted")
+    parser.add_argument("--prompts", default=EMBEDDED, help="the prompt set whose identity terms are counted")
 
 
 def _corpora(options: argparse.Namespace) -> int:
-    from specfair import corpora, prompts
-    from specfair.mentions import mentions
+    from specfair.texts import corpora, prompts
+    from specfair.texts.mentions import mentions
 
     corpus = corpora.load(options.name, options.source)
     _print(f"{corpus.source}: {len(corpus.train):,} documents to train on, {len(corpus.heldout):,} held out")
@@ -247,7 +248,7 @@ def _add_fixtures(commands: Any) -> None:
 
 
 def _fixtures(_: argparse.Namespace) -> int:
-    from specfair import prompts
+    from specfair.texts import prompts
 
     folder = prompts.fixtures()
     print(f"{plain(str(folder))}\n{(folder / 'pair' / 'measured.json').read_text(encoding='utf-8').strip()}")
@@ -261,7 +262,7 @@ def _add_doctor(commands: Any) -> None:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from specfair import doctor
+    from specfair.doors import doctor
 
     lines, complete = doctor.examine(Path(options.store))
     _print(*lines)

@@ -15,17 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from specfair import outputs, project
 from specfair.errors import UsageError, unknown
+from specfair.vocabulary import EMBEDDED, TUNED
 
 if TYPE_CHECKING:
-    from specfair.bounds import Rule
-    from specfair.replay import Lookahead
-    from specfair.trace import Decoding
+    from specfair.gates.bounds import Rule
+    from specfair.traces.replay import Lookahead
+    from specfair.traces.trace import Decoding
 
-EMBEDDED = "embedded"
 AUTO = "auto"
 LOOKAHEADS = ("constant-1", "constant-3", "constant-5", "constant-10", "constant-20", "heuristic-5")
-BASE = "base"  # the pair before any fine-tuning, among the stages
-TUNED = "tuned"  # the only "dataset" where a ready fine-tuned pair is given
 
 
 def _option(default: Any, text: str) -> Any:
@@ -90,7 +88,7 @@ class Settings:
     @property
     def compared(self) -> tuple[str, ...]:
         """What the base pair is compared with after fine-tuning."""
-        from specfair import corpora
+        from specfair.texts import corpora
 
         return (TUNED,) if self.ready_made else self.datasets or corpora.NAMES
 
@@ -116,13 +114,13 @@ class Settings:
 
     @property
     def decoding(self) -> "Decoding":
-        from specfair.trace import Decoding
+        from specfair.traces.trace import Decoding
 
         return Decoding(self.max_new_tokens, self.temperature, self.top_k, self.top_p, self.seed, self.ignore_eos)
 
     @property
     def deployed(self) -> "Lookahead":
-        from specfair.replay import Lookahead
+        from specfair.traces.replay import Lookahead
 
         return Lookahead.parse(self.lookahead)
 
@@ -134,7 +132,7 @@ _MODELS = ("target", "draft", "tuned_target", "tuned_draft")
 
 def load(home: project.Project, overrides: Mapping[str, Any], gates: Iterable[str] = ()) -> Settings:
     """The settings of a project, with overrides by option."""
-    from specfair.bounds import parse_rule, rules_of
+    from specfair.gates.bounds import parse_rule, rules_of
 
     table = dict(home.table)
     rules = [*rules_of(table.pop("gates", {})), *(replace(parse_rule(text), typed=True) for text in gates)]
@@ -220,7 +218,7 @@ def _listed(name: str, text: str) -> tuple[str, ...]:
 
 
 def _checked(settings: Settings) -> Settings:
-    from specfair import corpora
+    from specfair.texts import corpora
 
     for ok, name, rule in _rules(settings):
         if not ok:

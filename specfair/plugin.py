@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from specfair import asked
 from specfair import config as configuration
-from specfair.asked import add_options, command_of, given, project_of, selection_of, settings_of
+from specfair.doors import asked
+from specfair.doors.asked import add_options, command_of, given, project_of, selection_of, settings_of
+from specfair.doors.selecting import PARAMETERS, by_whole_names, case_name, parameters, stage_of
 from specfair.errors import SpecfairError, StoreError, UsageError, plain
-from specfair.selecting import PARAMETERS, by_whole_names, case_name, parameters, stage_of
+from specfair.vocabulary import BASE
 
 if TYPE_CHECKING:
-    from specfair.desk import Desk
-    from specfair.session import Session
+    from specfair.audit.desk import Desk
+    from specfair.audit.session import Session
 
 _SESSION = pytest.StashKey["Session"]()
 _PARTS = pytest.StashKey[list[dict[str, str]]]()  # what each process found: a report and a baseline, as JSON
@@ -54,7 +55,7 @@ def _check_baselines(config: pytest.Config) -> None:
     named = config.getoption("specfair_baseline")
     compare = named if named is not None else settings_of(config).baseline or None
     if (save is not None or update or compare is not None) and not hasattr(config, "workerinput"):
-        from specfair import baseline
+        from specfair.gates import baseline
 
         baseline.check_asked(project_of(config).root, compare=compare, save=save, update=update)
 
@@ -87,9 +88,9 @@ def _marked(node: pytest.Item) -> dict[str, Any]:
 
 def _values(settings: configuration.Settings, wanted: list[str]) -> dict[str, tuple[str, ...]]:
     compared = settings.compared
-    found = {"dataset": compared, "stage": (configuration.BASE, *compared), "lookahead": settings.other_lookaheads}
+    found = {"dataset": compared, "stage": (BASE, *compared), "lookahead": settings.other_lookaheads}
     if "group" in wanted:
-        from specfair.audit import prompt_set
+        from specfair.audit.audit import prompt_set
 
         found["group"] = prompt_set(settings).groups
     return found
@@ -126,7 +127,7 @@ def _compares(config: pytest.Config) -> bool:
     name = settings_of(config).baseline
     if not name or not config.getoption("specfair_update_baseline"):
         return bool(name)
-    from specfair import baseline
+    from specfair.gates import baseline
 
     return baseline.exists(name, project_of(config).root)
 
@@ -134,8 +135,8 @@ def _compares(config: pytest.Config) -> bool:
 @pytest.fixture
 def specfair(request: pytest.FixtureRequest) -> "Desk":
     """Measure with `specfair.audit(...)`, decide with `specfair.gate(...)`."""
-    from specfair.desk import Desk
-    from specfair.session import Case
+    from specfair.audit.desk import Desk
+    from specfair.audit.session import Case
 
     item, config = request.node, request.config
     about = parameters(item)
@@ -155,7 +156,7 @@ def specfair_baseline(request: pytest.FixtureRequest) -> str:
 
 def _session(config: pytest.Config) -> "Session":
     if _SESSION not in config.stash:
-        from specfair.session import Session
+        from specfair.audit.session import Session
 
         config.stash[_SESSION] = Session(settings_of(config), say=lambda line: _say(config, line))
     return config.stash[_SESSION]
@@ -203,14 +204,14 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
     config = session.config
     parts, errors, lost = config.stash[_PARTS], config.stash[_ERRORS], False
     if _SESSION in config.stash:
-        from specfair import record
-        from specfair.holding import held_by
+        from specfair.audit import record
+        from specfair.audit.holding import held_by
 
         parts.append(record.part(config.stash[_SESSION]) | held_by(config.stash[_SESSION]))
     if hasattr(config, "workeroutput"):
         config.workeroutput |= {"specfair_parts": parts, "specfair_errors": errors}
     elif parts:
-        from specfair import record
+        from specfair.audit import record
 
         chosen = selection_of(session)
         explicit = config.getoption("specfair_report") is not None
@@ -227,7 +228,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
 
 def _unheld(config: pytest.Config, parts: list[dict[str, str]], *, whole: bool) -> list[str]:
     """Say which bounds were held against nothing; the mistakes among them, where the run was whole."""
-    from specfair import holding
+    from specfair.audit import holding
 
     found = holding.unheld(holding.Run.of(settings_of(config), given(config)), parts)
     wrong = holding.mistakes(found) if whole else []
@@ -246,7 +247,7 @@ def _tell_junit(config: pytest.Config, properties: Mapping[str, str]) -> None:
 
 def _keep_baseline(config: pytest.Config, parts: list[dict[str, str]]) -> list[str]:
     """Save or update the baseline if asked to; returns what went wrong."""
-    from specfair import record
+    from specfair.audit import record
 
     save, update = config.getoption("specfair_save_baseline"), config.getoption("specfair_update_baseline")
     name = settings_of(config).baseline if update else save

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from specfair import config
-from specfair.audit import Audit
-from specfair.finetune import Recipe
+from specfair.audit.audit import Audit
+from specfair.training.finetune import Recipe
 
 SMALL = {
     "max_new_tokens": 8,

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from specfair.prompts import Prompt
-from specfair.replay import Lookahead
 from specfair.stats import Tally
-from specfair.trace import COLUMNS, Decoding, Header, Trace
+from specfair.texts.prompts import Prompt
+from specfair.traces.replay import Lookahead
+from specfair.traces.trace import COLUMNS, Decoding, Header, Trace
 
 EOS = 0
 COUNTS = ("n_new_tokens", "n_rounds", "n_drafted", "n_tested", "n_accepted")

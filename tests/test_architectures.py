@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 import torch
 
-from specfair import pairs, tracer
-from specfair.corpora import Corpus
-from specfair.finetune import Recipe, Training, read, train
-from specfair.pairs import Pair
-from specfair.prompts import Prompt
-from specfair.replay import Lookahead, replay
-from specfair.speculate import speculate
-from specfair.trace import COLUMNS, Decoding, Trace
+from specfair.engine import tracer
+from specfair.engine.speculate import speculate
+from specfair.models import pairs
+from specfair.models.pairs import Pair
+from specfair.texts.corpora import Corpus
+from specfair.texts.prompts import Prompt
+from specfair.traces.replay import Lookahead, replay
+from specfair.traces.trace import COLUMNS, Decoding, Trace
+from specfair.training.finetune import Recipe, Training, read, train
 from tests import tiny_models
 
 FLOATS = [name for name, kind in COLUMNS.items() if kind is np.float32]

@@ -23,9 +23,11 @@ from transformers.configuration_utils import PretrainedConfig
 from transformers.generation.streamers import BaseStreamer
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
-from specfair import pairs, prompts, tracer
-from specfair.replay import Lookahead, replay
-from specfair.trace import Decoding, Trace
+from specfair.engine import tracer
+from specfair.models import pairs
+from specfair.texts import prompts
+from specfair.traces.replay import Lookahead, replay
+from specfair.traces.trace import Decoding, Trace
 from tests.made_traces import EOS, table, trace_of
 
 SETTINGS = [Lookahead(n, s) for s in ("constant", "heuristic", "heuristic_transient") for n in (1, 2, 3, 5, 8, 20)]

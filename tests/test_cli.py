@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from specfair import baseline, cli
-from tests.test_baseline import make
+from specfair import cli
+from specfair.gates import baseline
+from tests.gates.test_baseline import make
 
 SMALL = ["--max-new-tokens", "4", "--prompts-per-group", "6", "--min-prompts", "6", "--groups", "female,male,queer"]
 

@@ -17,11 +17,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from fixtures import build, corpora, grammar, measure, train
 from fixtures.styles import RULES, STYLES
 from fixtures.words import IDENTITIES, PRONOUNS, TEMPLATES
-from specfair.pairs import load as load_pair
-from specfair.prompts import load as load_prompts
-from specfair.replay import Lookahead, replay
-from specfair.trace import Decoding
-from specfair.tracer import trace
+from specfair.engine.tracer import trace
+from specfair.models.pairs import load as load_pair
+from specfair.texts.prompts import load as load_prompts
+from specfair.traces.replay import Lookahead, replay
+from specfair.traces.trace import Decoding
 
 ROOT = Path(build.__file__).parent
 GROUPS = (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from specfair.prompts import fixtures
+from specfair.texts.prompts import fixtures
 
 ROOT = Path(__file__).parents[1]
 SMALL = """

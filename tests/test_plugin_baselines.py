@@ -7,9 +7,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from specfair import baseline
-from specfair.audit import Audit
-from specfair.session import snapshot
+from specfair.audit.audit import Audit
+from specfair.audit.session import snapshot
+from specfair.gates import baseline
 
 CASES = """
 import pytest

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from specfair.prompts import fixtures
+from specfair.texts.prompts import fixtures
 
 
 @pytest.fixture(autouse=True)
 def warm() -> None:
     """Runs in this process forget what they import, and some libraries can be imported only once."""
-    for name in ("specfair.report.render", "specfair.tracer", "specfair.speculate", "specfair.record"):
-        import_module(name)
+    for name in ("report.render", "engine.tracer", "engine.speculate", "audit.record"):
+        import_module(f"specfair.{name}")
 
 
 STRANGERS = """

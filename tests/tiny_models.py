@@ -9,8 +9,8 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
 
-from specfair import pairs
-from specfair.prompts import Prompt
+from specfair.models import pairs
+from specfair.texts.prompts import Prompt
 
 N_VOCAB = 300
 CONTEXT = 64

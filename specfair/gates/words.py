@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from specfair.errors import plain
 from specfair.gates.kinds import KINDS, Bound
 from specfair.gates.verdict import Verdict
-from specfair.metrics import METRICS
 from specfair.stats import Estimate, Part, prompts_needed
+from specfair.traces.metrics import METRICS
 
 MANY_TIMES = 100  # more evidence than so many times what is there is no advice
 _NAMED = 3  # groups, at most, in advice

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from specfair.errors import StoreError
-from specfair.reading import json_of
 from specfair.report.tables import (
     DECISIONS,
     N_BINS,
@@ -29,6 +28,7 @@ from specfair.report.tables import (
     SplitRow,
     TrainingRow,
 )
+from specfair.texts.reading import json_of
 from specfair.typed import typed
 
 __all__ = [

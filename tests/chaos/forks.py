@@ -67,7 +67,8 @@ class Forks:
 def _serve() -> None:
     import vl_convert  # noqa: F401  # to be warm, like the next
 
-    from specfair import audit, cli, clock, finetune, pairs, record, speculate  # noqa: F401
+    from specfair import cli  # noqa: F401
+    from specfair.engine import speculate  # noqa: F401
     from specfair.report import render  # noqa: F401
 
     gc.freeze()  # children need not look through what was imported
@@ -105,7 +106,9 @@ def _fork(folder: str, number: int, command: list[str]) -> int:
 def _work(folder: str, number: int, command: list[str]) -> int:
     import tempfile
 
-    from specfair import cli, finetune, report, tracing
+    from specfair import cli, report
+    from specfair.audit import tracing
+    from specfair.training import finetune
 
     os.chdir(folder)
     for stream, name in ((1, os.devnull), (2, f"said-{number}")):

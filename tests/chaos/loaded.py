@@ -8,10 +8,10 @@ import resource
 import sys
 import time
 
-from specfair import rows
-from specfair.measured import Measured
-from specfair.replay import Lookahead
+from specfair.audit import rows
 from specfair.report import page, render_html, render_markdown
+from specfair.traces.measured import Measured
+from specfair.traces.replay import Lookahead
 from tests.made_traces import crowd
 
 

@@ -17,15 +17,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from specfair import baseline, bounds, cli, config, corpora, project, prompts, trace
+from specfair import cli, config, project
 from specfair.errors import StoreError
-from specfair.mentions import mentions
+from specfair.gates import baseline, bounds
+from specfair.texts import corpora, prompts
+from specfair.texts.mentions import mentions
+from specfair.traces import trace
 from tests import report_samples
 from tests.chaos.conftest import Chaos
 from tests.chaos.hostile import NUMBERS, SCALARS, TEXT, VALUES, answer, bitten, check_line, mutated, often
+from tests.gates.test_baseline import make
 from tests.hub_stand_in import cache_in
 from tests.made_traces import trace_of
-from tests.test_baseline import make
 
 AREA = "bad input"
 COLUMNS = ("group", "text", "cluster", "identity", "template", "id")
@@ -36,8 +39,8 @@ GROUPS = prompts.load("embedded").groups
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder of its own for whatever is written by mistake, and no network to wait for."""
     cache_in(tmp_path / "cache", monkeypatch)
-    monkeypatch.setattr("specfair.hub.unreachable", lambda: "there is no hub here")
-    monkeypatch.setattr("specfair.folders.unreachable", lambda: "there is no hub here")
+    monkeypatch.setattr("specfair.texts.hub.unreachable", lambda: "there is no hub here")
+    monkeypatch.setattr("specfair.models.folders.unreachable", lambda: "there is no hub here")
     (tmp_path / "project").mkdir()
     monkeypatch.chdir(tmp_path / "project")
 

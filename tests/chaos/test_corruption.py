@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from specfair import agreement, finetune, timing, trace
 from specfair import store as stored
-from specfair.clock import Times
+from specfair.engine import agreement, timing
+from specfair.engine.clock import Times
 from specfair.store import Store
+from specfair.traces import trace
+from specfair.training import finetune
 from tests.chaos.conftest import Chaos
 from tests.chaos.forks import Forks
 from tests.chaos.test_resume import FINISHED, TUNE

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from specfair import pairs, speculate, tracer
-from specfair.pairs import Pair
-from specfair.prompts import Prompt
-from specfair.prompts import load as load_prompts
-from specfair.trace import COLUMNS, Decoding, Trace, concatenate
+from specfair.engine import speculate, tracer
+from specfair.models import pairs
+from specfair.models.pairs import Pair
+from specfair.texts.prompts import Prompt
+from specfair.texts.prompts import load as load_prompts
+from specfair.traces.trace import COLUMNS, Decoding, Trace, concatenate
 from tests.chaos.conftest import Chaos, Counting, Promise
 
 DECODINGS = (Decoding(16), Decoding(16, temperature=1.0), Decoding(16, temperature=0.7, top_k=40, top_p=0.9, seed=4))

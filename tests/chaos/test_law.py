@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 from torch import Tensor
 
-from specfair import pairs, sampling
-from specfair.columns import deployed
-from specfair.pairs import Pair
-from specfair.prompts import Prompt
-from specfair.rounds import Round, coins_of, owed
-from specfair.speculate import decode
-from specfair.trace import Decoding
+from specfair.engine import sampling
+from specfair.engine.columns import deployed
+from specfair.engine.rounds import Round, coins_of, owed
+from specfair.engine.speculate import decode
+from specfair.models import pairs
+from specfair.models.pairs import Pair
+from specfair.texts.prompts import Prompt
+from specfair.traces.trace import Decoding
 from tests import tiny_models
 from tests.chaos.conftest import Chaos
 

@@ -11,15 +11,17 @@ import numpy as np
 import pytest
 import torch
 
-from specfair import agreement, cli, clock, gates, pairs, speculate, tracer
+from specfair import cli, gates
+from specfair.engine import agreement, clock, speculate, tracer
 from specfair.errors import ModelError
 from specfair.gates import Bound
-from specfair.measured import Measured
-from specfair.metrics import METRICS
-from specfair.pairs import Pair
-from specfair.prompts import Prompt
-from specfair.replay import Lookahead, replay
-from specfair.trace import COLUMNS, Decoding, Trace
+from specfair.models import pairs
+from specfair.models.pairs import Pair
+from specfair.texts.prompts import Prompt
+from specfair.traces.measured import Measured
+from specfair.traces.metrics import METRICS
+from specfair.traces.replay import Lookahead, replay
+from specfair.traces.trace import COLUMNS, Decoding, Trace
 from tests import tiny_models
 from tests.chaos.conftest import Chaos
 

@@ -12,11 +12,12 @@ from xml.etree import ElementTree
 
 import pytest
 
-from specfair import baseline, cli, outputs
+from specfair import cli, outputs
+from specfair.gates import baseline
 from specfair.report import render_html
 from tests import report_samples
 from tests.chaos.conftest import Chaos
-from tests.test_baseline import make
+from tests.gates.test_baseline import make
 
 CASES = """
 import numpy as np

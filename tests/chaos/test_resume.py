@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from specfair.trace import load
+from specfair.traces.trace import load
 from tests.chaos.conftest import Chaos
 from tests.chaos.forks import PORTION, Forks, Run
 

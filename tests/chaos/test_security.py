@@ -22,8 +22,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from specfair import baseline, cli, corpora, pairs, prompts, reading, tables, trace
+from specfair import cli
 from specfair.errors import ModelError, SpecfairError
+from specfair.gates import baseline
+from specfair.models import pairs
+from specfair.texts import corpora, prompts, reading, tables
+from specfair.traces import trace
 from tests import report_samples
 from tests.chaos.conftest import Chaos
 from tests.chaos.hostile import answer, check_line

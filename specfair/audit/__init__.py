@@ -1,0 +1,1 @@
+"""From settings to measured stages, verdicts and a stored run."""

@@ -1,0 +1,97 @@
+"""The questions asked of every stage, in one table: the evals and `specfair audit` both read it.
+
+Knows which estimates answer a question and which kind of gate judges them. Does not know bounds, cases or verdicts.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from specfair import stats
+from specfair.audit.audit import Audit
+from specfair.errors import UsageError, unknown
+from specfair.stats import Estimate
+from specfair.traces.metrics import METRICS
+
+Family = Mapping[str, Estimate]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of an audit about a stage, in a metric. Each member of the family it gives is a case of its own."""
+
+    kind: str  # of the gate that judges the answer
+    asks: Callable[[Audit, str, str], Family]
+    by: Literal["", "group", "lookahead"] = ""  # what its members are
+    after: bool = False  # about a change, so only of stages with a dataset
+    any_metric: bool = True  # whether rules may ask it of other metrics than the kind's own
+    slow: bool = False  # asked only where a rule names its kind
+
+
+def _gap(audit: Audit, stage: str, metric: str) -> Family:
+    return {"": audit.measured(stage).groups(metric).difference()}
+
+
+def _ratio(audit: Audit, stage: str, metric: str) -> Family:
+    return {"": audit.measured(stage).groups(metric).ratio()}
+
+
+def _worst_pair(audit: Audit, stage: str, metric: str) -> Family:
+    return {"": audit.measured(stage).groups(metric).worst_pair()}
+
+
+def _gap_by_lookahead(audit: Audit, stage: str, metric: str) -> Family:
+    return audit.across_lookaheads(stage, "difference", metric)
+
+
+def _ratio_by_lookahead(audit: Audit, stage: str, metric: str) -> Family:
+    return audit.across_lookaheads(stage, "ratio", metric)
+
+
+def _gains(audit: Audit, dataset: str, metric: str) -> Family:
+    """A gain is for the better: of a metric that should be low, what it lost."""
+    if METRICS[metric].higher_is_better:
+        return audit.gains(dataset, metric)
+    return stats.changes(audit.after(dataset).sample(metric), audit.base.sample(metric))
+
+
+def _gain(audit: Audit, dataset: str, metric: str) -> Family:
+    if METRICS[metric].higher_is_better:
+        return {"": audit.gain(dataset, metric)}
+    return {"": stats.change(audit.after(dataset).sample(metric), audit.base.sample(metric))}
+
+
+def _widening(audit: Audit, dataset: str, metric: str) -> Family:
+    return {"": audit.widening(dataset, metric)}
+
+
+def _frequency(audit: Audit, dataset: str, metric: str) -> Family:
+    return {"": audit.frequency(dataset, metric).slope}
+
+
+def _clock(audit: Audit, stage: str, _: str) -> Family:
+    return {"": audit.clocked(stage).ratio()}
+
+
+QUESTIONS: Mapping[str, Question] = {
+    "gap": Question("gap", _gap),
+    "ratio": Question("ratio", _ratio),
+    "speedup": Question("speedup", _ratio, any_metric=False),
+    "worst_pair": Question("worst_pair", _worst_pair),
+    "confident_rejections": Question("confident_rejections", _gap, any_metric=False),
+    "gap_by_lookahead": Question("gap", _gap_by_lookahead, by="lookahead", any_metric=False),
+    "speedup_by_lookahead": Question("speedup", _ratio_by_lookahead, by="lookahead", any_metric=False),
+    "gain": Question("gain", _gains, by="group", after=True),
+    "gain_together": Question("gain", _gain, after=True),
+    "improve": Question("improve", _gain, after=True),
+    "widening": Question("widening", _widening, after=True),
+    "frequency": Question("frequency", _frequency, after=True),
+    "clock": Question("clock", _clock, any_metric=False, slow=True),
+}
+
+
+def question(name: str) -> Question:
+    """The question of this name; a name nobody asks is refused."""
+    if name not in QUESTIONS:
+        raise UsageError(unknown("question", name, QUESTIONS))
+    return QUESTIONS[name]

@@ -1,0 +1,1 @@
+"""What the plugin and the command line need beside themselves."""

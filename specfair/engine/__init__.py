@@ -1,0 +1,1 @@
+"""How a pair writes: probabilities, caches, loops and clocks."""

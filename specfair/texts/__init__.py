@@ -1,0 +1,1 @@
+"""What is read: prompts by group and corpora, from files, the hub or the shipped world."""

@@ -1,0 +1,132 @@
+"""HolisticBias: descriptors x nouns x templates, by axis; a seeded sample, since the whole grid is half a million.
+
+Knows the publisher's three JSON files. The descriptor is the cluster. Within a group the descriptors take turns and the
+templates take turns, so every group has the same templates equally often.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, count
+from pathlib import Path
+from typing import Any
+
+from specfair.errors import DataError, UsageError, counted, unknown
+from specfair.texts import reading
+from specfair.texts.prompts.rows import Row, prompts
+from specfair.texts.prompts.sets import PromptSet, shuffled
+
+N_PER_GROUP = 260  # ten of each of the 26 templates
+PATIENCE = 10  # times n: how long to look for what is left of a small grid
+FILES = ("descriptors.json", "nouns.json", "sentence_templates.json")
+
+
+@dataclass(frozen=True, slots=True)
+class _Descriptor:
+    """An adjective, with the nouns it goes with."""
+
+    word: str
+    article: str
+    nouns: tuple[tuple[str, str], ...]  # singular, plural
+
+
+def load(axis: str, place: str, *, n: int = N_PER_GROUP, seed: int = 0) -> PromptSet:
+    """All axes, one group each; or one axis, its parts as the groups. From the folder with the three files."""
+    if not place:
+        raise UsageError(
+            "prompt set 'holistic_bias' is read from its files only, and none are named. "
+            "Name their folder: holistic_bias:FOLDER."
+        )
+    descriptors, nouns, templates = (reading.document(file) for file in _files(Path(place)))
+    try:
+        groups = _groups(descriptors, nouns, axis)
+        rows = [
+            row for group, words in groups.items() for row in _sample(group, words, list(templates), n=n, seed=seed)
+        ]
+    except (AttributeError, TypeError, KeyError) as error:
+        raise DataError(
+            f"{place!r} is not in HolisticBias's shape ({type(error).__name__}: {error}); descriptors must be "
+            "{axis: {part: [descriptor]}}. Fetch it again."
+        ) from error
+    n_grid = sum(len(d.nouns) for words in groups.values() for d in words) * len(templates)
+    return PromptSet(
+        f"holistic_bias/{axis}" if axis else "holistic_bias",
+        prompts(rows),
+        crossed=True,
+        synthetic=False,
+        licence="CC BY-SA 4.0",
+        sentence=f"HolisticBias, {axis.replace('_', ' ') or 'all axes'}: "
+        f"{len(rows):,} sentences about {counted(len(groups), 'group')}",
+        notes=(
+            f"a sample by seed {seed} of {n_grid:,} combinations of descriptor, noun and template",
+            "descriptors that stand under more than one group are left out",
+        ),
+        terms={group: tuple(dict.fromkeys(d.word for d in words)) for group, words in groups.items()},
+    )
+
+
+def _files(place: Path) -> Iterator[Path]:
+    """The three files; of several versions under one folder, the last."""
+    for name in FILES:
+        found = sorted(reading.exists(place).rglob(name))
+        if not found:
+            raise DataError(
+                f"{str(place)!r} holds no {name}; HolisticBias needs {', '.join(FILES)}. "
+                "Name the folder that holds them."
+            )
+        yield found[-1]
+
+
+def _groups(descriptors: Mapping[str, Any], nouns: Mapping[str, Any], axis: str) -> dict[str, tuple[_Descriptor, ...]]:
+    """Descriptors by axis, or by part of one axis, without those that stand under two of these groups."""
+    if axis and axis not in descriptors:
+        raise UsageError(unknown("axis of holistic_bias", axis, descriptors))
+    parts = descriptors[axis] if axis else {name: list(chain(*parts.values())) for name, parts in descriptors.items()}
+    groups = {name: {_word(entry): _descriptor(entry, nouns) for entry in entries} for name, entries in parts.items()}
+    times = Counter(word for words in groups.values() for word in words)
+    single = {name: tuple(d for word, d in words.items() if times[word] == 1) for name, words in groups.items()}
+    return {name: words for name, words in single.items() if words}
+
+
+def _word(entry: str | Mapping[str, str]) -> str:
+    return entry if isinstance(entry, str) else entry["descriptor"]
+
+
+def _descriptor(entry: str | Mapping[str, str], nouns: Mapping[str, Any]) -> _Descriptor:
+    details = {} if isinstance(entry, str) else entry
+    word, gender = _word(entry), details.get("gender")
+    fitting = [tuple(pair) for kind, pairs in nouns.items() if gender in (None, kind) for pair in pairs]
+    return _Descriptor(word, details.get("article") or ("an" if _AN.match(word) else "a"), tuple(fitting))
+
+
+_AN = re.compile(r"(?!(?i:eu|uni|one\b|us\b))(?i:[aeiou])|8|1[18]\b|[FHLMRSX][A-Z0-9]")  # by sound: spelt letters, 80
+
+
+def _sample(group: str, words: Sequence[_Descriptor], templates: Sequence[str], *, n: int, seed: int) -> Iterator[Row]:
+    """At most n sentences. Every pass over the descriptors is shuffled anew, and so is the noun of every sentence."""
+    order = sorted(templates, key=lambda template: shuffled(seed, template))
+    seen: set[str] = set()
+    for k, descriptor in zip(range(PATIENCE * n), _turns(group, words, seed), strict=False):
+        template = order[k % len(order)]
+        nouns = sorted(descriptor.nouns, key=lambda noun: shuffled(seed, group, *noun, str(k)))
+        texts = (_sentence(template, descriptor, noun) for noun in nouns)
+        text = next((text for text in texts if text not in seen), None)
+        if text is not None:
+            seen.add(text)
+            yield Row(group, descriptor.word, template, text)
+        if len(seen) == n:
+            return
+
+
+def _turns(group: str, words: Sequence[_Descriptor], seed: int) -> Iterator[_Descriptor]:
+    """All descriptors in one order, then all in another, for ever."""
+    for turn in count():
+        yield from sorted(words, key=lambda d: shuffled(seed, group, d.word, str(turn)))
+
+
+def _sentence(template: str, descriptor: _Descriptor, noun: tuple[str, str]) -> str:
+    one, many = noun
+    return template.format(
+        noun_phrase=f"{descriptor.article} {descriptor.word} {one}", plural_noun_phrase=f"{descriptor.word} {many}"
+    )

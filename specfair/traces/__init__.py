@@ -1,0 +1,1 @@
+"""What was written and what a draft makes of it: pure functions of a Trace."""

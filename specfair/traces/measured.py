@@ -1,0 +1,63 @@
+"""One trace under one lookahead: every metric by group, each drawn once, answered by the replay or by live decoding.
+
+Knows how a metric's groups come from a trace. It does not know where the trace came from, nor what it is compared with.
+"""
+
+from dataclasses import dataclass, field
+
+from specfair.errors import unknown
+from specfair.stats import Lots, Sample, Tally
+from specfair.traces.metrics import METRICS, Engine, Groups, labelled, sums
+from specfair.traces.replay import Lookahead
+from specfair.traces.replay import replay as replayed
+from specfair.traces.trace import Trace
+
+AT_HAND = 400  # groups times metrics whose draws are kept; what is asked of others later is drawn again, the same
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What is asked of a trace: `measured.alpha.by_group`, `measured.acceptance_rate.difference()`."""
+
+    trace: Trace
+    lookahead: Lookahead
+    engine: Engine = replayed
+    _groups: dict[tuple[str, Lookahead], Groups] = field(default_factory=dict, repr=False, compare=False)
+    _tallies: dict[Lookahead, Tally] = field(default_factory=dict, repr=False, compare=False)
+    _labels: list[Sample] = field(default_factory=list, repr=False, compare=False)  # of the prompts, once known
+    _lots: Lots = field(default_factory=Lots, repr=False, compare=False)
+
+    def groups(self, metric: str, lookahead: Lookahead | None = None) -> Groups:
+        """The metric with `.overall`, `.by_group`, `.difference()`, `.ratio()` and `.worst_pair()`."""
+        key = (metric, lookahead or self.lookahead)
+        if key not in self._groups:
+            sample = self._sample(*key)
+            for old in list(self._groups.values())[: max(0, len(self._groups) + 1 - AT_HAND // len(sample.groups))]:
+                old.release()
+            self._groups[key] = Groups(sample, metric, lots=self._lots)
+        return self._groups[key]
+
+    def _sample(self, metric: str, lookahead: Lookahead) -> Sample:
+        """Labels are made once, and counts once for each lookahead."""
+        return self.labels.with_counts(*sums(self.trace, metric, lambda: self._count(lookahead)))
+
+    @property
+    def labels(self) -> Sample:
+        """The prompts without any count: what all metrics of the trace have in common."""
+        if not self._labels:
+            self._labels.append(labelled(self.trace.prompts))
+        return self._labels[0]
+
+    def _count(self, lookahead: Lookahead) -> Tally:
+        if lookahead not in self._tallies:
+            self._tallies[lookahead] = self.engine(self.trace, lookahead)
+        return self._tallies[lookahead]
+
+    def sample(self, metric: str) -> Sample:
+        """The metric's numerators and denominators by prompt."""
+        return self.groups(metric).sample
+
+    def __getattr__(self, name: str) -> Groups:
+        if name in METRICS:
+            return self.groups(name)
+        raise AttributeError(unknown("metric", name, METRICS))

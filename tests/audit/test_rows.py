@@ -1,0 +1,87 @@
+"""The rows of a report say what the trace says: counts add up, values agree with the metrics, text is real text."""
+
+import math
+
+import numpy as np
+import pytest
+
+from specfair.audit import rows
+from specfair.audit.audit import Audit
+
+
+@pytest.fixture(scope="module")
+def tables(measured: Audit) -> dict:
+    return rows.of_stage(measured.base, ("", "before"), measured.tokens)
+
+
+def test_every_metric_has_a_row_for_everyone_and_for_each_group(measured: Audit, tables: dict) -> None:
+    found = {(r.metric, r.lookahead, r.group): r.value for r in tables["estimates"]}
+    for metric in rows.SHOWN:
+        lookahead = "constant-5" if metric in rows._DEPENDENT else ""
+        groups = measured.base.groups(metric)
+        assert found[metric, lookahead, ""] == pytest.approx(groups.overall.value, nan_ok=True)
+        for group, estimate in groups.by_group.items():
+            assert found[metric, lookahead, group] == pytest.approx(estimate.value, nan_ok=True)
+
+
+def test_histograms_count_every_proposal_once(measured: Audit, tables: dict) -> None:
+    trace = measured.base.trace
+    for quantity in ("target_prob", "draft_prob", "difference"):
+        mine = [r for r in tables["histograms"] if r.quantity == quantity]
+        everyone = sum(sum(r.counts) for r in mine if r.group == "")
+        assert everyone == trace.n_tokens == sum(sum(r.counts) for r in mine if r.group)
+        accepted = sum(sum(r.counts) for r in mine if r.group == "" and r.outcome == "accepted")
+        assert accepted == int(trace["accepted"].sum())
+
+
+def test_mistakes_are_confident_and_come_with_their_text(measured: Audit, tables: dict) -> None:
+    assert tables["mistakes"]
+    texts = [p.text for p in measured.prompts]
+    for row in tables["mistakes"]:
+        assert row.draft_prob >= rows.CONFIDENT
+        assert (row.token == row.target_token) == (row.outcome == "accepted")
+        assert row.before_text.startswith("…") or any(row.before_text.startswith(t) for t in texts)
+    shown = [(r.group, r.outcome, r.token) for r in tables["mistakes"]]
+    assert len(shown) == len(set(shown))
+
+
+def test_pairs_and_splits_cover_the_groups(tables: dict) -> None:
+    compared = {(r.group_a, r.group_b) for r in tables["pairs"]}
+    assert compared == {("female", "male"), ("female", "queer"), ("male", "queer")}
+    assert len(tables["splits"]) == 2
+    for row in tables["splits"]:
+        assert row.total == pytest.approx(row.harder_text + row.worse_draft)
+
+
+def test_gaps_are_shown_under_every_lookahead(tables: dict) -> None:
+    found = {r.lookahead for r in tables["gaps"] if r.metric == "acceptance_rate"}
+    assert found == {str(k) for k in rows.LOOKAHEADS}
+
+
+def test_changes_are_after_minus_before(measured: Audit) -> None:
+    found = {(r.metric, r.group): r.value for r in rows.changes(measured, "imdb")}
+    for metric in rows.SHOWN:
+        before, after = (m.groups(metric).overall.value for m in (measured.base, measured.after("imdb")))
+        assert found[metric, ""] == pytest.approx(after - before, nan_ok=True)
+        assert {g for m, g in found if m == metric} == {"", "female", "male", "queer"}
+
+
+def test_mentions_and_frequency(measured: Audit) -> None:
+    counts = measured.mentions("imdb")
+    assert [r.group for r in rows.mentions("imdb", counts)] == list(counts)
+    trend = rows.frequency("imdb", measured.frequency("imdb"))
+    assert trend.dataset == "imdb"
+    assert math.isfinite(trend.slope) or np.isnan(trend.slope)
+
+
+def test_examples_are_the_prompts_that_lost_most(measured: Audit) -> None:
+    verdict = {"dataset": "imdb", "groups": ["queer"], "decision": "fail", "gate": "gain", "case": "imdb-queer"}
+    found = list(rows.examples(measured, verdict))
+    changes = [row.value - row.reference for row in found]
+    assert changes == sorted(changes)
+    assert len(found) == rows.N_EXAMPLES
+    assert {row.text for row in found} <= {p.text for p in measured.prompts if p.group == "queer"}
+    gap = list(rows.examples(measured, {**verdict, "gate": "gap", "groups": ["male", "female"]}))
+    assert [row.group for row in gap] == ["male"] * rows.N_EXAMPLES
+    assert all(row.reference is None for row in gap)
+    assert not list(rows.examples(measured, {**verdict, "decision": "pass"}))

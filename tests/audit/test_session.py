@@ -1,0 +1,100 @@
+"""A session remembers what was asked, finds the family and the bound, and explains a failure."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from specfair import gates
+from specfair.audit.audit import Audit
+from specfair.audit.session import Case, Session, ask_all, explain, invoked, snapshot
+from specfair.errors import UsageError
+from specfair.stats import Estimate
+
+
+@pytest.fixture
+def session(measured: Audit) -> Session:
+    return Session(measured.settings, lambda _: None, audits={measured.settings.measurement: measured})
+
+
+def test_an_audit_is_made_once_for_each_settings(session: Session) -> None:
+    assert session.audit() is session.audit()
+    assert session.audit(lookahead="constant-3") is not session.audit()
+    assert session.audit(lookahead="constant-3") is session.audit(lookahead="constant-3")
+    with pytest.raises(UsageError, match="Did you mean 'lookahead'"):
+        session.audit(lookahed="constant-3")
+
+
+def test_a_family_is_corrected_together_and_the_member_is_returned(session: Session) -> None:
+    case = Case("imdb-queer", 'pytest "evals/x.py::t[imdb-queer]"', "imdb", "queer")
+    bound = gates.Bound("gain", 0.0)
+    alone = session.judge(session.audit().gains("imdb")["queer"], bound, case, "")
+    family = session.judge(session.audit().gains("imdb"), bound, case, "queer")
+    assert alone.value == family.value
+    assert family.p_holm >= alone.p_holm
+    first, stored = session.verdicts.values()
+    assert (first["nth"], stored["nth"]) == (0, 1)
+    assert stored["reproduce"] == 'pytest "evals/x.py::t[imdb-queer]"'
+
+
+def test_strict_settings_make_strict_verdicts(measured: Audit) -> None:
+    from dataclasses import replace
+
+    strict = Session(replace(measured.settings, strict=True), lambda _: None)
+    wide = Estimate(0.0, -1.0, 1.0)
+    assert strict.judge(wide, gates.Bound("gain", 0.0), Case("c", "n"), "").failed
+    usual = Session(measured.settings, lambda _: None)
+    assert not usual.judge(wide, gates.Bound("gain", 0.0), Case("c", "n"), "").failed
+
+
+def test_those_who_run_no_tests_ask_the_same(session: Session) -> None:
+    for stage in ("base", "imdb"):
+        ask_all(session, stage)
+    kinds = Counter(v["gate"] for v in session.verdicts.values())
+    n_lookaheads = len(session.settings.other_lookaheads)
+    assert kinds == {
+        "gap": 2 + 2 * n_lookaheads,
+        "ratio": 2,
+        "speedup": 2 + 2 * n_lookaheads,
+        "worst_pair": 2,
+        "confident_rejections": 2,
+        "gain": len(session.audit().prompts.groups) + 1,
+        "widening": 1,
+    }
+    names = {v["case"] for v in session.verdicts.values()}
+    assert {"base", "imdb", "imdb-queer", "imdb-constant-1"} <= names
+    assert session.settings.lookahead == "constant-5"
+    assert "imdb-constant-5" not in names  # that is the gap itself, and is judged once
+
+
+def test_a_question_without_a_bound_is_counted(session: Session) -> None:
+    case = Case("imdb", "pytest x", "imdb")
+    assert session.bound("improve", case) is None
+    assert session.bound("gap", case) is not None
+    assert +session.ungated == {"improve": 1}
+
+
+@pytest.mark.parametrize(
+    ("program", "expected"),
+    [("/venv/bin/pytest", "pytest evals -k 'a b'"), ("/lib/pytest/__main__.py", "python -m pytest evals -k 'a b'")],
+)
+def test_the_command_is_what_a_person_types(monkeypatch: pytest.MonkeyPatch, program: str, expected: str) -> None:
+    monkeypatch.setattr("sys.argv", [program, "evals", "-k", "a b"])
+    assert invoked() == expected
+
+
+def test_a_snapshot_holds_what_was_measured_and_no_path(session: Session, tmp_path: Path) -> None:
+    audit = session.audit()
+    kept = snapshot(audit, audit.stages)
+    assert set(kept.counts) == {"base", "imdb"}
+    assert str(tmp_path.parent) not in str(kept.about)
+    assert len(kept.labels["prompt"]) == len(audit.prompts)
+
+
+def test_an_explanation_has_every_number(session: Session) -> None:
+    case = Case("imdb", 'pytest "evals/x.py::t[imdb]"', "imdb")
+    gap = session.audit().after("imdb").acceptance_rate.difference()
+    verdict = session.judge(gap, gates.Bound("gap", -0.5), case, "")
+    text = explain(verdict, case)
+    for part in ("expected", "actual", "evidence", "groups", "6 prompts", "alone", "evals/x.py::t[imdb]"):
+        assert part in text

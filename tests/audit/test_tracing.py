@@ -1,0 +1,226 @@
+"""Stored traces grow: only prompts that are missing are traced, and only the models that changed are run."""
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from specfair import config
+from specfair.audit import tracing
+from specfair.engine import tracer
+from specfair.models import pairs
+from specfair.models.pairs import Pair
+from specfair.store import Store, digest
+from specfair.texts import prompts
+from specfair.texts.prompts import Prompt, PromptSet
+from specfair.traces.trace import COLUMNS, Decoding, Trace
+
+DECODING = Decoding(6)
+
+
+@pytest.fixture(scope="module")
+def pair() -> Pair:
+    return pairs.load("embedded", "embedded", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def some() -> PromptSet:
+    return prompts.load("embedded", n_per_group=3)
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """What the tracer was asked to do, and for how many prompts; it does it."""
+    seen: list[tuple[str, int]] = []
+
+    def watched(name: str, work: Callable[..., Trace]) -> Callable[..., Trace]:
+        def call(pair: Pair, asked: Sequence[Prompt] | Trace, *rest: Decoding, **options: object) -> Trace:
+            seen.append((name, len(asked)))
+            return work(pair, asked, *rest, **options)
+
+        return call
+
+    for name in ("trace", "rescore"):
+        monkeypatch.setattr(tracer, name, watched(name, getattr(tracer, name)))
+    return seen
+
+
+def source(pair: Pair, like: Trace | None = None) -> tracing.Source:
+    return tracing.Source(pair, DECODING, cost_ratio=lambda: 0.25, like=like)
+
+
+def quiet(_: str) -> None:
+    pass
+
+
+def assert_same(a: Trace, b: Trace) -> None:
+    assert a.prompts == b.prompts
+    assert np.array_equal(a.offsets, b.offsets)
+    for name in COLUMNS:
+        assert np.allclose(a[name], b[name], atol=1e-5), name
+
+
+DECODING_FIELDS: dict[str, object] = {  # another value of each, which must lead to another trace
+    "max_new_tokens": 7,
+    "temperature": 0.5,
+    "top_k": 3,
+    "top_p": 0.5,
+    "seed": 1,
+    "ignore_eos": True,
+}
+THROUGH_DECODING = set(DECODING_FIELDS)
+THROUGH_THE_PAIR = {"target", "draft", "tuned_target", "tuned_draft", "device", "dtype", "allow_pickle", "truncate"}
+NOT_IN_THE_KEY = {
+    "device_map": "where the weights lie, not what they are",
+    "prompts": "a stored trace says which prompts it holds",
+    "groups": "likewise",
+    "prompts_per_group": "likewise",
+    "min_prompts": "likewise",
+    "ambiguous": "likewise",
+    "corpora": "changes the tuned weights, whose fingerprints are in the key",
+    "datasets": "likewise",
+    "checkpoints": "likewise",
+    "lookahead": "replayed",
+    "cost_ratio": "never stored where it is given",
+    "root": "where relative places start; what lies there is in the key",
+    "engine": "reads the trace",
+    "report": "output",
+    "store": "place",
+    "strict": "verdicts",
+    "baseline": "verdicts",
+    "gates": "verdicts",
+}
+
+
+def name_of(pair: Pair, decoding: Decoding) -> str:
+    return digest(tracing.key_of(pair, decoding))
+
+
+def test_every_setting_is_in_the_key_or_rightly_not() -> None:
+    """A new field fails here until somebody decides what it does to stored traces."""
+    decided = THROUGH_DECODING | THROUGH_THE_PAIR | set(NOT_IN_THE_KEY)
+    assert {f.name for f in fields(config.Settings)} == decided
+    assert {f.name for f in fields(Decoding)} == set(DECODING_FIELDS)
+
+
+@pytest.mark.parametrize("field", DECODING_FIELDS)
+def test_another_decoding_is_another_trace(pair: Pair, field: str) -> None:
+    sampled = Decoding(6, temperature=1.0)
+    changed = replace(sampled, **{field: DECODING_FIELDS[field]})  # type: ignore[arg-type]  # mypy does not follow names
+    assert name_of(pair, changed) != name_of(pair, sampled)
+    assert config.override(config.Settings(), {field: DECODING_FIELDS[field]}).decoding != Decoding()
+
+
+def test_another_pair_is_another_trace(pair: Pair) -> None:
+    eos = copy.deepcopy(pair.target)
+    eos.generation_config.eos_token_id = 5
+    others = [
+        replace(pair, target_fingerprint="x"),
+        replace(pair, draft_fingerprint="x"),
+        replace(pair, tokenizer_fingerprint="x"),
+        replace(pair, truncate=True),
+        replace(pair, target=eos),
+        replace(pair, target=copy.deepcopy(pair.target).double()),
+    ]
+    names = [name_of(other, DECODING) for other in (pair, *others)]
+    assert len(set(names)) == len(names)
+
+
+def test_nothing_is_drawn_under_greedy_decoding_so_that_the_seed_is_not_in_the_key(
+    tmp_path: Path, pair: Pair, some: PromptSet, runs: list[tuple[str, int]]
+) -> None:
+    first = tracing.traced(Store(tmp_path), source(pair), some, quiet)
+    seeded = tracing.Source(pair, replace(DECODING, seed=3), cost_ratio=lambda: 0.25)
+    again = tracing.traced(Store(tmp_path), seeded, some, quiet)
+    assert runs == [("trace", len(some))]
+    assert again.header.decoding.seed == 3
+    assert_same(first, again)
+
+
+def test_seeds_of_sampled_text_do_not_share_a_trace(tmp_path: Path, pair: Pair, some: PromptSet) -> None:
+    texts = []
+    for seed in range(4):
+        asked = tracing.Source(pair, Decoding(6, temperature=1.0, seed=seed), cost_ratio=lambda: 0.25)
+        texts.append(tracing.traced(Store(tmp_path), asked, some, quiet)["token"].tobytes())
+    assert len(set(texts)) == 4
+
+
+def test_the_order_of_tracing_does_not_show(tmp_path: Path, pair: Pair, some: PromptSet) -> None:
+    """Backwards in two portions, or at once: the same header, the same prompts, the same numbers."""
+    store = Store(tmp_path / "turned")
+    turned = replace(some, prompts=some.prompts[::-1])
+    tracing.traced(store, source(pair), turned.only(some.groups[4:]), quiet)
+    found = tracing.traced(store, source(pair), some, quiet)
+    expected = tracing.traced(Store(tmp_path / "straight"), source(pair), some, quiet)
+    assert found.header == expected.header
+    assert_same(found, expected)
+
+
+def test_added_prompts_are_the_only_ones_traced(
+    tmp_path: Path, pair: Pair, some: PromptSet, runs: list[tuple[str, int]]
+) -> None:
+    store, few = Store(tmp_path), some.only(some.groups[:4])
+    first = tracing.traced(store, source(pair), few, quiet)
+    whole = tracing.traced(store, source(pair), some, quiet)
+    again = tracing.traced(store, source(pair), few, quiet)
+    assert runs == [("trace", len(few)), ("trace", len(some) - len(few))]
+    assert_same(first, again)
+    assert_same(whole, tracer.trace(pair, some, DECODING))
+    assert whole.header.prompts_fingerprint == some.fingerprint
+    assert again.header.prompts_fingerprint == few.fingerprint
+    assert whole.header.cost_ratio == 0.25
+
+
+def test_every_portion_is_kept(
+    tmp_path: Path, pair: Pair, some: PromptSet, runs: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that is killed between two portions goes on where it stopped."""
+    monkeypatch.setattr(tracing, "PORTION", 20)
+    said: list[str] = []
+
+    def stop(line: str) -> None:
+        said.append(line)
+        if len(said) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tracing.traced(Store(tmp_path), source(pair), some, stop)
+    assert runs == [("trace", 20)]
+    found = tracing.traced(Store(tmp_path), source(pair), some, quiet)
+    assert runs == [("trace", 20), ("trace", len(some) - 20)]
+    assert_same(found, tracer.trace(pair, some, DECODING))
+
+
+def test_the_target_s_text_is_read_again_for_another_draft(
+    tmp_path: Path, pair: Pair, some: PromptSet, runs: list[tuple[str, int]]
+) -> None:
+    store = Store(tmp_path)
+    first = tracing.traced(store, source(pair), some, quiet)
+    itself = replace(pair, draft=pair.target, draft_fingerprint=pair.target_fingerprint)
+    second = tracing.traced(store, source(itself, like=first), some, quiet)
+    assert runs == [("trace", len(some)), ("rescore", len(some))]
+    assert_same(second, tracer.trace(itself, some, DECODING))
+
+
+def test_another_target_writes_its_own_text(
+    tmp_path: Path, pair: Pair, some: PromptSet, runs: list[tuple[str, int]]
+) -> None:
+    store = Store(tmp_path)
+    first = tracing.traced(store, source(pair), some, quiet)
+    swapped = replace(pair, target=pair.draft, target_fingerprint=pair.draft_fingerprint)
+    tracing.traced(store, source(swapped, like=first), some, quiet)
+    assert [name for name, _ in runs] == ["trace", "trace"]
+
+
+def test_who_waits_long_is_told_how_much_is_left(
+    tmp_path: Path, pair: Pair, some: PromptSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    tracing.traced(Store(tmp_path / "quick"), source(pair), some, said.append)
+    assert said == [f"{len(some)} of {len(some)} prompts, greedy, at most 6 new tokens"]
+    monkeypatch.setattr(tracing, "PATIENCE", 0.0)
+    tracing.traced(Store(tmp_path / "slow"), source(pair), some, said.append)
+    assert said[-1] == "0 prompts to go"

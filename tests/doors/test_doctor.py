@@ -1,0 +1,35 @@
+"""doctor looks and changes nothing."""
+
+from pathlib import Path
+
+import pytest
+
+from specfair.doors import doctor
+
+
+def test_a_complete_machine(tmp_path: Path) -> None:
+    (tmp_path / "traces").mkdir()
+    (tmp_path / "traces" / "a").write_bytes(b"x" * 200_000)
+    (tmp_path / "traces" / "a.corrupt").write_bytes(b"")
+    lines, complete = doctor.examine(tmp_path)
+    assert complete
+    text = "\n".join(lines)
+    assert "devices: " in text
+    assert "cpu" in text
+    assert "2 files, 0.2 MB, 1 set aside as damaged" in text
+
+
+def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "NEEDED", (*doctor.NEEDED, "no-such-package"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    lines, complete = doctor.examine(tmp_path / "absent")
+    assert not complete
+    assert lines[-1].startswith("missing: no-such-package")
+    assert any("offline (HF_HUB_OFFLINE)" in line for line in lines)
+    assert any("0 files" in line for line in lines)
+
+
+@pytest.mark.parametrize("name", ["\0", "x" * 300, "no/where"])
+def test_a_store_that_cannot_be_is_empty(name: str) -> None:
+    lines, _ = doctor.examine(Path(name))
+    assert any(line.endswith(": 0 files, 0.0 MB") for line in lines)

@@ -1,0 +1,40 @@
+"""Measured times as a sample: ratios of sums by group, paired by round."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from specfair.engine import timing
+from specfair.engine.clock import Times
+from specfair.errors import StoreError
+from specfair.traces.metrics import Groups
+
+TIMES = Times(("a", "b"), np.full((2, 2), 10), np.array([[2.0, 2.0], [4.0, 2.0]]), np.array([[1.0, 2.0], [2.0, 2.0]]))
+
+
+def test_the_speedup_is_a_ratio_of_sums() -> None:
+    groups = Groups(timing.sample(TIMES), "speedup_measured")
+    assert groups.by_group["a"].value == 2.0
+    assert groups.by_group["b"].value == 1.0
+    assert groups.ratio().value == pytest.approx(0.5)
+
+
+def test_rounds_pair_the_groups() -> None:
+    """A machine twice as slow in half of the rounds changes nothing in the ratio of groups timed side by side."""
+    rng = np.random.default_rng(0)
+    noise = np.where(np.arange(12) % 2 == 0, 1.0, 2.0)[:, None] * np.exp(0.01 * rng.standard_normal((12, 2)))
+    times = Times(("a", "b"), np.ones((12, 2), dtype=np.int64), noise * [2.0, 2.0], noise * [1.0, 1.25])
+    ratio = Groups(timing.sample(times), "speedup_measured").ratio()
+    assert ratio.value == pytest.approx(0.8, abs=0.02)
+    assert ratio.high - ratio.low < 0.1
+
+
+def test_round_trip_and_damage(tmp_path: Path) -> None:
+    timing.save(TIMES, tmp_path / "t")
+    again = timing.load(tmp_path / "t")
+    assert again.groups == TIMES.groups
+    assert np.array_equal(again.alone, TIMES.alone)
+    (tmp_path / "t").write_text("{}")
+    with pytest.raises(StoreError, match="taken again"):
+        timing.load(tmp_path / "t")
