@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -94,6 +95,16 @@ def test_imports_hidden_in_functions_become_fewer() -> None:
                 inner = [n for n in ast.walk(node) if isinstance(n, ast.ImportFrom)]
                 found += sum((n.module or "").startswith("specfair") for n in inner)
     assert found == HIDDEN
+
+
+def test_the_page_about_the_house_is_true() -> None:
+    """Its floors are these, and every file it names is there."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    said = {int(n): set(re.findall(r"`(\w+)`", rooms)) for n, rooms in re.findall(r"^\| (\d) \| (.*?) \|", page, re.M)}
+    assert said == {floor: set(rooms) for floor, rooms in enumerate(FLOORS, start=1)}
+    named = re.findall(r"`(specfair/[\w/]+\.py)`", page)
+    assert len(named) >= 20
+    assert [name for name in named if not (ROOT / name).is_file()] == []
 
 
 def test_the_ground_floor_is_not_crowded() -> None:
