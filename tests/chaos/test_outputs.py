@@ -156,7 +156,7 @@ def test_an_audit_prints_its_verdicts_first(
             code = cli.main(["audit", *small, "--out", str(place / "run-1.2")])
         said = capsys.readouterr()
         assert code == cli.USAGE
-        assert len(said.out.splitlines()) == 4  # gap, ratio, speedup, confident rejections
+        assert len(said.out.splitlines()) == 5 + 2 * 5  # five questions, and two under each of five other lookaheads
         assert "gap of acceptance_rate" in said.out
         assert said.err.count("could not be written") == 3
         assert "Traceback" not in said.err
