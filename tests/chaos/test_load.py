@@ -20,7 +20,7 @@ SHAPES = {"80 identities a group": 80, "every prompt an identity of its own": 0}
 
 def loaded(n: int, n_groups: int, n_clusters: int) -> dict[str, float]:
     """What tests/chaos/loaded.py says of itself; one thread, so that seconds of cores are not added up."""
-    one = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     clean = {k: v for k, v in os.environ.items() if not k.startswith("COV")} | one
     command = [sys.executable, "-m", "tests.chaos.loaded", *map(str, (n, n_groups, n_clusters))]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=clean, check=True)
