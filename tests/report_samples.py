@@ -379,3 +379,48 @@ def _verdicts(estimates: tuple[EstimateRow, ...]) -> Iterator[dict[str, Any]]:
             "sentence": f"the gap between groups after {dataset} is 0.08 (0.03 to 0.14), at most 0.1.",
             "way_out": "Add prompts to the small groups.",
         }
+
+
+CROWD = tuple(f"kind {i}" for i in range(200))
+
+
+@cache
+def crowded() -> Report:
+    """A stored run as an older version may have left it: rows of every pair, every token, every check."""
+    rng = np.random.default_rng(0)
+    rate = dict(zip(CROWD, 0.6 + 0.001 * np.arange(200), strict=True))
+    one = full().verdicts[0]
+    stages = [("", "before"), ("imdb", "after"), ("imdb", "change")]
+    return Report(
+        created="2026-01-01T00:00:00",
+        command="pytest",
+        groups=CROWD,
+        datasets=("imdb",),
+        estimates=tuple(
+            EstimateRow(d, s, m, k, g, rate.get(g, 0.7), rate.get(g, 0.7) - 0.02, rate.get(g, 0.7) + 0.02, 10, 10)
+            for d, s in stages
+            for m, k in [("acceptance_rate", f"constant-{n}") for n in (1, 3, 5, 10)] + [("confident_rejections", "")]
+            for g in ("", *CROWD)
+        ),
+        pairs=tuple(
+            PairRow("", "before", "acceptance_rate", a, b, rate[a] - rate[b], -0.1, 0.1, 0.01)
+            for i, a in enumerate(CROWD)
+            for b in CROWD[:i]
+        ),
+        histograms=tuple(
+            HistogramRow("", "before", g, q, o, tuple(rng.integers(0, 9, 20).tolist()))
+            for g in ("", *CROWD)
+            for q in ("target_prob", "draft_prob", "difference")
+            for o in ("accepted", "rejected")
+        ),
+        mistakes=tuple(
+            MistakeRow("", "before", g, o, " a", "The person is", 0.1, 0.95, " the")
+            for g in CROWD
+            for o in ("accepted", "rejected")
+            for _ in range(5)
+        ),
+        training=tuple(TrainingRow("imdb", n, g, "kl", 0.5) for n in (0, 50, 100) for g in ("", *CROWD)),
+        verdicts=tuple(
+            {**one, "case": f"imdb-{g}", "groups": [g], "decision": "fail", "n": {g: [10, 10]}} for g in CROWD
+        ),
+    )

@@ -12,7 +12,7 @@ from specfair.report.text import count, plural
 
 MANY = 24  # groups, up to which all are drawn
 ENDS = 8  # rows drawn of either end where there are more
-FEWEST = 6  # groups of either end whose pairs and tokens are shown
+FEWEST = 5  # groups of either end whose pairs and tokens are shown
 Row = TypeVar("Row")
 
 
@@ -29,13 +29,12 @@ def drawn(n: int, what: str = "group", order: str = "lowest and the {} highest")
     return f"; drawn are the {ENDS} {order.format(ENDS)} of {plural(n, what)}, the table has all" if n > MANY else ""
 
 
-def outer(found: Index, at: Stage) -> set[str]:
-    """The groups whose pairs and tokens are shown at a stage: all of a few, of many the slowest and the fastest."""
-    groups = found.report.groups
-    if len(groups) <= MANY:
-        return set(groups)
+def outer(found: Index, at: Stage, n: int = FEWEST) -> tuple[str, ...]:
+    """The groups whose pairs and tokens are shown at a stage: all of a few, of many the n slowest and n fastest."""
+    if len(found.report.groups) <= MANY:
+        return found.report.groups
     ordered = sorted(found.by_group(found.report.metric, at), key=lambda row: row.value)
-    return {row.group for row in (*ordered[:FEWEST], *ordered[-FEWEST:])}
+    return tuple(row.group for row in (*ordered[:n], *ordered[-n:]))
 
 
 def note(report: Report) -> tuple[str, ...]:
@@ -43,8 +42,9 @@ def note(report: Report) -> tuple[str, ...]:
     n = len(report.groups)
     if n <= MANY:
         return ()
+    both = f"the {FEWEST} slowest and the {FEWEST} fastest groups"
     return (
         f"Of {plural(n, 'group')}, charts draw the {ENDS} at either end and the tables below them have all. Pairs and "
-        f"tokens are shown of the {FEWEST} slowest and the {FEWEST} fastest groups only; gaps, ratios and checks are "
-        f"about all {count(n * (n - 1) // 2)} pairs.",
+        f"tokens are shown of {both} only, causes of the {2 * FEWEST} slowest; gaps, ratios and checks are about all "
+        f"{count(n * (n - 1) // 2)} pairs.",
     )

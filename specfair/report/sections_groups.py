@@ -93,8 +93,7 @@ def _basis_of_pairs(n: int, n_groups: int) -> str:
 
 
 def _matrix(found: Index, at: Stage) -> Panel:
-    outer = many.outer(found, at)
-    groups = [group for group in found.report.groups if group in outer]
+    groups = many.outer(found, at)
     order = {group: i for i, group in enumerate(groups)}
     pairs = [
         row

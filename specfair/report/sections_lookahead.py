@@ -5,7 +5,7 @@ Knows which rows answer the question; drawing is the charts' part.
 
 from collections.abc import Sequence
 
-from specfair.report import charts, charts_lines, findings
+from specfair.report import charts, charts_lines, findings, many
 from specfair.report.blocks import Panel, Section, Table
 from specfair.report.charts_lines import Point, Series, Ticks
 from specfair.report.lookup import Index, Stage, extremes, lookahead_order, stages
@@ -72,11 +72,13 @@ def _points(rows: Sequence[EstimateRow | GapRow], names: Sequence[str], *, sure:
 def _curve(found: Index, names: Sequence[str], metric: str, title: str) -> Panel | None:
     ends, series = extremes(found), []
     rows: list[EstimateRow] = []
+    drawn = {"", *many.outer(found, BASE, many.ENDS)}
     for group in ("", *found.report.groups):
         own = [row for name in names if (row := found.estimate(metric, BASE, group, name))]
         named = EVERYONE if not group else group if group in ends else ""
         hue = charts.colour(group, ends) if group else charts.INK
-        series.append(Series(_points(own, names, sure=bool(named)), named, hue))
+        if group in drawn:
+            series.append(Series(_points(own, names, sure=bool(named)), named, hue))
         rows += own
     if not rows:
         return None
@@ -86,7 +88,7 @@ def _curve(found: Index, names: Sequence[str], metric: str, title: str) -> Panel
     return Panel(
         f"{title}, base pair",
         charts_lines.lines(series, name=f"{title} of the base pair by lookahead. {TABLE_BELOW}", ticks=_ticks(names)),
-        basis([row for row in rows if row.lookahead == names[0]]),
+        basis([row for row in rows if row.lookahead == names[0]], order="slowest and the {} fastest"),
         Table(("group", "lookahead", f"#{metric}", "#interval"), table, groups=tuple(r.group for r in rows)),
     )
 

@@ -93,7 +93,7 @@ def _course(found: Index, metric: str, dataset: str) -> Panel:
             EVERYONE if not group else group if group in ends else "",
             charts.colour(group, ends) if group else charts.INK,
         )
-        for group in ("", *found.report.groups)
+        for group in ("", *many.outer(found, Stage("", "before"), many.ENDS))
     ]
     title = f"{clean(dataset, 40)} {clean(metric, 40)}"
     steps, groups = {r.step for r in rows}, {r.group for r in rows if r.group}
@@ -105,7 +105,8 @@ def _course(found: Index, metric: str, dataset: str) -> Panel:
             name=f"{title} over training. {TABLE_BELOW}",
             shared=[r.value for r in found.report.training if r.metric == metric],
         ),
-        f"n = {plural(len(steps), 'checkpoint')}, {plural(len(groups), 'group')}.",
+        f"n = {plural(len(steps), 'checkpoint')}, {plural(len(groups), 'group')}"
+        f"{many.drawn(len(groups), order='slowest and the {} fastest')}.",
         Table(("#step", "group", f"#{clean(metric, 40)}"), table, groups=tuple(r.group for r in rows)),
         dataset,
     )

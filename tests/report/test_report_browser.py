@@ -127,6 +127,18 @@ def test_quiet_whole_and_legible(browser: webdriver.Chrome, report: str, width: 
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (400, "dark")])
+def test_two_hundred_groups_are_legible(browser: webdriver.Chrome, tmp_path: Path, width: int, scheme: str) -> None:
+    (tmp_path / "many.html").write_text(render_html(report_samples.crowded()), encoding="utf-8")
+    show(browser, (tmp_path / "many.html").as_uri(), width=width, scheme=scheme)
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    assert "\n".join(browser.execute_script(CLIPPED_OR_OVERLAPPING)) == ""
+    heights = [drawing.size["height"] for drawing in browser.find_elements(By.CSS_SELECTOR, ".panel > svg")]
+    assert max(heights) < 1800  # of a screen's width; with a row for each group it would be 11,000
+    shoot(browser, f"many-{width}-{scheme}", width)
+    assert violations(browser) == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (400, "dark")])
 def test_accessible_with_everything_open(browser: webdriver.Chrome, tmp_path: Path, width: int, scheme: str) -> None:
     (tmp_path / "small.html").write_text(render_html(report_samples.small()), encoding="utf-8")
     show(browser, (tmp_path / "small.html").as_uri(), width=width, scheme=scheme)
