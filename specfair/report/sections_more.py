@@ -3,7 +3,7 @@
 Knows which rows answer which question; drawing is the charts' part.
 """
 
-from specfair.report import charts, charts_lines, charts_rows, findings
+from specfair.report import charts, charts_lines, charts_rows, findings, many
 from specfair.report.blocks import Panel, Section, Table
 from specfair.report.charts_lines import Point, Series
 from specfair.report.charts_rows import Parts

@@ -3,10 +3,10 @@
 import re
 
 import pytest
-
-from specfair import rows
 from specfair.measured import Measured
 from specfair.replay import Lookahead
+
+from specfair import rows
 from specfair.report import many, render_html
 from specfair.report.lookup import Stage, index
 from tests import report_samples
