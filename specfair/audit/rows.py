@@ -1,18 +1,18 @@
 """The rows of a Report, from measured traces: what a reader wants to see of every stage.
 
-Knows which metrics, lookaheads, histograms and tokens are shown. It does not know bounds or verdicts, nor how a row is
+Knows which metrics and lookaheads are shown, and of which groups. It does not know bounds or verdicts, nor how a row is
 drawn. A stage is a dataset ("" for the base pair) and "before", "after" or "change".
 """
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from specfair import config, stats
 from specfair.audit.audit import Audit
+from specfair.audit.token_rows import EXPLAINED, MANY, N_ENDS, Decode, Stage, histograms, mistakes
 from specfair.gates import baseline
 from specfair.gates.baseline import Baseline
 from specfair.report import page
@@ -21,10 +21,6 @@ from specfair.texts.mentions import Mentions
 from specfair.traces.measured import Measured
 from specfair.traces.metrics import Groups, splits
 from specfair.traces.replay import Lookahead
-from specfair.traces.trace import Trace
-
-Stage: TypeAlias = tuple[str, str]
-Decode: TypeAlias = Callable[[Sequence[int]], str]
 
 SHOWN = (
     "acceptance_rate",
@@ -39,15 +35,8 @@ PAIRED = ("acceptance_rate",)  # metrics whose groups are compared two by two
 LOOKAHEADS = tuple(Lookahead.parse(text) for text in config.LOOKAHEADS)
 ACROSS = ("acceptance_rate", "mean_acceptance_length", "speedup_predicted")
 ALONG = ("kl", "acceptance_rate")  # metrics shown over training
-CONFIDENT = 0.9
-N_MISTAKES = 5  # shown of each group and outcome
-N_BEFORE = 12  # tokens of context before a mistake
-EXPLAINED = "acceptance_rate"  # the metric that examples of prompts show
 N_EXAMPLES = 3
-MANY = 24  # groups from which on pairs, splits and tokens are shown of some only
-N_ENDS = 5  # of the slowest and of the fastest groups, where there are many
 PATIENCE = 3.0  # seconds without a word
-_TOKENS = 1 << 18  # counted at a time
 _CHANGES = ("gain", "improve", "widening")
 _DEPENDENT = {
     "acceptance_rate",
@@ -56,7 +45,6 @@ _DEPENDENT = {
     "assisted_share",
     "speedup_predicted",
 }
-_QUANTITIES = {"target_prob": (0, 1), "draft_prob": (0, 1), "difference": (-1, 1)}
 
 
 def of_stage(
@@ -85,8 +73,8 @@ def of_stage(
         "estimates": tuple(estimates),
         "gaps": tuple(gaps),
         "pairs": tuple(pairs),
-        "histograms": tuple(_histograms(measured, stage)),
-        "mistakes": tuple(_mistakes(measured, stage, decode)),
+        "histograms": tuple(histograms(measured, stage)),
+        "mistakes": tuple(mistakes(measured, stage, decode)),
         "splits": tuple(_splits(measured, stage)),
     }
 
@@ -202,91 +190,6 @@ def _pairs(measured: Measured, stage: Stage, metric: str) -> Iterator[page.PairR
     for e, p in compared:
         first, second = e.groups
         yield page.PairRow(*stage, metric, first, second, e.value, e.low, e.high, p)
-
-
-def _codes(trace: Trace) -> tuple[tuple[str, ...], NDArray[np.int32]]:
-    """The groups, and for each token the number of its group."""
-    index: dict[str, int] = {}
-    of_prompt = np.array([index.setdefault(p.group, len(index)) for p in trace.prompts], dtype=np.int32)
-    return tuple(index), np.repeat(of_prompt, trace.lengths)
-
-
-def _histograms(measured: Measured, stage: Stage) -> Iterator[page.HistogramRow]:
-    """Proposals' probabilities, accepted and rejected, of each group and of all."""
-    trace = measured.trace
-    target, draft, accepted = trace["proposal_target_prob"], trace["proposal_draft_prob"], trace["accepted"]
-    names, codes = _codes(trace)
-    values = {"target_prob": target, "draft_prob": draft, "difference": target - draft}
-    cells = codes * 2 + ~accepted
-    counted = {q: _binned(values[q], cells, 2 * len(names), span=span) for q, span in _QUANTITIES.items()}
-    for i, name in enumerate(("", *names)):
-        for quantity, bins in counted.items():
-            for outcome, rows in (("accepted", bins[0::2]), ("rejected", bins[1::2])):
-                counts = rows[i - 1] if name else rows.sum(axis=0)
-                yield page.HistogramRow(*stage, name, quantity, outcome, tuple(counts.tolist()))
-
-
-def _binned(
-    values: NDArray[Any], cells: NDArray[np.int32], n_cells: int, *, span: tuple[int, int]
-) -> NDArray[np.int64]:
-    """A histogram for each cell: (n_cells, N_BINS). What lies outside, or is no number, is left out."""
-    edges = np.linspace(*span, page.N_BINS + 1)
-    counts = np.zeros((n_cells, page.N_BINS), dtype=np.int64)
-    for start in range(0, len(values), _TOKENS):
-        some = values[start : start + _TOKENS]
-        at = np.searchsorted(edges, some, side="right") - 1
-        at[some == span[1]] = page.N_BINS - 1
-        inside = (some >= span[0]) & (some <= span[1])
-        flat = cells[start : start + _TOKENS][inside].astype(np.int64) * page.N_BINS + at[inside]
-        counts += np.bincount(flat, minlength=counts.size).reshape(counts.shape)
-    return counts
-
-
-def _mistakes(measured: Measured, stage: Stage, decode: Decode) -> Iterator[page.MistakeRow]:
-    """The proposals the draft was surest of, rejected and accepted, at most one of each token and group."""
-    trace = measured.trace
-    names, codes = _codes(trace)
-    sure = np.flatnonzero(trace["proposal_draft_prob"] >= CONFIDENT)
-    kinds = codes[sure] * 2 + trace["accepted"][sure]
-    order = np.argsort(kinds, kind="stable")
-    ends = np.cumsum(np.bincount(kinds, minlength=2 * len(names)))
-    by_kind = np.split(sure[order], ends[:-1])
-    shown = _ends(measured, names)
-    for i, name in enumerate(names):
-        for outcome, kind in (("rejected", 2 * i), ("accepted", 2 * i + 1)):
-            for row in _surest(trace["proposal_draft_prob"], trace["proposal"], by_kind[kind]) if name in shown else []:
-                yield _mistake(measured, (*stage, name, outcome), row, decode)
-
-
-def _ends(measured: Measured, groups: Sequence[str]) -> set[str]:
-    """All of a few groups; of many those whose tokens are worth reading, the slowest and the fastest."""
-    if len(groups) <= MANY:
-        return set(groups)
-    rates = measured.sample(EXPLAINED)
-    sums = stats.tally.sums_by(rates.codes("group"), np.stack([rates.numerator, rates.denominator], axis=-1))
-    ordered = [rates.groups[i] for i in np.argsort(stats.divide(sums[:, 0], sums[:, 1]), kind="stable")]
-    return {*ordered[:N_ENDS], *ordered[-N_ENDS:]}
-
-
-def _surest(confidence: NDArray[Any], proposal: NDArray[Any], candidates: NDArray[np.int64]) -> list[int]:
-    ordered = candidates[np.argsort(-confidence[candidates], kind="stable")]
-    _, first = np.unique(proposal[ordered], return_index=True)
-    return [int(row) for row in ordered[np.sort(first)][:N_MISTAKES]]
-
-
-def _mistake(measured: Measured, names: tuple[str, str, str, str], row: int, decode: Decode) -> page.MistakeRow:
-    trace, prompt = measured.trace, int(np.searchsorted(measured.trace.offsets, row, side="right")) - 1
-    start = max(int(trace.offsets[prompt]), row - N_BEFORE)
-    written = decode(trace["token"][start:row].tolist())
-    before = trace.prompts[prompt].text + written if start == trace.offsets[prompt] else f"…{written}"
-    return page.MistakeRow(
-        *names,
-        token=decode([int(trace["proposal"][row])]),
-        before_text=before,
-        target_prob=float(trace["proposal_target_prob"][row]),
-        draft_prob=float(trace["proposal_draft_prob"][row]),
-        target_token=decode([int(trace["token"][row])]),
-    )
 
 
 def _splits(measured: Measured, stage: Stage) -> Iterator[page.SplitRow]:

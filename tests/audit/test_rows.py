@@ -24,27 +24,6 @@ def test_every_metric_has_a_row_for_everyone_and_for_each_group(measured: Audit,
             assert found[metric, lookahead, group] == pytest.approx(estimate.value, nan_ok=True)
 
 
-def test_histograms_count_every_proposal_once(measured: Audit, tables: dict) -> None:
-    trace = measured.base.trace
-    for quantity in ("target_prob", "draft_prob", "difference"):
-        mine = [r for r in tables["histograms"] if r.quantity == quantity]
-        everyone = sum(sum(r.counts) for r in mine if r.group == "")
-        assert everyone == trace.n_tokens == sum(sum(r.counts) for r in mine if r.group)
-        accepted = sum(sum(r.counts) for r in mine if r.group == "" and r.outcome == "accepted")
-        assert accepted == int(trace["accepted"].sum())
-
-
-def test_mistakes_are_confident_and_come_with_their_text(measured: Audit, tables: dict) -> None:
-    assert tables["mistakes"]
-    texts = [p.text for p in measured.prompts]
-    for row in tables["mistakes"]:
-        assert row.draft_prob >= rows.CONFIDENT
-        assert (row.token == row.target_token) == (row.outcome == "accepted")
-        assert row.before_text.startswith("…") or any(row.before_text.startswith(t) for t in texts)
-    shown = [(r.group, r.outcome, r.token) for r in tables["mistakes"]]
-    assert len(shown) == len(set(shown))
-
-
 def test_pairs_and_splits_cover_the_groups(tables: dict) -> None:
     compared = {(r.group_a, r.group_b) for r in tables["pairs"]}
     assert compared == {("female", "male"), ("female", "queer"), ("male", "queer")}
