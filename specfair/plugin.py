@@ -216,7 +216,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
         chosen = selection_of(session)
         explicit = config.getoption("specfair_report") is not None
         written = record.write(parts, settings_of(config), selection=chosen, chosen=explicit)
-        config.stash[_WRITTEN] += [*project_of(config).doubts, *written.lines]
+        config.stash[_WRITTEN] += [*map(plain, project_of(config).doubts), *written.lines]
         lost = written.lost
         _tell_junit(config, record.properties(written.report))
         errors += _unheld(config, parts, whole=not chosen)
@@ -233,7 +233,7 @@ def _unheld(config: pytest.Config, parts: list[dict[str, str]], *, whole: bool) 
     found = holding.unheld(holding.Run.of(settings_of(config), given(config)), parts)
     wrong = holding.mistakes(found) if whole else []
     rest = [(rule, mistake) for rule, mistake in found if not (mistake and whole)]
-    config.stash[_WRITTEN] += [*(f"ERROR: {line}" for line in wrong), *holding.others(rest)]
+    config.stash[_WRITTEN] += map(plain, [*(f"ERROR: {line}" for line in wrong), *holding.others(rest)])
     return wrong
 
 
@@ -268,4 +268,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if lines:
         terminalreporter.section("specfair")
         for line in lines:
-            terminalreporter.write_line(plain(line))
+            terminalreporter.write_line(line)

@@ -96,6 +96,7 @@ def _fork(folder: str, number: int, command: list[str]) -> int:
     if child:
         return child
     code = 99
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # what comes before the command begins is not for it
     try:
         code = _work(folder, number, command)
     finally:
@@ -122,6 +123,7 @@ def _work(folder: str, number: int, command: list[str]) -> int:
         vars(report).pop("render")
         sys.modules["specfair.report.render"] = None  # type: ignore[assignment]  # as where the libraries for charts are missing
     sys.argv = ["specfair", *command]
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     return cli.main(command)
 
 

@@ -3,12 +3,12 @@
 import re
 
 import pytest
-from specfair.measured import Measured
-from specfair.replay import Lookahead
 
-from specfair import rows
+from specfair.audit import rows
 from specfair.report import many, render_html
 from specfair.report.lookup import Stage, index
+from specfair.traces.measured import Measured
+from specfair.traces.replay import Lookahead
 from tests import report_samples
 from tests.made_traces import crowd
 
@@ -88,7 +88,7 @@ def test_rows_of_many_groups_are_bounded_and_their_making_is_said(monkeypatch: p
 def test_draws_given_up_come_back_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     trace = crowd(120, n_groups=6, n_clusters=5, n_tokens=6)
     plain = Measured(trace, Lookahead())
-    monkeypatch.setattr("specfair.measured.AT_HAND", 6)
+    monkeypatch.setattr("specfair.traces.measured.AT_HAND", 6)
     tight = Measured(trace, Lookahead())
     for metric in ("alpha", "kl", "acceptance_rate"):
         assert tight.groups(metric).overall.valid
