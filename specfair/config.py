@@ -6,7 +6,6 @@ types, not models: whether a path exists is found out by whoever opens it. It is
 nothing heavy.
 """
 
-import csv
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -208,6 +207,8 @@ def _example(default: Any) -> str:
 
 def _listed(name: str, text: str) -> tuple[str, ...]:
     """Names by commas; one that holds a comma stands in double quotes."""
+    import csv
+
     try:
         rows = list(csv.reader([text], skipinitialspace=True, strict=True))
     except csv.Error as error:

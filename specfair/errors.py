@@ -4,7 +4,6 @@ Knows nothing of what raised it. The plugin and the command line turn every Spec
 and exit code 4 or 2; only errors that are not ours show a traceback.
 """
 
-import difflib
 import shlex
 from collections.abc import Iterable
 
@@ -56,6 +55,8 @@ def _escaped(word: str) -> str:
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """The sentence for a name nobody knows, with the nearest one that is known."""
+    import difflib  # here, so that loading the plugin stays light; likewise elsewhere
+
     names = list(known)
     near = difflib.get_close_matches(str(name), names, n=1)
     hint = f"Did you mean {near[0]!r}? Known: " if near else "Choose one of: "

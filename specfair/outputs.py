@@ -5,16 +5,15 @@ of those three, where it was given, is taken as an ending. Knows names and paths
 """
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from specfair.errors import UsageError
 
 ENDINGS = (".html", ".json", ".md")
 
 
-@dataclass(frozen=True, slots=True)
-class Outputs:
+class Outputs(NamedTuple):
     """The three files of one run."""
 
     html: Path

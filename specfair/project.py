@@ -3,12 +3,11 @@
 Knows where to look and what a misspelt table looks like. Does not know what the keys mean, and loads nothing heavy.
 """
 
-import difflib
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from specfair.errors import UsageError
 
@@ -17,12 +16,11 @@ TABLE = "specfair"
 _ALIKE = 0.8  # of difflib: "specfiar" and "spec_fair" are, "spectral" is not
 
 
-@dataclass(frozen=True, slots=True)
-class Project:
+class Project(NamedTuple):
     """A folder, what its file says, and tables that were probably meant."""
 
     root: Path
-    table: Mapping[str, Any] = field(default_factory=dict)
+    table: Mapping[str, Any] = MappingProxyType({})
     suspects: tuple[str, ...] = ()
 
     @property
@@ -51,6 +49,7 @@ def find_for(places: Iterable[Path]) -> Project:
 
 def read(root: Path) -> Project:
     """The project in this very folder."""
+    import difflib
     import tomllib
 
     path = root / FILE

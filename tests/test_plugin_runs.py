@@ -1,0 +1,108 @@
+"""Whole runs seen from outside: a broken draft and a good baseline, what JUnit says of the run, where seconds go."""
+
+import json
+import shutil
+import sys
+from importlib import import_module
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from specfair.texts.prompts import fixtures
+
+PROJECT = """
+[tool.specfair]
+max_new_tokens = 4
+prompts_per_group = 6
+min_prompts = 6
+groups = ["female", "male"]
+"""
+ASKS = """
+def test_gap(specfair):
+    specfair.ask("gap", "base")
+"""
+
+
+@pytest.fixture(autouse=True)
+def warm() -> None:
+    """Runs in this process forget what they import, and some libraries can be imported only once."""
+    for name in ("report.render", "engine.tracer", "engine.speculate", "audit.record"):
+        import_module(f"specfair.{name}")
+
+
+def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
+    pytester.makepyprojecttoml(PROJECT)
+    pytester.makepyfile(ASKS)
+    return pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:xdist", *arguments)
+
+
+def broken_draft(folder: Path) -> Path:
+    """The shipped draft with one number in its weights that is none."""
+    shutil.copytree(fixtures() / "pair" / "draft", folder)
+    weights = load_file(folder / "model.safetensors")
+    name = next(n for n, tensor in weights.items() if tensor.dim() == 2)
+    weights[name] = weights[name].clone().index_fill(0, torch.arange(50), torch.nan)
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
+def test_a_run_with_nan_weights_fails_and_leaves_the_good_baseline_alone(pytester: pytest.Pytester) -> None:
+    saved = run(pytester, "--specfair-save-baseline=main")
+    assert saved.ret == pytest.ExitCode.OK
+    file = pytester.path / "reports" / "baselines" / "main.json"
+    good = file.read_bytes()
+    target = f"--specfair-target={fixtures() / 'pair' / 'target'}"
+    pair = (target, f"--specfair-draft={broken_draft(pytester.path / 'broken')}", "--specfair-prompts=embedded")
+    broken = run(pytester, *pair, "--specfair-baseline=main", "--specfair-update-baseline")
+    text = broken.stdout.str()
+    assert "could not be measured" in text
+    assert "NaN" in text
+    assert "baseline 'main' is not written" in text
+    assert "Traceback" not in text
+    assert broken.ret != pytest.ExitCode.OK
+    assert file.read_bytes() == good
+
+
+def test_junit_names_the_pair_the_prompts_and_the_decoding(pytester: pytest.Pytester) -> None:
+    """So that a run on the shipped pair cannot pass for a run on another."""
+    result = run(pytester, "--junitxml=junit.xml")
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(["measured: embedded / embedded; 12 prompts of 2 groups*; greedy*; constant-5"])
+    suite = ElementTree.parse(pytester.path / "junit.xml").getroot().find("testsuite")
+    assert suite is not None
+    of_suite = {p.get("name"): p.get("value") for p in suite.findall("properties/property")}
+    assert of_suite["specfair.target"] == of_suite["specfair.draft"] == "embedded"
+    assert of_suite["specfair.groups"] == "female, male"
+    assert "greedy" in str(of_suite["specfair.decoding"])
+    of_case = {p.get("name"): p.get("value") for p in suite.findall("testcase/properties/property")}
+    assert str(of_case["specfair.about"]).startswith("embedded / embedded; 12 prompts of 2 groups")
+
+
+def test_the_plugin_of_a_repository_that_does_not_use_it_costs_less_than_15_milliseconds(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Processor time of importing it, the least of five processes; the first compiles it, as an installation does."""
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(pytester.path / "compiled"))
+    code = "import time, pytest, dataclasses; t = time.process_time(); import specfair.plugin"
+    code += "; print(time.process_time() - t)"
+    times = [float(pytester.run(sys.executable, "-c", code).outlines[0]) for _ in range(5)]
+    assert min(times) < 0.015
+
+
+def test_the_command_line_judges_what_the_evals_judge(
+    pytester: pytest.Pytester, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Three bounds were ignored by the command line, and nothing failed."""
+    from specfair import cli
+
+    pytester.makepyprojecttoml(PROJECT + f"tuned_draft = {json.dumps(str(fixtures() / 'pair' / 'draft'))}\n")
+    command = ["audit", "--store", str(pytester.path / "store"), "--gate", "improve>=0.9", "--gate", "worst_pair<=-1"]
+    assert cli.main(command) == cli.FAILED
+    failed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("fail")]
+    assert [sum(word in line for line in failed) for word in ("gain in", "worst pair")] == [1, 2]
+    assert cli.main([*command, "--gate", "equivalence<=0.1"]) == cli.USAGE
+    assert "gate equivalence<=0.1 was held against nothing" in capsys.readouterr().err
