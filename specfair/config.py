@@ -232,7 +232,12 @@ def _checked(settings: Settings) -> Settings:
 
 
 def _rules(settings: Settings) -> list[tuple[bool, str, str]]:
+    given = [f.name for f in OPTIONS if isinstance(f.default, str) and f.default]  # others are off where they are empty
     return [
+        *(
+            (bool(getattr(settings, name).strip()), name, "it names something; leave the key out for the default")
+            for name in given
+        ),
         (settings.max_new_tokens >= 1, "max_new_tokens", "at least 1 token must be generated"),
         (0 <= settings.temperature < float("inf"), "temperature", "0 for greedy, or a positive number"),
         (0 < settings.top_p <= 1, "top_p", "it lies above 0 and is at most 1, which switches it off"),

@@ -134,3 +134,9 @@ def test_what_is_only_about_the_run_makes_no_other_audit() -> None:
     other = config.override(Settings(), {"strict": True, "baseline": "main", "report": "x"})
     assert other.measurement == Settings()
     assert config.override(Settings(), {"seed": 1}).measurement != Settings()
+
+
+@pytest.mark.parametrize("name", ["target", "prompts", "corpora", "device", "lookahead", "report", "store"])
+def test_a_name_is_not_empty(name: str) -> None:
+    with pytest.raises(UsageError, match=f"{name} = ' ' does not fit: it names something"):
+        config.override(Settings(), {name: " "})

@@ -17,6 +17,7 @@ from specfair.stats.resample import Drawn, draw, ratios_of, student
 from specfair.stats.tally import Array, Codes, Sample, divide, renumbered, sums_by
 
 CHANGE = np.array([-1.0, 1.0])  # after minus before, of two ratios
+ALMOST_ALL = 1 - 1e-9  # share of the counts from which on a group has nobody to be paired with
 BORROWED = 8  # other groups' scatter weighs like at most so many degrees of freedom of one's own
 
 
@@ -177,6 +178,8 @@ def _units(layout: _Layout, columns: Array, at: int, *, paired: bool) -> Units:
     if not paired:
         return Units(sums_by(renumbered(labels[mine]), columns[mine]), kind, n, k)
     sums, share = _without_common(layout, labels, columns, at)
+    if share > ALMOST_ALL:
+        return Units(sums_by(renumbered(labels[mine]), columns[mine]), kind, n, k)
     return Units(sums, kind, n, k, shrunk=1 - share)
 
 

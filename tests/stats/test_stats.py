@@ -307,3 +307,12 @@ def test_draws_in_which_nothing_was_counted_leave_no_trace() -> None:
     assert gap.valid
     assert gap.low <= gap.value <= gap.high
     assert (nothing.value, nothing.low, nothing.high) == (0.0, 0.0, 0.0)
+
+
+def test_a_group_that_outweighs_all_others_is_paired_with_nobody() -> None:
+    """What templates do to all alike was the group itself: no scatter was left, and no degrees of freedom."""
+    rows = [(1.0 + i % 2, 1e19 if i == 0 and g == "a" else 4.0, g, "one", f"t{i}") for g in "ab" for i in range(6)]
+    numerator, denominator, group, cluster, template = (np.array(column) for column in zip(*rows, strict=True))
+    names = np.array([f"p{i}" for i in range(len(rows))])
+    gap = stats.difference(Sample(numerator, denominator, names, group, np.char.add(cluster, group), template))
+    assert gap.valid
