@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from specfair.texts.prompts import fixtures
 
+ROOT = Path(__file__).parents[1]
 PROJECT = """
 [tool.specfair]
 max_new_tokens = 4
@@ -106,3 +107,23 @@ def test_the_command_line_judges_what_the_evals_judge(
     assert [sum(word in line for line in failed) for word in ("gain in", "worst pair")] == [1, 2]
     assert cli.main([*command, "--gate", "equivalence<=0.1"]) == cli.USAGE
     assert "gate equivalence<=0.1 was held against nothing" in capsys.readouterr().err
+
+
+def test_the_command_line_and_the_evals_give_the_same_verdicts(pytester: pytest.Pytester) -> None:
+    """Case by case: decision, value, interval, bound and p-value after Holm's correction."""
+    from specfair import cli
+
+    shutil.copytree(ROOT / "evals", pytester.path / "evals", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "conftest.py", pytester.path)
+    pair = f"tuned_draft = {json.dumps(str(fixtures() / 'pair' / 'draft'))}\n"
+    pytester.makepyprojecttoml(PROJECT + pair + "\n[tool.specfair.gates]\nimprove = 0.0\nalpha.gap = 0.2\n")
+    options = ("-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:benchmark")
+    assert pytester.runpytest_inprocess("evals", *options, "--ignore=evals/test_speed.py").ret == pytest.ExitCode.OK
+    assert cli.main(["audit", "--out", "reports/cli"]) in (cli.OK, cli.UNDECIDED)
+    found = [
+        json.loads((pytester.path / "reports" / f"{name}.json").read_text())["verdicts"] for name in ("latest", "cli")
+    ]
+    names = ("case", "gate", "metric", "decision", "value", "low", "high", "bound", "min_effect", "p_holm")
+    by_tests, by_command = ({tuple(v[name] for name in names) for v in verdicts} for verdicts in found)
+    assert by_tests == by_command
+    assert len(by_command) == len(found[1]) > 30
