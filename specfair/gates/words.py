@@ -6,7 +6,7 @@ Knows how numbers are said. Decides nothing.
 import math
 from collections.abc import Sequence
 
-from specfair.errors import plain
+from specfair.errors import counted, plain
 from specfair.gates.kinds import KINDS, Bound
 from specfair.gates.verdict import Verdict
 from specfair.stats import Estimate, Part, prompts_needed
@@ -90,5 +90,5 @@ def _way_out(v: Verdict, estimate: Estimate, bound: Bound) -> str:
         return "The value is too near the bound for more prompts to decide: widen min_effect or move the bound."
     most = sorted(needed, key=lambda g: -needed[g].n_prompts)[:_NAMED]
     counts = [f"{needed[g].n_prompts:,} more prompts of {g} in {needed[g].n_clusters:,} new clusters" for g in most]
-    rest = [f"more of {len(needed) - _NAMED} other groups"] * (len(needed) > _NAMED)
+    rest = [f"more of {counted(len(needed) - _NAMED, 'other group')}"] * (len(needed) > _NAMED)
     return f"About {', and '.join([', '.join(counts), *rest])} would decide."
