@@ -67,9 +67,9 @@ class Forks:
 def _serve() -> None:
     import vl_convert  # noqa: F401  # to be warm, like the next
 
-    from specfair import cli  # noqa: F401
-    from specfair.engine import speculate  # noqa: F401
-    from specfair.report import render  # noqa: F401
+    from specfair import cli  # noqa: F401 - likewise warm
+    from specfair.engine import speculate  # noqa: F401 - likewise
+    from specfair.report import render  # noqa: F401 - likewise
 
     gc.freeze()  # children need not look through what was imported
     for line in sys.stdin:
