@@ -30,12 +30,12 @@ class Measured:
     def groups(self, metric: str, lookahead: Lookahead | None = None) -> Groups:
         """The metric with `.overall`, `.by_group`, `.difference()`, `.ratio()` and `.worst_pair()`."""
         key = (metric, lookahead or self.lookahead)
-        if key not in self._groups:
-            sample = self._sample(*key)
-            for old in list(self._groups.values())[: max(0, len(self._groups) + 1 - AT_HAND // len(sample.groups))]:
-                old.release()
-            self._groups[key] = Groups(sample, metric, lots=self._lots)
-        return self._groups[key]
+        found = self._groups.pop(key, None) or Groups(self._sample(*key), metric, lots=self._lots)
+        n_kept = max(1, AT_HAND // max(1, len(found.sample.groups)))
+        for old in [*self._groups.values()][: max(0, len(self._groups) + 1 - n_kept)]:
+            old.release()
+        self._groups[key] = found  # the one asked last stands last
+        return found
 
     def _sample(self, metric: str, lookahead: Lookahead) -> Sample:
         """Labels are made once, and counts once for each lookahead."""
