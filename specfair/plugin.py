@@ -219,7 +219,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
         config.stash[_WRITTEN] += [*map(plain, project_of(config).doubts), *written.lines]
         lost = written.lost
         _tell_junit(config, record.properties(written.report))
-        errors += _unheld(config, parts, whole=not chosen)
+        errors += _unheld(config, parts, whole=not (chosen or errors))  # after a mistake, what was not asked is no news
         errors += _keep_baseline(config, parts)
     yield
     if errors or (lost and session.exitstatus == pytest.ExitCode.OK):

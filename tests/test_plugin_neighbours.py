@@ -226,6 +226,17 @@ def test_every_bound_is_accounted_for(
     assert result.ret == code
 
 
+def test_after_a_mistake_its_bounds_are_not_called_one_too(pytester: pytest.Pytester) -> None:
+    """The prompts could not be read, so nothing was asked: the one line that matters is that one."""
+    pytester.makepyprojecttoml(HELD)
+    pytester.makepyfile("def test_gap(specfair):\n    specfair.ask('gap', 'base')\n")
+    options = ("-p", "no:cacheprovider", "-p", "no:xdist", "--specfair-gate=gap<=0.5")
+    result = pytester.runpytest_inprocess(*options, "--specfair-prompts=file:absent.jsonl")
+    assert "absent.jsonl" in result.stdout.str()
+    assert "ERROR: gate" not in result.stdout.str()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+
+
 def test_the_command_of_a_case_is_quoted_for_a_shell_and_runs_from_where_one_stands(pytester: pytest.Pytester) -> None:
     """A group's name ran as a command when the line was pasted."""
     inner = pytester.mkdir("inner")
