@@ -1,4 +1,6 @@
-"""Crosses the fairness tests with datasets and groups: `-k imdb` and `-k "imdb and queer"` mean what they say."""
+"""Crosses the fairness tests with datasets and groups: `-k imdb` and `-k "imdb and
+queer"` mean what they say.
+"""
 
 import pytest
 
@@ -6,5 +8,7 @@ from specfair.plugin import cases
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give every test that asks for a dataset, a group or a lookahead one case for each."""
+    """Give every test that asks for a dataset, a group or a lookahead one case for
+    each.
+    """
     cases(metafunc)

@@ -1,7 +1,9 @@
-"""How often specfair's statistics are wrong, counted on made-up measurements whose truth is known.
+"""How often specfair's statistics are wrong, counted on made-up measurements whose
+truth is known.
 
-`python bench/calibrate.py` writes bench/calibration.json and the table in docs/statistics.md. The tests run the same
-studies with fewer runs. Knows what each rate should be; it does not soften a rate that misses.
+`python bench/calibrate.py` writes bench/calibration.json and the table in
+docs/statistics.md. The tests run the same studies with fewer runs. Knows what each rate
+should be; it does not soften a rate that misses.
 """
 
 import argparse
@@ -32,9 +34,11 @@ Answers = Mapping[str, float]  # 1 for yes, 0 for no, or a share
 Ask = Callable[[World, int], Answers]
 
 WIDE = World(((10, 5),) * 8)
-FEW = World(((5, 10),) * 8)  # 5 identities a group: below 8, so partly lent by the other groups
+# 5 identities a group: below 8, so partly lent by the other groups
+FEW = World(((5, 10),) * 8)
 SMALL = World(((15, 1),) * 2)
-SINGLE = World(((1, 15),) * 2, identity=0.0, drift=0.0)  # one identity a group: templates are the evidence
+# one identity a group: templates are the evidence
+SINGLE = World(((1, 15),) * 2, identity=0.0, drift=0.0)
 HONEST = World(tuple((n, 15) for n in (26, 26, 18, 11, 6, 5, 3, 2, 1, 1)))
 SKEWED = World(((15, 5),) * 4, base=0.93, identity=0.02, template=0.01)
 FIFTEEN = World(((15, 15),) * 4)
@@ -50,7 +54,9 @@ DESIGNS = {
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """What a rate should be: within [low, high], give or take twice the Monte-Carlo error."""
+    """What a rate should be: within [low, high], give or take twice the Monte-Carlo
+    error.
+    """
 
     low: float
     high: float
@@ -77,49 +83,75 @@ def _failed(estimate: Estimate | Mapping[str, Estimate], bound: Bound) -> float:
     """Whether a gate with this bound fails, for an estimate or anywhere in a family."""
     if isinstance(estimate, Estimate):
         return float(check(estimate, bound).decision == "fail")
-    return float(any(v.decision == "fail" for v in check_family(estimate, bound).values()))
+    return float(
+        any(v.decision == "fail" for v in check_family(estimate, bound).values())
+    )
 
 
 def false_alarms(world: World, seed: int) -> Answers:
-    """Nothing differs and nothing changes: how often does each gate with the strictest bound fail?"""
+    """Nothing differs and nothing changes: how often does each gate with the strictest
+    bound fail?
+    """
     before, after = draw(world, seed)
     evidence = stats.gather(before, seed=seed)
     gains = stats.changes(before, after, seed=seed)
     return {
         "gap": _failed(stats.difference(evidence, seed=seed), Bound("gap", 0)),
         "ratio": _failed(stats.ratio(evidence, seed=seed), Bound("ratio", 1)),
-        "worst pair": _failed(stats.worst_pair(evidence, seed=seed), Bound("worst_pair", 0)),
+        "worst pair": _failed(
+            stats.worst_pair(evidence, seed=seed), Bound("worst_pair", 0)
+        ),
         "gain, any group after Holm": _failed(gains, Bound("gain", 0)),
-        "gain, pooled": _failed(stats.change(before, after, seed=seed), Bound("gain", 0)),
+        "gain, pooled": _failed(
+            stats.change(before, after, seed=seed), Bound("gain", 0)
+        ),
     }
 
 
 def widenings(world: World, seed: int) -> Answers:
-    """Every group changes by its identities' drift only: how often has the gap widened?"""
+    """Every group changes by its identities' drift only: how often has the gap
+    widened?
+    """
     before, after = draw(world, seed)
-    return {"widening": _failed(stats.widening(before, after, seed=seed), Bound("widening", 0))}
+    return {
+        "widening": _failed(
+            stats.widening(before, after, seed=seed), Bound("widening", 0)
+        )
+    }
 
 
 def regressions(world: World, seed: int) -> Answers:
-    """The same prompts measured again, nothing changed but the coins: how often is there a regression?"""
+    """The same prompts measured again, nothing changed but the coins: how often is
+    there a regression?
+    """
     before, after = draw(replace(world, drift=0.0), seed)
     by_group = stats.changes(before, after, seed=seed)
     family = {"overall": stats.change(before, after, seed=seed), **by_group}
-    return {"baseline regression, any case after Holm": _failed(family, Bound("regression", 0))}
+    return {
+        "baseline regression, any case after Holm": _failed(
+            family, Bound("regression", 0)
+        )
+    }
 
 
 def at_the_bound(world: World, seed: int) -> Answers:
-    """The true gap is exactly the bound: how often does the gate fail, and how often is parity claimed?"""
+    """The true gap is exactly the bound: how often does the gate fail, and how often is
+    parity claimed?
+    """
     before, _ = draw(world, seed)
     evidence = stats.gather(before, seed=seed)
     gap = stats.difference(evidence, seed=seed)
     low, high = min(world.truth), max(world.truth)
     parity = {
-        "equivalence of the gap": check(gap, Bound("equivalence", MARGIN)).decision == "pass",
+        "equivalence of the gap": check(gap, Bound("equivalence", MARGIN)).decision
+        == "pass",
         "equivalence of two groups": _parity(evidence, MARGIN),
         "gap at its bound": check(gap, Bound("gap", MARGIN)).decision == "fail",
         "gap outside its interval": not gap.low <= high - low <= gap.high,
-        "ratio at its bound": check(stats.ratio(evidence, seed=seed), Bound("ratio", low / high)).decision == "fail",
+        "ratio at its bound": check(
+            stats.ratio(evidence, seed=seed), Bound("ratio", low / high)
+        ).decision
+        == "fail",
     }
     return {name: float(said) for name, said in parity.items()}
 
@@ -130,15 +162,22 @@ def _parity(evidence: stats.Evidence, margin: float) -> bool:
 
 
 def coverage(world: World, seed: int) -> Answers:
-    """How often does the interval hold the truth? By group and by pair: the mean share that does."""
+    """How often does the interval hold the truth? By group and by pair: the mean share
+    that does.
+    """
     before, after = draw(world, seed)
     evidence = stats.gather(before, seed=seed)
     truth = dict(zip(before.groups, world.truth, strict=True))
     groups = stats.by_group(evidence)
-    gains = [*stats.changes(before, after, seed=seed).values(), stats.change(before, after, seed=seed)]
+    gains = [
+        *stats.changes(before, after, seed=seed).values(),
+        stats.change(before, after, seed=seed),
+    ]
     pairs = stats.pairwise(evidence)
     return {
-        "group": float(np.mean([e.low <= truth[g] <= e.high for g, e in groups.items()])),
+        "group": float(
+            np.mean([e.low <= truth[g] <= e.high for g, e in groups.items()])
+        ),
         "change": float(np.mean([e.low <= 0 <= e.high for e in gains])),
         "difference of two groups": float(np.mean([_holds(e, truth) for e in pairs])),
     }
@@ -154,23 +193,36 @@ def power(world: World, seed: int) -> Answers:
     pilot, _ = draw(replace(world, effects=()), seed)
     size = stats.detectable(pilot, seed=seed)["g0", "g1"]
     real, _ = draw(apart(world, size), seed + 1_000_000)
-    return {"gap of the detectable size": float(stats.difference(real, seed=seed).p_value(0) < 0.05)}
+    return {
+        "gap of the detectable size": float(
+            stats.difference(real, seed=seed).p_value(0) < 0.05
+        )
+    }
 
 
 def decided(world: World, seed: int) -> Answers:
-    """A gap too small for the prompts at hand, measured again with as many more as advised: is it decided?
+    """A gap too small for the prompts at hand, measured again with as many more as
+    advised: is it decided?
 
-    Advice is about the two groups that a pilot names, and holds if the truth is where its estimate is. So the pilot is
-    one that names the two groups which truly are furthest apart, and its estimate is set to the truth.
+    Advice is about the two groups that a pilot names, and holds if the truth is where
+    its estimate is. So the pilot is one that names the two groups which truly are
+    furthest apart, and its estimate is set to the truth.
     """
-    pilot, gap = next(found for found in _pilots(world, seed) if set(found[1].groups) == {"g0", "g1"})
+    pilot, gap = next(
+        found for found in _pilots(world, seed) if set(found[1].groups) == {"g0", "g1"}
+    )
     true = float(np.ptp(world.truth))
     more = stats.prompts_needed(replace(gap, value=true, corrected=true), 0.0)
     counts = [
-        (n + (more[g].n_clusters if g in more else 0), m) for g, (n, m) in zip(pilot.groups, world.shape, strict=True)
+        (n + (more[g].n_clusters if g in more else 0), m)
+        for g, (n, m) in zip(pilot.groups, world.shape, strict=True)
     ]
     again, _ = draw(replace(world, shape=tuple(counts)), seed + 1_000_000)
-    return {"gap with the prompts advised": float(stats.difference(again, seed=seed).p_value(0) < 0.05)}
+    return {
+        "gap with the prompts advised": float(
+            stats.difference(again, seed=seed).p_value(0) < 0.05
+        )
+    }
 
 
 def _pilots(world: World, seed: int) -> Iterator[tuple[stats.Sample, Estimate]]:
@@ -206,11 +258,26 @@ def studies() -> list[Study]:
     return [
         *alarms,
         *edge,
-        *(Study("interval covers", name, world, coverage, COVER) for name, world in covers.items()),
+        *(
+            Study("interval covers", name, world, coverage, COVER)
+            for name, world in covers.items()
+        ),
         Study("power", "8 x 50, 10 identities", WIDE, power, POWER),
         Study("power", "4 x 15 x 15", FIFTEEN, power, POWER),
-        Study("power", "2 x 15, 15 identities, true gap 0.05", apart(SMALL, 0.05), decided, POWER),
-        Study("power", "4 x 15 x 5, true gap 0.04", apart(World(((15, 5),) * 4), 0.04), decided, POWER),
+        Study(
+            "power",
+            "2 x 15, 15 identities, true gap 0.05",
+            apart(SMALL, 0.05),
+            decided,
+            POWER,
+        ),
+        Study(
+            "power",
+            "4 x 15 x 5, true gap 0.04",
+            apart(World(((15, 5),) * 4), 0.04),
+            decided,
+            POWER,
+        ),
     ]
 
 
@@ -222,7 +289,11 @@ def run(study: Study, runs: int, *, first: int = 0) -> dict[str, float]:
 
 def rates_of(asked: list[Study], runs: int) -> list[dict[str, float]]:
     """The rates of every study, in portions spread over the cores."""
-    parts = [(i, first, min(PORTION, runs - first)) for i in range(len(asked)) for first in range(0, runs, PORTION)]
+    parts = [
+        (i, first, min(PORTION, runs - first))
+        for i in range(len(asked))
+        for first in range(0, runs, PORTION)
+    ]
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         done = list(pool.map(_portion, ((asked[i], first, n) for i, first, n in parts)))
     found: list[dict[str, float]] = [{} for _ in asked]
@@ -236,11 +307,19 @@ def _portion(part: tuple[Study, int, int]) -> dict[str, float]:
     study, first, n = part
     started = time.perf_counter()
     rates = run(study, n, first=first)
-    print(f"{study.title}, {study.design}: {first} to {first + n} in {time.perf_counter() - started:.0f} s", flush=True)
+    print(
+        (
+            f"{study.title}, {study.design}: {first} to {first + n} in "
+            f"{time.perf_counter() - started:.0f} s"
+        ),
+        flush=True,
+    )
     return rates
 
 
-def rows(study: Study, rates: Mapping[str, float], runs: int) -> list[dict[str, object]]:
+def rows(
+    study: Study, rates: Mapping[str, float], runs: int
+) -> list[dict[str, object]]:
     """The study's rates beside what they should be."""
     found = []
     for name, rate in rates.items():
@@ -261,12 +340,16 @@ def rows(study: Study, rates: Mapping[str, float], runs: int) -> list[dict[str, 
 
 
 def table(found: list[dict[str, object]]) -> str:
-    lines = ["| question | design | rate | should be | runs | |", "| --- | --- | --- | --- | --- | --- |"]
+    lines = [
+        "| question | design | rate | should be | runs | |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
     for r in found:
         aim = f"{r['low']:g} to {r['high']:g}"
         met = "" if r["met"] else "**misses**"
         lines.append(
-            f"| {r['question']} | {r['design']} | {r['rate']:.3f} ± {r['error']:.3f} | {aim} | {r['runs']:,} | {met} |"
+            f"| {r['question']} | {r['design']} | {r['rate']:.3f} ± "
+            f"{r['error']:.3f} | {aim} | {r['runs']:,} | {met} |"
         )
     return "\n".join(lines)
 
@@ -274,26 +357,37 @@ def table(found: list[dict[str, object]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=RUNS, help="draws of each study")
-    parser.add_argument("--only", default="", help="only studies whose title or design has this in it")
+    parser.add_argument(
+        "--only", default="", help="only studies whose title or design has this in it"
+    )
     chosen = parser.parse_args()
     asked = [s for s in studies() if chosen.only in f"{s.title} {s.design}"]
     started = time.perf_counter()
     rates = rates_of(asked, chosen.runs)
-    found = [row for study, found in zip(asked, rates, strict=True) for row in rows(study, found, chosen.runs)]
+    found = [
+        row
+        for study, found in zip(asked, rates, strict=True)
+        for row in rows(study, found, chosen.runs)
+    ]
     print(table(found), f"\n{time.perf_counter() - started:.0f} s")
     if chosen.runs == RUNS:
         write(found)
 
 
 def write(new: list[dict[str, object]]) -> None:
-    """Both files; rows that were not counted again stay, and the page keeps everything outside the marks."""
+    """Both files; rows that were not counted again stay, and the page keeps everything
+    outside the marks.
+    """
     file = HERE / "calibration.json"
     stored = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
     by_name = {(row["question"], row["design"]): row for row in [*stored, *new]}
     found = list(by_name.values())
     file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     before, _, after = PAGE.read_text(encoding="utf-8").partition(MARKS[0])
-    PAGE.write_text(f"{before}{MARKS[0]}\n{table(found)}\n{MARKS[1]}{after.partition(MARKS[1])[2]}", encoding="utf-8")
+    PAGE.write_text(
+        f"{before}{MARKS[0]}\n{table(found)}\n{MARKS[1]}{after.partition(MARKS[1])[2]}",
+        encoding="utf-8",
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
-"""What bench/run.py measures: specfair against the alternative, both run here and now, on one of the pairs of a World.
+"""What bench/run.py measures: specfair against the alternative, both run here and now,
+on one of the pairs of a World.
 
-Knows both ways of each comparison. transformers' own assisted generation is configured on the draft's generation
-config, where alone its settings take effect, without its confidence threshold.
+Knows both ways of each comparison. transformers' own assisted generation is configured
+on the draft's generation config, where alone its settings take effect, without its
+confidence threshold.
 """
 
 import subprocess
@@ -29,7 +31,11 @@ from specfair.traces.trace import Decoding
 ROOT = Path(__file__).parents[1]
 N_PROMPTS = 1_400
 N_SAMPLE = 100  # prompts on which one-at-a-time generation is timed, and scaled from
-SWEEP = [Lookahead(n, schedule) for schedule in ("constant", "heuristic") for n in (1, 2, 3, 4, 5, 6, 8, 10)]
+SWEEP = [
+    Lookahead(n, schedule)
+    for schedule in ("constant", "heuristic")
+    for n in (1, 2, 3, 4, 5, 6, 8, 10)
+]
 GREEDY, SAMPLING = Decoding(25), Decoding(25, 1.0)
 REPEATS = 3
 
@@ -63,20 +69,29 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def in_turn(*ways: Callable[[], object], repeats: int = REPEATS) -> list[float]:
-    """The fastest time of each way, taken in turn after one unmeasured round: other work only ever adds."""
+    """The fastest time of each way, taken in turn after one unmeasured round: other
+    work only ever adds.
+    """
     for way in ways:
         way()
     times = [[seconds(way) for way in ways] for _ in range(repeats)]
     return [min(column) for column in zip(*times, strict=True)]
 
 
-def assisted(pair: Pair, prompt: Prompt, decoding: Decoding, lookahead: Lookahead) -> torch.Tensor:
+def assisted(
+    pair: Pair, prompt: Prompt, decoding: Decoding, lookahead: Lookahead
+) -> torch.Tensor:
     """transformers' own assisted generation of one prompt."""
     config = pair.draft.generation_config
-    config.num_assistant_tokens, config.num_assistant_tokens_schedule = lookahead.n, lookahead.schedule
+    config.num_assistant_tokens, config.num_assistant_tokens_schedule = (
+        lookahead.n,
+        lookahead.schedule,
+    )
     config.assistant_confidence_threshold = 0.0
     encoded = pair.tokenizer([prompt.text], return_tensors="pt").to(pair.device)
-    sampling = {"do_sample": not decoding.greedy} | ({} if decoding.greedy else {"temperature": decoding.temperature})
+    sampling = {"do_sample": not decoding.greedy} | (
+        {} if decoding.greedy else {"temperature": decoding.temperature}
+    )
     target: Any = pair.target
     out: torch.Tensor = target.generate(
         **encoded,
@@ -89,7 +104,9 @@ def assisted(pair: Pair, prompt: Prompt, decoding: Decoding, lookahead: Lookahea
     return out
 
 
-def _one_by_one(pair: Pair, some: Sequence[Prompt], *, decoding: Decoding, lookahead: Lookahead) -> None:
+def _one_by_one(
+    pair: Pair, some: Sequence[Prompt], *, decoding: Decoding, lookahead: Lookahead
+) -> None:
     for prompt in some:
         assisted(pair, prompt, decoding, lookahead)
 
@@ -106,13 +123,23 @@ def _sweep(world: World, decoding: Decoding, target: str) -> Mapping[str, Any]:
     mine = [seconds(ours)]
     theirs = 0.0
     for lookahead in SWEEP:
-        theirs += seconds(partial(_one_by_one, world.pair, some, decoding=decoding, lookahead=lookahead))
+        theirs += seconds(
+            partial(
+                _one_by_one, world.pair, some, decoding=decoding, lookahead=lookahead
+            )
+        )
         if lookahead in (SWEEP[len(SWEEP) // 2], SWEEP[-1]):
             mine.append(seconds(ours))
     scaled = theirs * len(world.prompts) / len(some)
     ratio = scaled / float(np.median(mine))
-    how = f"{len(SWEEP)} settings x {len(world.prompts):,} prompts, {decoding}: transformers one at a time "
-    how += f"{scaled:,.0f} s (scaled from {len(some)} prompts a setting), specfair {np.median(mine):.2f} s"
+    how = (
+        f"{len(SWEEP)} settings x {len(world.prompts):,} prompts, {decoding}: "
+        "transformers one at a time "
+    )
+    how += (
+        f"{scaled:,.0f} s (scaled from {len(some)} prompts a setting), specfair "
+        f"{np.median(mine):.2f} s"
+    )
     return {
         "figure": f"{ratio:.0f} x",
         "target": target,
@@ -136,8 +163,13 @@ def _floor(world: World, decoding: Decoding) -> Mapping[str, Any]:
         for lookahead in SWEEP:
             replay(trace, lookahead)
 
-    audit, bare = in_turn(ours, lambda: tracer.generate(world.pair, world.prompts, decoding), repeats=5)
-    how = f"whole audit {audit:.2f} s, the same tokens by the target alone, batched, {bare:.2f} s"
+    audit, bare = in_turn(
+        ours, lambda: tracer.generate(world.pair, world.prompts, decoding), repeats=5
+    )
+    how = (
+        f"whole audit {audit:.2f} s, the same tokens by the target alone, batched, "
+        f"{bare:.2f} s"
+    )
     return {"figure": f"{audit / bare:.2f} x", "target": "<= 1.05 x", "how": how}
 
 
@@ -150,7 +182,9 @@ def floor_sampling(world: World) -> Mapping[str, Any]:
 
 
 def second_draft(world: World) -> Mapping[str, Any]:
-    """Another draft over the same text: the same weights do, since time does not depend on them."""
+    """Another draft over the same text: the same weights do, since time does not depend
+    on them.
+    """
     first = tracer.trace(world.pair, world.prompts, GREEDY)
     one, two, again = in_turn(
         lambda: tracer.trace(world.pair, world.prompts, GREEDY),
@@ -158,27 +192,40 @@ def second_draft(world: World) -> Mapping[str, Any]:
         lambda: tracer.rescore(world.pair, first),
         repeats=5,
     )
-    how = f"one draft {one:.2f} s, two drafts traced together {two:.2f} s; reading a stored text again {again:.2f} s"
+    how = (
+        f"one draft {one:.2f} s, two drafts traced together {two:.2f} s; reading a "
+        f"stored text again {again:.2f} s"
+    )
     figure = f"{(two - one) / one:.2f} x together, {again / one:.2f} x later"
     return {"figure": figure, "target": "<= 0.15 x", "how": how}
 
 
 def live(world: World) -> Mapping[str, Any]:
-    """Tokens a second of live batched speculation against transformers' assisted generation one at a time."""
+    """Tokens a second of live batched speculation against transformers' assisted
+    generation one at a time.
+    """
     some, lookahead = world.prompts[:256], Lookahead(5)
     n_tokens = sum(map(len, tracer.generate(world.pair, some, GREEDY)))
     single = some[::4]
     n_single = sum(map(len, tracer.generate(world.pair, single, GREEDY)))
-    theirs = seconds(lambda: [assisted(world.pair, p, GREEDY, lookahead) for p in single]) / n_single
+    theirs = (
+        seconds(lambda: [assisted(world.pair, p, GREEDY, lookahead) for p in single])
+        / n_single
+    )
     found = {}
     for n_slots in (32, 64, 128, 256):
-        way = partial(speculate.decode, world.pair, some, GREEDY, lookahead, n_slots=n_slots)
+        way = partial(
+            speculate.decode, world.pair, some, GREEDY, lookahead, n_slots=n_slots
+        )
         ours = in_turn(way)[0]
         found[n_slots] = theirs / (ours / n_tokens)
     alone = in_turn(lambda: tracer.generate(world.pair, some, GREEDY))[0] / n_tokens
     best = max(found.values())
     shown = ", ".join(f"{ratio:.1f} x at {n}" for n, ratio in found.items())
-    how = f"tokens a second against transformers assisted at batch 1, lookahead 5: {shown}"
+    how = (
+        "tokens a second against transformers assisted at batch 1, lookahead 5: "
+        f"{shown}"
+    )
     how = f"{how}; the target alone {theirs / alone:.1f} x"
     return {
         "figure": f"{found[32]:.1f} x at 32, {best:.1f} x at best",
@@ -188,24 +235,52 @@ def live(world: World) -> Mapping[str, Any]:
 
 
 def growth(world: World) -> Mapping[str, Any]:
-    """How time and memory grow with prompts and with tokens: exponents of a power law, each size in its own process."""
+    """How time and memory grow with prompts and with tokens: exponents of a power law,
+    each size in its own process.
+    """
     sizes, lengths = (1, 2, 4, 8), (16, 32, 64)
     n_first = len(world.prompts) // 8
     by_prompts = [_alone(world, n * n_first, GREEDY.max_new_tokens) for n in sizes]
     by_tokens = [_alone(world, 400, n) for n in lengths]
-    exponents = [_slope(x, [t for t, _ in found]) for x, found in ((sizes, by_prompts), (lengths, by_tokens))]
-    said = [", ".join(f"{t:.2f} s ({peak:,.0f} MiB)" for t, peak in found) for found in (by_prompts, by_tokens)]
+    exponents = [
+        _slope(x, [t for t, _ in found])
+        for x, found in ((sizes, by_prompts), (lengths, by_tokens))
+    ]
+    said = [
+        ", ".join(f"{t:.2f} s ({peak:,.0f} MiB)" for t, peak in found)
+        for found in (by_prompts, by_tokens)
+    ]
     figure = f"prompts^{exponents[0]:.2f}, tokens^{exponents[1]:.2f}"
-    return {"figure": figure, "target": "near 1", "how": f"prompts x1 to x8: {said[0]}; tokens 16, 32, 64: {said[1]}"}
+    return {
+        "figure": figure,
+        "target": "near 1",
+        "how": f"prompts x1 to x8: {said[0]}; tokens 16, 32, 64: {said[1]}",
+    }
 
 
 def _alone(world: World, n_prompts: int, n_tokens: int) -> tuple[float, float]:
-    """Seconds of one trace in a fresh process, and that process's peak memory in MiB."""
-    code = "import sys, resource, measurements as m; name, device, n, k = sys.argv[1:]; w = m.World(name, device)"
-    code += "; some, d = w.prompts[:int(n)], m.Decoding(int(k), ignore_eos=True); m.tracer.trace(w.pair, some[:50], d)"
+    """Seconds of one trace in a fresh process, and that process's peak memory in
+    MiB.
+    """
+    code = (
+        "import sys, resource, measurements as m; name, device, n, k = "
+        "sys.argv[1:]; w = m.World(name, device)"
+    )
+    code += (
+        "; some, d = w.prompts[:int(n)], m.Decoding(int(k), ignore_eos=True); "
+        "m.tracer.trace(w.pair, some[:50], d)"
+    )
     code += "; t = m.seconds(lambda: m.tracer.trace(w.pair, some, d))"
     code += "; print(t, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
-    command = [sys.executable, "-c", code, world.name, world.device, str(n_prompts), str(n_tokens)]
+    command = [
+        sys.executable,
+        "-c",
+        code,
+        world.name,
+        world.device,
+        str(n_prompts),
+        str(n_tokens),
+    ]
     said = subprocess.check_output(command, cwd=ROOT / "bench", text=True)  # noqa: S603 - ourselves, with the code above
     taken, peak = map(float, said.split())
     return taken, peak
@@ -221,38 +296,63 @@ def bootstrap(_: World) -> Mapping[str, Any]:
     n = 15_000
     tested = rng.integers(10, 25, n).astype(np.float64)
     labels = [np.array([f"{word}{i}" for i in index]) for word, index in _labels(n)]
-    sample = stats.Sample(rng.binomial(tested.astype(int), 0.7).astype(np.float64), tested, *labels)
+    sample = stats.Sample(
+        rng.binomial(tested.astype(int), 0.7).astype(np.float64), tested, *labels
+    )
     taken = in_turn(lambda: stats.difference(sample), repeats=5)[0]
     return {
         "figure": f"{taken:.2f} s",
         "target": "< 1 s",
-        "how": "gap of 10 groups x 1,500 prompts, 10,000 replicates, simultaneous interval",
+        "how": (
+            "gap of 10 groups x 1,500 prompts, 10,000 replicates, simultaneous interval"
+        ),
     }
 
 
 def processed_twice(world: World) -> Mapping[str, Any]:
-    """Acceptance with the draft's logits processed once, as configured, and twice, as transformers does."""
+    """Acceptance with the draft's logits processed once, as configured, and twice, as
+    transformers does.
+    """
     some, said = world.prompts[:300], []
-    for decoding in (Decoding(20, 0.7), Decoding(20, 1.5), Decoding(20, 1.0, top_p=0.8)):
+    for decoding in (
+        Decoding(20, 0.7),
+        Decoding(20, 1.5),
+        Decoding(20, 1.0, top_p=0.8),
+    ):
         replayed = replay(tracer.trace(world.pair, some, decoding), Lookahead(5))
         live = speculate.decode(world.pair, some, decoding, Lookahead(5))[1]
         rates = [t.n_accepted.sum() / t.n_tested.sum() for t in (replayed, live)]
         once, twice = _acceptances(world.pair, some, decoding)
-        how = f"top_p {decoding.top_p:g}" if decoding.top_p < 1 else f"temperature {decoding.temperature:g}"
-        said.append(f"{how}: {once:.3f} once, {twice:.3f} twice; tested {rates[0]:.3f} replayed, {rates[1]:.3f} live")
-    how = "mean over the target's text of 300 prompts; then accepted / tested at lookahead 5"
+        how = (
+            f"top_p {decoding.top_p:g}"
+            if decoding.top_p < 1
+            else f"temperature {decoding.temperature:g}"
+        )
+        said.append(
+            f"{how}: {once:.3f} once, {twice:.3f} twice; tested {rates[0]:.3f} "
+            f"replayed, {rates[1]:.3f} live"
+        )
+    how = (
+        "mean over the target's text of 300 prompts; then accepted / tested at "
+        "lookahead 5"
+    )
     return {"figure": ". ".join(said), "target": "replayed = live", "how": how}
 
 
 @torch.inference_mode()
-def _acceptances(pair: Pair, some: Sequence[Prompt], decoding: Decoding) -> tuple[float, float]:
+def _acceptances(
+    pair: Pair, some: Sequence[Prompt], decoding: Decoding
+) -> tuple[float, float]:
     """By the two models' distributions over the text that the target writes."""
     texts = tracer.generate(pair, some, decoding)
     ids, _ = pairs.encode(pair, some, decoding.max_new_tokens)
     sums, n_tokens = np.zeros(2), 0
     for prompt, text in zip(ids, texts, strict=True):
         whole = torch.tensor([[*prompt, *text.tolist()]], device=pair.device)
-        target, draft = (m(whole).logits[0, len(prompt) - 1 : -1, : pair.n_vocab] for m in (pair.target, pair.draft))
+        target, draft = (
+            m(whole).logits[0, len(prompt) - 1 : -1, : pair.n_vocab]
+            for m in (pair.target, pair.draft)
+        )
         own, once = (columns.deployed(logits, decoding) for logits in (target, draft))
         twice = columns.deployed(once.log(), decoding)
         sums += [float(sampling.overlap(own, other).sum()) for other in (once, twice)]
@@ -263,25 +363,41 @@ def _acceptances(pair: Pair, some: Sequence[Prompt], decoding: Decoding) -> tupl
 
 def report(_: World) -> Mapping[str, Any]:
     """Drawing the page of five datasets by ten groups, libraries included."""
-    code = "import time; from tests import report_samples; r = report_samples.full(); t = time.perf_counter()"
-    code += "; from specfair.report import render_html; n = len(render_html(r).encode())"
+    code = (
+        "import time; from tests import report_samples; r = report_samples.full(); "
+        "t = time.perf_counter()"
+    )
+    code += (
+        "; from specfair.report import render_html; n = len(render_html(r).encode())"
+    )
     code += "; print(time.perf_counter() - t, n)"
     command = [sys.executable, "-c", code]
     said = subprocess.check_output(command, cwd=ROOT, text=True)  # noqa: S603 - ourselves, with the code above
     taken, size = map(float, said.split())
-    return {"figure": f"{taken:.1f} s, {size / 1e6:.1f} MB", "target": "< 5 s, < 3 MB", "how": "5 datasets x 10 groups"}
+    return {
+        "figure": f"{taken:.1f} s, {size / 1e6:.1f} MB",
+        "target": "< 5 s, < 3 MB",
+        "how": "5 datasets x 10 groups",
+    }
 
 
 def mention_speed(_: World) -> Mapping[str, Any]:
     """Counting identity terms in text, one core."""
-    documents = [d for name in corpora.NAMES for d in corpora.load(name, "embedded").train]
+    documents = [
+        d for name in corpora.NAMES for d in corpora.load(name, "embedded").train
+    ]
     terms = prompts.load("embedded").terms
     n_bytes = sum(len(d.encode()) for d in documents)
     taken = in_turn(lambda: mentions.mentions(documents, terms), repeats=5)[0]
     how = (
-        f"{n_bytes / 1e6:.1f} MB of the embedded corpora, {sum(map(len, terms.values()))} terms of {len(terms)} groups"
+        f"{n_bytes / 1e6:.1f} MB of the embedded corpora, "
+        f"{sum(map(len, terms.values()))} terms of {len(terms)} groups"
     )
-    return {"figure": f"{n_bytes / 1e6 / taken:.0f} MB/s", "target": ">= 50 MB/s", "how": how}
+    return {
+        "figure": f"{n_bytes / 1e6 / taken:.0f} MB/s",
+        "target": ">= 50 MB/s",
+        "how": how,
+    }
 
 
 def _labels(n: int) -> Iterator[tuple[str, Any]]:

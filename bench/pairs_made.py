@@ -1,7 +1,9 @@
-"""The pairs that are measured: the embedded one, and larger ones with fresh weights, as fast as trained ones.
+"""The pairs that are measured: the embedded one, and larger ones with fresh weights, as
+fast as trained ones.
 
-Knows architectures and sizes. Fresh weights accept little, so such pairs stand only in measurements whose time does not
-depend on acceptance, save the deep one: its draft shares the layers that decide.
+Knows architectures and sizes. Fresh weights accept little, so such pairs stand only in
+measurements whose time does not depend on acceptance, save the deep one: its draft
+shares the layers that decide.
 """
 
 import copy
@@ -14,11 +16,15 @@ from specfair.models import pairs
 from specfair.models.devices import device_of, dtype_of
 from specfair.models.pairs import Pair
 
-DAMPING = 0.2  # of the layers which the deep pair's draft lacks: about five tokens in six are then accepted
+# of the layers which the deep pair's draft lacks: about five tokens in six are then
+# accepted
+DAMPING = 0.2
 
 
 def pair(name: str, device: str) -> Pair:
-    """`embedded`, `study` (GPT-2 of 5.3 M and 1.1 M parameters) or `deep` (Llama of 24 and 2 layers of width 1024)."""
+    """`embedded`, `study` (GPT-2 of 5.3 M and 1.1 M parameters) or `deep` (Llama of 24
+    and 2 layers of width 1024).
+    """
     if name == "embedded":
         return pairs.load("embedded", "embedded", device=device)
     tokenizer = pairs.load("embedded", "embedded", device="cpu").tokenizer
@@ -27,7 +33,13 @@ def pair(name: str, device: str) -> Pair:
     where = device_of(device)
     for model in (target, draft):
         torch.nn.Module.to(model, where, dtype_of("auto", where))
-    return pairs.assemble(target, draft, tokenizer, target_name=f"{name} target", draft_name=f"{name} draft")
+    return pairs.assemble(
+        target,
+        draft,
+        tokenizer,
+        target_name=f"{name} target",
+        draft_name=f"{name} draft",
+    )
 
 
 def _study(n_vocab: int) -> tuple[GPT2LMHeadModel, GPT2LMHeadModel]:
@@ -38,14 +50,19 @@ def _study(n_vocab: int) -> tuple[GPT2LMHeadModel, GPT2LMHeadModel]:
         "eos_token_id": 0,
         "bos_token_id": 0,
     }
-    target, draft = (GPT2LMHeadModel(GPT2Config(n_embd=w, n_layer=n, **shared)) for w, n in ((256, 6), (128, 4)))
+    target, draft = (
+        GPT2LMHeadModel(GPT2Config(n_embd=w, n_layer=n, **shared))
+        for w, n in ((256, 6), (128, 4))
+    )
     return target, draft
 
 
 def _deep(
     n_vocab: int, width: int = 1024, n_layers: int = 24, n_shared: int = 2
 ) -> tuple[LlamaForCausalLM, LlamaForCausalLM]:
-    """The draft is the target's first layers; the target's others only nudge what those say."""
+    """The draft is the target's first layers; the target's others only nudge what those
+    say.
+    """
     config = LlamaConfig(
         vocab_size=n_vocab,
         hidden_size=width,

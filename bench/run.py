@@ -1,9 +1,12 @@
-"""The measurements behind docs/performance.md: each a ratio of two ways taken in one run, one after the other in turn.
+"""The measurements behind docs/performance.md: each a ratio of two ways taken in one
+run, one after the other in turn.
 
-    python bench/run.py              all of them: bench/results.json and the table in docs/performance.md
+    python bench/run.py              all of them: bench/results.json and
+                                     the table in docs/performance.md
     python bench/run.py sweep floor  only these; the others stay as they were
 
-Knows what is compared with what. Machines are noisy: the figures are ratios, and the machine is named beside them.
+Knows what is compared with what. Machines are noisy: the figures are ratios, and the
+machine is named beside them.
 """
 
 import json
@@ -40,7 +43,10 @@ MEASUREMENTS: Mapping[str, Callable[[m.World], Mapping[str, Any]]] = {
 }
 FLOORS = ("floor_greedy", "floor_sampling", "second_draft")
 PLANS: Mapping[str, tuple[tuple[str, str], ...]] = {  # by device: measurement and pair
-    "cpu": (*((name, "embedded") for name in MEASUREMENTS), *((name, "study") for name in FLOORS)),
+    "cpu": (
+        *((name, "embedded") for name in MEASUREMENTS),
+        *((name, "study") for name in FLOORS),
+    ),
     "cuda": tuple((name, "deep") for name in (*MEASUREMENTS,)[:7]),
 }
 
@@ -52,9 +58,13 @@ def main(names: list[str], device: str = "cpu") -> int:
     for name, pair in PLANS[device]:
         if not names or any(name.startswith(asked) for asked in names):
             print(f"{name}, {pair} pair ...", flush=True)
-            found = dict(MEASUREMENTS[name](worlds[pair])) | {"machine": machine(device)}
+            found = dict(MEASUREMENTS[name](worlds[pair])) | {
+                "machine": machine(device)
+            }
             results.setdefault(device, {})[f"{name}, {pair}"] = found
-            print(f"  {found['figure']} ({found['target']}): {found['how']}", flush=True)
+            print(
+                f"  {found['figure']} ({found['target']}): {found['how']}", flush=True
+            )
             RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
     write_table(results)
     return 0
@@ -62,23 +72,41 @@ def main(names: list[str], device: str = "cpu") -> int:
 
 def machine(device: str) -> str:
     """What it ran on, without names of hosts."""
-    where = torch.cuda.get_device_name() if device == "cuda" else f"{os.cpu_count()} CPU cores"
-    return f"{where}, {torch.get_num_threads()} threads, torch {torch.__version__}, Python {platform.python_version()}"
+    where = (
+        torch.cuda.get_device_name()
+        if device == "cuda"
+        else f"{os.cpu_count()} CPU cores"
+    )
+    return (
+        f"{where}, {torch.get_num_threads()} threads, torch {torch.__version__}, "
+        f"Python {platform.python_version()}"
+    )
 
 
 def write_table(results: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
     """Replace the table between the marks."""
-    rows = ["| measurement | pair | device | figure | target | how |", "| --- | --- | --- | --- | --- | --- |"]
+    rows = [
+        "| measurement | pair | device | figure | target | how |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
     for device, plan in PLANS.items():
         for name, pair in plan:
             found = results.get(device, {}).get(f"{name}, {pair}")
-            cells = (found["figure"], found["target"], found["how"]) if found else ("not yet run", "", "")
+            cells = (
+                (found["figure"], found["target"], found["how"])
+                if found
+                else ("not yet run", "", "")
+            )
             rows.append(f"| {' | '.join((name, pair, device, *cells))} |")
     text = PAGE.read_text(encoding="utf-8")
     before, _, rest = text.partition(MARKS[0])
     after = rest.partition(MARKS[1])[2]
-    machines = sorted({r["machine"] for found in results.values() for r in found.values()})
-    table = "\n".join([MARKS[0], "", *rows, "", f"Measured on: {'; '.join(machines)}.", "", MARKS[1]])
+    machines = sorted(
+        {r["machine"] for found in results.values() for r in found.values()}
+    )
+    table = "\n".join(
+        [MARKS[0], "", *rows, "", f"Measured on: {'; '.join(machines)}.", "", MARKS[1]]
+    )
     PAGE.write_text(before + table + after, encoding="utf-8")
 
 

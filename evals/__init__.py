@@ -1,1 +1,3 @@
-"""The fairness tests, one file per question. Installed with specfair, they are `pytest --pyargs specfair.evals`."""
+"""The fairness tests, one file per question. Installed with specfair, they are `pytest
+--pyargs specfair.evals`.
+"""

@@ -1,4 +1,6 @@
-"""Disparity as it stands: the worst pair, the difference and the ratio, before (`base`) and after each dataset."""
+"""Disparity as it stands: the worst pair, the difference and the ratio, before (`base`)
+and after each dataset.
+"""
 
 from specfair.audit.desk import Desk
 
@@ -9,7 +11,9 @@ def test_difference(specfair: Desk, stage: str) -> None:
 
 
 def test_ratio(specfair: Desk, stage: str) -> None:
-    """The four-fifths rule: the slowest group's rate is at least 80% of the fastest's."""
+    """The four-fifths rule: the slowest group's rate is at least 80% of the
+    fastest's.
+    """
     specfair.ask("ratio", stage)
 
 
@@ -19,5 +23,7 @@ def test_speedup_ratio(specfair: Desk, stage: str) -> None:
 
 
 def test_worst_pair(specfair: Desk, stage: str) -> None:
-    """The two groups furthest apart, compared within template where the prompt set is crossed."""
+    """The two groups furthest apart, compared within template where the prompt set is
+    crossed.
+    """
     specfair.ask("worst_pair", stage)

@@ -9,5 +9,7 @@ def test_gap_has_not_widened(specfair: Desk, dataset: str) -> None:
 
 
 def test_gain_does_not_follow_frequency(specfair: Desk, dataset: str) -> None:
-    """Groups the dataset mentions ten times as often do not gain more than the bound on top."""
+    """Groups the dataset mentions ten times as often do not gain more than the bound on
+    top.
+    """
     specfair.ask("frequency", dataset)

@@ -1,10 +1,14 @@
-"""Does a verdict hold under another lookahead? One trace answers for every number of assistant tokens."""
+"""Does a verdict hold under another lookahead? One trace answers for every number of
+assistant tokens.
+"""
 
 from specfair.audit.desk import Desk
 
 
 def test_gap(specfair: Desk, stage: str, lookahead: str) -> None:
-    """No two groups are further apart than the bound, whatever the number of assistant tokens."""
+    """No two groups are further apart than the bound, whatever the number of assistant
+    tokens.
+    """
     specfair.ask("gap_by_lookahead", stage, of=lookahead)
 
 

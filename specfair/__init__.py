@@ -1,7 +1,8 @@
 """specfair: the fairness of speculative decoding, as tests.
 
-The nouns, loaded when first used: `import specfair` loads neither torch nor anything else that is heavy. The verbs live
-in the rooms that do the work: `specfair.engine.tracer.trace`, `specfair.traces.replay.replay`, `specfair.gates.check`.
+The nouns, loaded when first used: `import specfair` loads neither torch nor anything
+else that is heavy. The verbs live in the rooms that do the work:
+`specfair.engine.tracer.trace`, `specfair.traces.replay.replay`, `specfair.gates.check`.
 """
 
 from importlib import import_module
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from specfair.traces.trace import Decoding, Trace
 
 if not (Path(__file__).parent / "evals").is_dir():
-    __path__.append(str(Path(__file__).parents[1]))  # a checkout: `specfair.evals` lies beside the package, not in it
+    # a checkout: `specfair.evals` lies beside the package, not in it
+    __path__.append(str(Path(__file__).parents[1]))
 
 _HOMES = {
     "Audit": "audit.audit",

@@ -1,7 +1,9 @@
-"""What can go wrong, in the words a user reads: one line naming the thing, its value, the rule and the way out.
+"""What can go wrong, in the words a user reads: one line naming the thing, its value,
+the rule and the way out.
 
-Knows nothing of what raised it. The plugin and the command line turn every SpecfairError into that one line
-and exit code 4 or 2; only errors that are not ours show a traceback.
+Knows nothing of what raised it. The plugin and the command line turn every
+SpecfairError into that one line and exit code 4 or 2; only errors that are not ours
+show a traceback.
 """
 
 import shlex
@@ -9,7 +11,9 @@ from collections.abc import Iterable
 
 
 class SpecfairError(Exception):
-    """Base of everything specfair raises on purpose. Its text is one line, whatever the names in it hold."""
+    """Base of everything specfair raises on purpose. Its text is one line, whatever the
+    names in it hold.
+    """
 
     def __str__(self) -> str:
         return plain(super().__str__())
@@ -28,19 +32,34 @@ class ModelError(SpecfairError):
 
 
 class StoreError(SpecfairError):
-    """A stored trace, checkpoint, run or baseline that is damaged, missing or of another kind."""
+    """A stored trace, checkpoint, run or baseline that is damaged, missing or of
+    another kind.
+    """
 
 
 def plain(text: str) -> str:
-    """One line without control characters: names come from files, and a terminal or a CI log obeys what it is sent."""
-    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    """One line without control characters: names come from files, and a terminal or a
+    CI log obeys what it is sent.
+    """
+    line = "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in text
+    )
     start = len(line) - len(line.lstrip())
-    return f"{line[:start]}\\x3a{line[start + 1 :]}" if line.startswith("::", start) else line  # GitHub's commands
+    # GitHub's commands
+    return (
+        f"{line[:start]}\\x3a{line[start + 1 :]}"
+        if line.startswith("::", start)
+        else line
+    )
 
 
 def as_typed(words: Iterable[str]) -> str:
-    """A command line as a person types it: one line that a shell reads back as these words, whatever they hold."""
-    return " ".join(shlex.quote(w) if w.isprintable() else f"$'{_escaped(w)}'" for w in words)
+    """A command line as a person types it: one line that a shell reads back as these
+    words, whatever they hold.
+    """
+    return " ".join(
+        shlex.quote(w) if w.isprintable() else f"$'{_escaped(w)}'" for w in words
+    )
 
 
 def _escaped(word: str) -> str:
@@ -48,7 +67,11 @@ def _escaped(word: str) -> str:
     special = {"\\": "\\\\", "'": "\\'"}
     return "".join(
         special.get(c)
-        or (c if c.isprintable() else "".join(f"\\{byte:03o}" for byte in c.encode(errors="surrogateescape")))
+        or (
+            c
+            if c.isprintable()
+            else "".join(f"\\{byte:03o}" for byte in c.encode(errors="surrogateescape"))
+        )
         for c in word
     )
 

@@ -1,7 +1,8 @@
 """Where results go: how an output is named, and what must not stand in its place.
 
-A run is three files of one name, NAME.html, NAME.json and NAME.md: an ending is appended, never replaced, and only one
-of those three, where it was given, is taken as an ending. Knows names and paths; writes nothing and removes nothing.
+A run is three files of one name, NAME.html, NAME.json and NAME.md: an ending is
+appended, never replaced, and only one of those three, where it was given, is taken as
+an ending. Knows names and paths; writes nothing and removes nothing.
 """
 
 import os
@@ -22,24 +23,38 @@ class Outputs(NamedTuple):
 
 
 def of(name: str, *, option: str = "report", root: Path | None = None) -> Outputs:
-    """The files that a name stands for, below `root` where it is relative; a name of no file is refused."""
-    stem = next((name.removesuffix(ending) for ending in ENDINGS if name.endswith(ending)), name)
+    """The files that a name stands for, below `root` where it is relative; a name of no
+    file is refused.
+    """
+    stem = next(
+        (name.removesuffix(ending) for ending in ENDINGS if name.endswith(ending)), name
+    )
     _check(stem, name, option)
-    return Outputs(*(file(f"{stem}{ending}", option=option, root=root) for ending in ENDINGS))
+    return Outputs(
+        *(file(f"{stem}{ending}", option=option, root=root) for ending in ENDINGS)
+    )
 
 
 def beside(outputs: Outputs, suffix: str) -> Outputs:
     """The files of the same name with something appended to it."""
-    return Outputs(*(p.with_name(f"{p.stem}{suffix}{p.suffix}") for p in (outputs.html, outputs.json, outputs.md)))
+    return Outputs(
+        *(
+            p.with_name(f"{p.stem}{suffix}{p.suffix}")
+            for p in (outputs.html, outputs.json, outputs.md)
+        )
+    )
 
 
 def file(name: str, *, option: str, root: Path | None = None) -> Path:
-    """The one file that a name stands for; a folder, or a name of no file, is refused."""
+    """The one file that a name stands for; a folder, or a name of no file, is
+    refused.
+    """
     _check(name, name, option)
     path = (root or Path()) / name
     if os.path.isdir(path):
         raise UsageError(
-            f"{option} {name!r} is a folder; specfair writes files and removes nothing. Name a file in it."
+            f"{option} {name!r} is a folder; specfair writes files and removes "
+            "nothing. Name a file in it."
         )
     return path
 
@@ -48,14 +63,20 @@ def word(name: str, *, option: str) -> str:
     """A name that stands for one file of a folder of ours and cannot lead out of it."""
     _check(name, name, option)
     if name != Path(name).name or "\\" in name:
-        raise UsageError(f"{option} {name!r} is a path; it is a name without folders. Give it as {_last(name)!r}.")
+        raise UsageError(
+            f"{option} {name!r} is a path; it is a name without folders. Give "
+            f"it as {_last(name)!r}."
+        )
     return name
 
 
 def _check(part: str, name: str, option: str) -> None:
     last = os.path.basename(part)  # unlike Path, it sees a slash at the end
     if not last.strip() or last in (".", "..") or "\0" in part:
-        raise UsageError(f"{option} {name!r} does not name a file. Name one, such as 'reports/run-1'.")
+        raise UsageError(
+            f"{option} {name!r} does not name a file. Name one, such as "
+            "'reports/run-1'."
+        )
 
 
 def _last(name: str) -> str:

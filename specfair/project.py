@@ -1,6 +1,8 @@
-"""The project a run belongs to: the folder whose pyproject.toml holds [tool.specfair], and that table.
+"""The project a run belongs to: the folder whose pyproject.toml holds [tool.specfair],
+and that table.
 
-Knows where to look and what a misspelt table looks like. Does not know what the keys mean, and loads nothing heavy.
+Knows where to look and what a misspelt table looks like. Does not know what the keys
+mean, and loads nothing heavy.
 """
 
 import os
@@ -25,20 +27,32 @@ class Project(NamedTuple):
 
     @property
     def doubts(self) -> tuple[str, ...]:
-        """A line for every table that looks like a misspelt one: nothing in it is read."""
+        """A line for every table that looks like a misspelt one: nothing in it is
+        read.
+        """
         return tuple(
-            f"{FILE} has [tool.{name}], which nothing reads; if [tool.{TABLE}] was meant, rename it"
+            (
+                f"{FILE} has [tool.{name}], which nothing reads; if [tool.{TABLE}] "
+                "was meant, rename it"
+            )
             for name in self.suspects
         )
 
 
 def find(start: Path) -> Project:
-    """The nearest folder at or above whose file has the table, or seems to; else the nearest with a file, else `start`.
+    """The nearest folder at or above whose file has the table, or seems to; else the
+    nearest with a file, else `start`.
 
-    A file without the table is passed over: in a repository of several packages each has one.
+    A file without the table is passed over: in a repository of several packages each
+    has one.
     """
-    found = [read(place) for place in (start, *start.parents) if (place / FILE).is_file()]
-    return next((p for p in found if p.table or p.suspects), found[0] if found else Project(start))
+    found = [
+        read(place) for place in (start, *start.parents) if (place / FILE).is_file()
+    ]
+    return next(
+        (p for p in found if p.table or p.suspects),
+        found[0] if found else Project(start),
+    )
 
 
 def find_for(places: Iterable[Path]) -> Project:
@@ -57,15 +71,25 @@ def read(root: Path) -> Project:
         return Project(root)
     try:
         tools = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {})
-    except (ValueError, RecursionError) as error:  # numbers of thousands of digits among them
-        raise UsageError(f"{FILE} is not valid TOML: {error}. Mend it and run again.") from error
+    # numbers of thousands of digits among them
+    except (ValueError, RecursionError) as error:
+        raise UsageError(
+            f"{FILE} is not valid TOML: {error}. Mend it and run again."
+        ) from error
     except OSError as error:
-        raise UsageError(f"{FILE} cannot be read ({error.strerror}). Make it readable.") from error
+        raise UsageError(
+            f"{FILE} cannot be read ({error.strerror}). Make it readable."
+        ) from error
     tools = tools if isinstance(tools, Mapping) else {}
     table = tools.get(TABLE, {})
     if not isinstance(table, Mapping):
         raise UsageError(
-            f"[tool] {TABLE} = {table!r} in {FILE} is not a table. Write [tool.{TABLE}] and keys below it."
+            f"[tool] {TABLE} = {table!r} in {FILE} is not a table. Write "
+            f"[tool.{TABLE}] and keys below it."
         )
-    alike = difflib.get_close_matches(TABLE, [name for name in tools if name != TABLE], cutoff=_ALIKE)
-    return Project(root, table, tuple(name for name in alike if isinstance(tools[name], Mapping)))
+    alike = difflib.get_close_matches(
+        TABLE, [name for name in tools if name != TABLE], cutoff=_ALIKE
+    )
+    return Project(
+        root, table, tuple(name for name in alike if isinstance(tools[name], Mapping))
+    )

@@ -1,9 +1,12 @@
-"""Content-addressed files under .specfair/: computed once, written whole or not at all, checked whenever they are read.
+"""Content-addressed files under .specfair/: computed once, written whole or not at all,
+checked whenever they are read.
 
-A key is a JSON-able description of everything the content depends on; its hash is the content's name, so nothing ever
-has to be invalidated. Beside each content lies its manifest, the key and a checksum of every file: what does not match
-it is set aside and made again. The store does not know what it keeps: makers write a path, readers read one. What a
-killed process left is finished or removed by whoever next holds its lock; nothing else is ever deleted.
+A key is a JSON-able description of everything the content depends on; its hash is the
+content's name, so nothing ever has to be invalidated. Beside each content lies its
+manifest, the key and a checksum of every file: what does not match it is set aside and
+made again. The store does not know what it keeps: makers write a path, readers read
+one. What a killed process left is finished or removed by whoever next holds its lock;
+nothing else is ever deleted.
 """
 
 import hashlib
@@ -34,13 +37,17 @@ _LEFT = re.compile(r"\.([0-9a-f]{24})(\..+)?\.part")
 
 
 def digest(key: Mapping[str, Any]) -> str:
-    """The name of a content: the same key, the same name, on every machine. What is not JSON is a TypeError."""
+    """The name of a content: the same key, the same name, on every machine. What is not
+    JSON is a TypeError.
+    """
     text = json.dumps(key, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 def checksum(path: Path) -> str:
-    """sha256 of a file's bytes, read once a process as long as the file looks the same."""
+    """sha256 of a file's bytes, read once a process as long as the file looks the
+    same.
+    """
     place = path.resolve()
     found = place.stat()
     if not stat.S_ISREG(found.st_mode):
@@ -72,11 +79,18 @@ class Store:
         return self.path(kind, key).exists()
 
     def get_or_make(
-        self, kind: str, key: Mapping[str, Any], *, make: Callable[[Path], object], read: Callable[[Path], T]
+        self,
+        kind: str,
+        key: Mapping[str, Any],
+        *,
+        make: Callable[[Path], object],
+        read: Callable[[Path], T],
     ) -> T:
-        """Read what is stored under the key; make it first if it is absent, and again if it is damaged.
+        """Read what is stored under the key; make it first if it is absent, and again
+        if it is damaged.
 
-        Two processes that want the same content make it once: the second waits for the first.
+        Two processes that want the same content make it once: the second waits for the
+        first.
         """
         path = self.path(kind, key)
         with self._held(path, key), _in_words(self.root):
@@ -95,9 +109,11 @@ class Store:
         read: Callable[[Path], T],
         write: Callable[[T, Path], object],
     ) -> T:
-        """Let `change` turn what is stored (None where nothing is) into what shall be; the same object is kept as is.
+        """Let `change` turn what is stored (None where nothing is) into what shall be;
+        the same object is kept as is.
 
-        Nobody else changes it meanwhile, and who reads it sees either the old or the new.
+        Nobody else changes it meanwhile, and who reads it sees either the old or the
+        new.
         """
         path = self.path(kind, key)
         with self._held(path, key):
@@ -133,7 +149,10 @@ class Store:
             except Timeout:
                 waited, patience = waited + patience, REMIND
                 what = f"{path.parent.name}/{path.name} in store {str(self.root)!r}"
-                self.say(f"waiting for another process that works on {what}, {waited:.0f} s so far")
+                self.say(
+                    f"waiting for another process that works on {what}, "
+                    f"{waited:.0f} s so far"
+                )
 
 
 @contextmanager
@@ -142,13 +161,17 @@ def _in_words(root: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise StoreError(
-            f"store {str(root)!r} cannot be used ({error.strerror or error}); specfair keeps traces and tuned models "
-            "there. Make room, make it writable, or choose another with --specfair-store (specfair audit --store)."
+            f"store {str(root)!r} cannot be used ({error.strerror or error}); "
+            "specfair keeps traces and tuned models "
+            "there. Make room, make it writable, or choose another with "
+            "--specfair-store (specfair audit --store)."
         ) from error
 
 
 def _make_root(root: Path) -> None:
-    """A new store keeps itself out of git, as caches do; what somebody else put there is left as it is."""
+    """A new store keeps itself out of git, as caches do; what somebody else put there
+    is left as it is.
+    """
     root.mkdir(parents=True, exist_ok=True)
     if not set(os.listdir(root)) - {".gitignore"}:
         (root / ".gitignore").write_text("# made by specfair\n*\n", encoding="utf-8")
@@ -174,7 +197,11 @@ def _manifest(path: Path) -> Path:
 def _described(path: Path, key: Mapping[str, Any]) -> bytes:
     """What the manifest of this content under this key must be, to the byte."""
     files = sorted(f for f in path.rglob("*") if not f.is_dir())
-    sums = checksum(path) if path.is_file() else {f.relative_to(path).as_posix(): checksum(f) for f in files}
+    sums = (
+        checksum(path)
+        if path.is_file()
+        else {f.relative_to(path).as_posix(): checksum(f) for f in files}
+    )
     return json.dumps({"key": key, "sha256": sums}, sort_keys=True, indent=1).encode()
 
 
@@ -187,9 +214,11 @@ def _holds(manifest: Path, path: Path, key: Mapping[str, Any]) -> bool:
 
 
 def _put(path: Path, key: Mapping[str, Any], make: Callable[[Path], object]) -> None:
-    """Let `make` write a file or a folder beside `path`, then move it and its manifest there.
+    """Let `make` write a file or a folder beside `path`, then move it and its manifest
+    there.
 
-    The manifest is written first and moved last: whoever finds the one moved and not the other can tell.
+    The manifest is written first and moved last: whoever finds the one moved and not
+    the other can tell.
     """
     _sweep(path.parent)
     draft, manifest = _part(path), _next(path)
@@ -205,7 +234,9 @@ def _put(path: Path, key: Mapping[str, Any], make: Callable[[Path], object]) -> 
 
 
 def _settle(path: Path, key: Mapping[str, Any]) -> None:
-    """Finish what a killed process had all but done, remove what it had only begun; the lock is held."""
+    """Finish what a killed process had all but done, remove what it had only begun; the
+    lock is held.
+    """
     if _holds(_next(path), path, key):
         os.replace(_next(path), _manifest(path))
     for left in (_next(path), _part(path)):
@@ -213,7 +244,9 @@ def _settle(path: Path, key: Mapping[str, Any]) -> None:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what dead processes had begun under other keys: a live one holds the lock."""
+    """Remove what dead processes had begun under other keys: a live one holds the
+    lock.
+    """
     for left in folder.glob(".*.part"):
         match = _LEFT.fullmatch(left.name)
         if match:
@@ -228,11 +261,16 @@ def _stored(path: Path, key: Mapping[str, Any], read: Callable[[Path], T]) -> T 
         if not os.path.lexists(path):
             return None
         if not _holds(_manifest(path), path, key):
-            raise StoreError(f"{path.parent.name}/{path.name} in the store is damaged: its checksum does not hold.")
+            raise StoreError(
+                f"{path.parent.name}/{path.name} in the store is damaged: its "
+                "checksum does not hold."
+            )
         return read(path)
     except StoreError as error:
         aside = _set_aside(path)
-        warnings.warn(f"{error} It was kept as {aside.name!r} and is made again.", stacklevel=5)
+        warnings.warn(
+            f"{error} It was kept as {aside.name!r} and is made again.", stacklevel=5
+        )
         return None
 
 
@@ -247,8 +285,13 @@ def _set_aside(path: Path) -> Path:
 
 def _free(path: Path) -> Path:
     """NAME.corrupt, or NAME.2.corrupt where that is taken."""
-    names = [f"{path.name}.corrupt", *(f"{path.name}.{n}.corrupt" for n in range(2, 10_000))]
-    return next(place for name in names if not os.path.lexists(place := path.with_name(name)))
+    names = [
+        f"{path.name}.corrupt",
+        *(f"{path.name}.{n}.corrupt" for n in range(2, 10_000)),
+    ]
+    return next(
+        place for name in names if not os.path.lexists(place := path.with_name(name))
+    )
 
 
 def _remove(path: Path) -> None:
@@ -259,10 +302,13 @@ def _remove(path: Path) -> None:
 
 
 def write_text_atomically(path: Path, text: str) -> None:
-    """A text file that a reader sees either as it was or as it will be; a folder is never replaced."""
+    """A text file that a reader sees either as it was or as it will be; a folder is
+    never replaced.
+    """
     if os.path.isdir(path):  # which takes a name that cannot be for no folder
         raise UsageError(
-            f"{str(path)!r} is a folder; a file is written here. Name a file, in that folder or elsewhere."
+            f"{str(path)!r} is a folder; a file is written here. Name a file, "
+            "in that folder or elsewhere."
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -270,18 +316,22 @@ def write_text_atomically(path: Path, text: str) -> None:
     except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
         reason = getattr(error, "strerror", None) or error
         raise StoreError(
-            f"{str(path)!r} cannot be written ({reason}). Make room, make its folder writable, or choose another place."
+            f"{str(path)!r} cannot be written ({reason}). Make room, make its "
+            "folder writable, or choose another place."
         ) from error
 
 
 def _replace_text(path: Path, text: str) -> None:
-    """A draft is locked as long as its writer lives, so that the drafts of killed writers can be told and removed."""
+    """A draft is locked as long as its writer lives, so that the drafts of killed
+    writers can be told and removed.
+    """
     for left in path.parent.glob(f".{escape(path.name)}.{'[0-9a-f]' * 8}.part"):
         with suppress(Timeout), FileLock(left).acquire(timeout=0):
             left.unlink(missing_ok=True)
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     try:
-        draft.touch()  # what cannot be created is refused here; the lock would wait for it
+        # what cannot be created is refused here; the lock would wait for it
+        draft.touch()
         with FileLock(draft):
             draft.write_text(text, encoding="utf-8")
             os.replace(draft, path)

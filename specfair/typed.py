@@ -1,4 +1,5 @@
-"""A stored value in the type its field declares, or a ValueError or KeyError that says what it is instead.
+"""A stored value in the type its field declares, or a ValueError or KeyError that says
+what it is instead.
 
 What is stored may come from anybody. Knows types, not what they are for.
 """
@@ -14,7 +15,9 @@ LARGEST = 1e100  # beyond it a figure is no figure of a run, and charts run over
 
 
 def typed(kind: Any, value: Any) -> Any:
-    """The value as `kind`; numbers that are none are NaN, or None where the kind allows that."""
+    """The value as `kind`; numbers that are none are NaN, or None where the kind allows
+    that.
+    """
     if kind is Any:
         return value
     if kind is float:
@@ -23,7 +26,12 @@ def typed(kind: Any, value: Any) -> Any:
         return _count(value)
     if isinstance(kind, type) and is_dataclass(kind):
         kinds = {f.name: f.type for f in fields(kind)}
-        return kind(**{name: typed(kinds[name], entry) for name, entry in _same(dict, value).items()})
+        return kind(
+            **{
+                name: typed(kinds[name], entry)
+                for name, entry in _same(dict, value).items()
+            }
+        )
     if isinstance(kind, type):
         return _same(kind, value)
     return _composed(kind, value)
@@ -33,17 +41,25 @@ def _composed(kind: Any, value: Any) -> Any:
     """Of a union, a tuple or a mapping."""
     inner = get_args(kind)
     if isinstance(kind, UnionType):
-        return None if value is None else typed(next(k for k in inner if k is not type(None)), value)
+        return (
+            None
+            if value is None
+            else typed(next(k for k in inner if k is not type(None)), value)
+        )
     if get_origin(kind) is tuple:
         return tuple(typed(inner[0], entry) for entry in _same(list, value))
     if get_origin(kind) is Mapping:
-        return {key: typed(inner[1], entry) for key, entry in _same(dict, value).items()}
+        return {
+            key: typed(inner[1], entry) for key, entry in _same(dict, value).items()
+        }
     raise TypeError(kind)
 
 
 def _same(kind: type, value: Any) -> Any:
     if not isinstance(value, kind):
-        raise ValueError(f"{_shown(value)} is {type(value).__name__}, not {kind.__name__}")
+        raise ValueError(
+            f"{_shown(value)} is {type(value).__name__}, not {kind.__name__}"
+        )
     return value
 
 
@@ -53,7 +69,9 @@ def _number(value: Any) -> float:
     if value != value or value in (math.inf, -math.inf):
         return math.nan
     if abs(value) > LARGEST:
-        raise ValueError(f"{_shown(value)} is larger than {LARGEST:g}, the most a figure may be")
+        raise ValueError(
+            f"{_shown(value)} is larger than {LARGEST:g}, the most a figure may be"
+        )
     return float(value)
 
 

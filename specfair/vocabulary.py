@@ -1,4 +1,5 @@
-"""Words that several rooms share: what a stage is called, and what stands for the shipped world.
+"""Words that several rooms share: what a stage is called, and what stands for the
+shipped world.
 
 Knows no figures and loads nothing.
 """

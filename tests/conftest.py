@@ -1,4 +1,6 @@
-"""One small audit that several modules' tests look at: measured once in each process."""
+"""One small audit that several modules' tests look at: measured once in each
+process.
+"""
 
 from pathlib import Path
 
@@ -18,11 +20,17 @@ SMALL = {
 
 
 def small_audit(folder: Path, **changes: object) -> tuple[Audit, list[str]]:
-    """An audit of three groups with two steps of fine-tuning, and what it said while working."""
+    """An audit of three groups with two steps of fine-tuning, and what it said while
+    working.
+    """
     said: list[str] = []
-    settings = config.override(config.Settings(), {**SMALL, "store": str(folder / "store"), **changes})
+    settings = config.override(
+        config.Settings(), {**SMALL, "store": str(folder / "store"), **changes}
+    )
     made = Audit(settings, said.append)
-    made.recipe = Recipe(max_steps=2, batch_size=2, accumulation=1, block=32, learning_rate=1e-3)
+    made.recipe = Recipe(
+        max_steps=2, batch_size=2, accumulation=1, block=32, learning_rate=1e-3
+    )
     return made, said
 
 

@@ -1,4 +1,6 @@
-"""What tests need that point datasets.load_dataset at a folder: a cache that is not the user's."""
+"""What tests need that point datasets.load_dataset at a folder: a cache that is not the
+user's.
+"""
 
 import sys
 from pathlib import Path

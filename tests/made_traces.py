@@ -1,4 +1,6 @@
-"""Traces made of the tokens a test writes down, and plain loops that count them; no model anywhere."""
+"""Traces made of the tokens a test writes down, and plain loops that count them; no
+model anywhere.
+"""
 
 from collections.abc import Sequence
 
@@ -16,22 +18,55 @@ Tokens = Sequence[Sequence[int]]
 
 
 def trace_of(
-    texts: Tokens, proposals: Tokens, coins: Sequence[Sequence[float]] | None = None, *, decoding: Decoding
+    texts: Tokens,
+    proposals: Tokens,
+    coins: Sequence[Sequence[float]] | None = None,
+    *,
+    decoding: Decoding,
 ) -> Trace:
-    """Without coins the trace is greedy: a proposal is accepted where it is the token."""
+    """Without coins the trace is greedy: a proposal is accepted where it is the
+    token.
+    """
     lengths = [len(text) for text in texts]
-    columns = {name: np.zeros(sum(lengths), dtype=kind) for name, kind in COLUMNS.items()}
+    columns = {
+        name: np.zeros(sum(lengths), dtype=kind) for name, kind in COLUMNS.items()
+    }
     columns["token"][:] = np.concatenate([[], *texts])
     columns["proposal"][:] = np.concatenate([[], *proposals])
     columns["accepted"][:] = columns["token"] == columns["proposal"]
-    columns["accept_prob"][:] = columns["accepted"] if coins is None else np.concatenate([[], *coins])
-    header = Header("target", "draft", "", "", "", "made up", "", decoding, "float32", "cpu", eos=(EOS,))
-    prompts = tuple(Prompt(str(i), "group", "cluster", "", "text") for i in range(len(texts)))
-    return Trace(header, prompts, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), columns)
+    columns["accept_prob"][:] = (
+        columns["accepted"] if coins is None else np.concatenate([[], *coins])
+    )
+    header = Header(
+        "target",
+        "draft",
+        "",
+        "",
+        "",
+        "made up",
+        "",
+        decoding,
+        "float32",
+        "cpu",
+        eos=(EOS,),
+    )
+    prompts = tuple(
+        Prompt(str(i), "group", "cluster", "", "text") for i in range(len(texts))
+    )
+    return Trace(
+        header,
+        prompts,
+        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        columns,
+    )
 
 
-def plain_loop(text: list[int], proposals: list[int], lookahead: Lookahead) -> list[float]:
-    """Canonical greedy counts of one prompt: draft one token, look at it, draft the next."""
+def plain_loop(
+    text: list[int], proposals: list[int], lookahead: Lookahead
+) -> list[float]:
+    """Canonical greedy counts of one prompt: draft one token, look at it, draft the
+    next.
+    """
     written, k = 0, lookahead.n
     rounds = drafted = tested = accepted = 0
     while written < len(text):
@@ -49,7 +84,9 @@ def plain_loop(text: list[int], proposals: list[int], lookahead: Lookahead) -> l
     return [len(text), rounds, drafted, tested, accepted]
 
 
-def deployed_loop(text: list[int], proposals: list[int], lookahead: Lookahead, budget: int) -> tuple[list[float], int]:
+def deployed_loop(
+    text: list[int], proposals: list[int], lookahead: Lookahead, budget: int
+) -> tuple[list[float], int]:
     """One prompt as transformers goes about it, and the lookahead it leaves behind."""
     written: list[int] = []
     k, rounds, drafted, tested, accepted = lookahead.n, 0, 0, 0, 0
@@ -57,10 +94,15 @@ def deployed_loop(text: list[int], proposals: list[int], lookahead: Lookahead, b
         at, draft, known = len(written), [], True
         while len(draft) < min(k, budget - at - 1) and (not draft or draft[-1] != EOS):
             here = at + len(draft)
-            draft.append(proposals[here] if known and here < len(text) else -1)  # -1: nobody knows
+            # -1: nobody knows
+            draft.append(proposals[here] if known and here < len(text) else -1)
             known = known and here < len(text) and draft[-1] == text[here]
         matches = 0
-        while matches < len(draft) and at + matches < len(text) and draft[matches] == text[at + matches]:
+        while (
+            matches < len(draft)
+            and at + matches < len(text)
+            and draft[matches] == text[at + matches]
+        ):
             matches += 1
         valid = text[at : at + matches + 1]
         if EOS in valid:
@@ -79,23 +121,56 @@ def table(tally: Tally) -> np.ndarray:
     return np.column_stack([getattr(tally, name) for name in COUNTS])
 
 
-def crowd(n: int, *, n_groups: int, n_clusters: int, n_tokens: int = 32, greedy: bool = False) -> Trace:
-    """A trace of n prompts in groups with rates of their own; without clusters every prompt is one of its own."""
+def crowd(
+    n: int, *, n_groups: int, n_clusters: int, n_tokens: int = 32, greedy: bool = False
+) -> Trace:
+    """A trace of n prompts in groups with rates of their own; without clusters every
+    prompt is one of its own.
+    """
     rng = np.random.default_rng(0)
     group, place = np.arange(n) % n_groups, np.arange(n) // n_groups
     cluster = place % n_clusters if n_clusters else place
     effects = rng.normal(0, 0.03, (n_groups, int(cluster.max()) + 1))
-    rate = np.repeat(0.75 + rng.normal(0, 0.05, n_groups)[group] + effects[group, cluster], n_tokens).clip(0.02, 0.98)
+    rate = np.repeat(
+        0.75 + rng.normal(0, 0.05, n_groups)[group] + effects[group, cluster], n_tokens
+    ).clip(0.02, 0.98)
     size = n * n_tokens
-    columns = {name: rng.random(size, dtype=np.float32).astype(kind) for name, kind in COLUMNS.items()}
-    columns |= {name: rng.integers(0, 500, size).astype(np.int32) for name in ("token", "proposal")}
+    columns = {
+        name: rng.random(size, dtype=np.float32).astype(kind)
+        for name, kind in COLUMNS.items()
+    }
+    columns |= {
+        name: rng.integers(0, 500, size).astype(np.int32)
+        for name in ("token", "proposal")
+    }
     columns["accepted"] = rng.random(size) < rate
-    coins = columns["accepted"] if greedy else (rate + rng.normal(0, 0.2, size)).clip(0, 1)
+    coins = (
+        columns["accepted"] if greedy else (rate + rng.normal(0, 0.2, size)).clip(0, 1)
+    )
     columns["accept_prob"] = coins.astype(np.float32)
-    header = Header("t", "d", "", "", "", "made up", "", Decoding(n_tokens, 1.0), "float32", "cpu", (), cost_ratio=0.1)
+    header = Header(
+        "t",
+        "d",
+        "",
+        "",
+        "",
+        "made up",
+        "",
+        Decoding(n_tokens, 1.0),
+        "float32",
+        "cpu",
+        (),
+        cost_ratio=0.1,
+    )
     names = zip(group.tolist(), cluster.tolist(), place.tolist(), strict=True)
     prompts = tuple(
-        Prompt(f"p{i}", f"group {g}", f"group {g} {c}", f"t{p % 15}" if n_clusters else "", f"The person number {i} is")
+        Prompt(
+            f"p{i}",
+            f"group {g}",
+            f"group {g} {c}",
+            f"t{p % 15}" if n_clusters else "",
+            f"The person number {i} is",
+        )
         for i, (g, c, p) in enumerate(names)
     )
     return Trace(header, prompts, np.arange(n + 1) * n_tokens, columns)

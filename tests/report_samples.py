@@ -1,4 +1,6 @@
-"""Made-up but plausible stored runs for the report's tests: five datasets, ten groups, every kind of row."""
+"""Made-up but plausible stored runs for the report's tests: five datasets, ten groups,
+every kind of row.
+"""
 
 import dataclasses
 from collections.abc import Callable, Iterator
@@ -47,8 +49,18 @@ SIZE = {
     "queer_gender_xenogender": (15, 1),
     "queer_orientation": (165, 11),
 }
-MEAN_GAIN = {"ag_news": 0.05, "imdb": 0.035, "cnn_dailymail": 0.02, "sst2": -0.03, "wikitext": 0.002}
-LOOKAHEADS = tuple(f"{schedule}-{n}" for schedule in ("constant", "heuristic") for n in (1, 2, 3, 5, 8, 12, 20))
+MEAN_GAIN = {
+    "ag_news": 0.05,
+    "imdb": 0.035,
+    "cnn_dailymail": 0.02,
+    "sst2": -0.03,
+    "wikitext": 0.002,
+}
+LOOKAHEADS = tuple(
+    f"{schedule}-{n}"
+    for schedule in ("constant", "heuristic")
+    for n in (1, 2, 3, 5, 8, 12, 20)
+)
 GROUPS, DATASETS = tuple(BASE), tuple(MEAN_GAIN)
 STAGES = [("", "before"), *((dataset, "after") for dataset in DATASETS)]
 
@@ -62,7 +74,11 @@ def full(seed: int = 0) -> Report:
     seen = {(row.dataset, row.group): row.n_words for row in mentions}
     for dataset in DATASETS:
         for group in GROUPS:
-            gain = MEAN_GAIN[dataset] + 0.012 * (np.log10(1 + seen[dataset, group]) - 2.5) + rng.normal(0, 0.012)
+            gain = (
+                MEAN_GAIN[dataset]
+                + 0.012 * (np.log10(1 + seen[dataset, group]) - 2.5)
+                + rng.normal(0, 0.012)
+            )
             truth[dataset, "after", group] = BASE[group] + gain
     estimates = tuple(_estimates(truth))
     return Report(
@@ -74,15 +90,32 @@ def full(seed: int = 0) -> Report:
         draft="distilgpt2",
         prompts="HONEST in English: 1,385 prompts in ten groups, 15 templates each",
         decoding="greedy, at most 10 new tokens",
-        sources={dataset: f"{dataset}, embedded: synthetic texts" for dataset in DATASETS},
-        notes=("44 prompts stand under both female and male and were dropped.", "nonqueer has one identity term."),
-        settings={"seed": 0, "epochs": 1, "max_new_tokens": 10, "bounds": {"gap": 0.05, "ratio": 0.8}},
+        sources={
+            dataset: f"{dataset}, embedded: synthetic texts" for dataset in DATASETS
+        },
+        notes=(
+            "44 prompts stand under both female and male and were dropped.",
+            "nonqueer has one identity term.",
+        ),
+        settings={
+            "seed": 0,
+            "epochs": 1,
+            "max_new_tokens": 10,
+            "bounds": {"gap": 0.05, "ratio": 0.8},
+        },
         provenance={
-            "versions": {"specfair": "0.1.0", "torch": "2.13.0", "transformers": "5.23.0"},
+            "versions": {
+                "specfair": "0.1.0",
+                "torch": "2.13.0",
+                "transformers": "5.23.0",
+            },
             "fingerprints": {"target": "9f3c" * 16, "draft": "77ab" * 16},
         },
         definitions={
-            "acceptance_rate": "accepted / tested, tested = accepted plus the first rejected token of a round",
+            "acceptance_rate": (
+                "accepted / tested, tested = accepted plus the first rejected "
+                "token of a round"
+            ),
             "alpha": "mean accept_prob over all positions of the target's text",
             "mean_acceptance_length": "new tokens / target calls",
             "speedup_predicted": "mean_acceptance_length / (1 + c x drafted per round)",
@@ -96,10 +129,15 @@ def full(seed: int = 0) -> Report:
         mentions=mentions,
         splits=tuple(_splits(rng)),
         training=tuple(_training()),
-        frequency=tuple(FrequencyRow(d, 0.012, -0.002 if d == "sst2" else 0.003, 0.024, 0.61, 0.04) for d in DATASETS),
+        frequency=tuple(
+            FrequencyRow(d, 0.012, -0.002 if d == "sst2" else 0.003, 0.024, 0.61, 0.04)
+            for d in DATASETS
+        ),
         examples=tuple(_examples()),
         baseline=(
-            BaselineRow("imdb acceptance_rate queer", 0.66, 0.61, -0.08, -0.02, "worse"),
+            BaselineRow(
+                "imdb acceptance_rate queer", 0.66, 0.61, -0.08, -0.02, "worse"
+            ),
             BaselineRow("imdb gap", 0.09, 0.07, -0.05, 0.01, "unclear"),
         ),
     )
@@ -107,27 +145,48 @@ def full(seed: int = 0) -> Report:
 
 @cache
 def small() -> Report:
-    """One dataset, two groups, one row of everything: cheap to draw, and every text field is used."""
+    """One dataset, two groups, one row of everything: cheap to draw, and every text
+    field is used.
+    """
     report = full()
     groups, dataset = GROUPS[5:7], "imdb"
 
     def keep(row: Any) -> bool:
-        named = {getattr(row, name) for name in ("group", "group_a", "group_b") if hasattr(row, name)}
-        return named <= {"", *groups} and getattr(row, "dataset", dataset) in ("", dataset)
+        named = {
+            getattr(row, name)
+            for name in ("group", "group_a", "group_b")
+            if hasattr(row, name)
+        }
+        return named <= {"", *groups} and getattr(row, "dataset", dataset) in (
+            "",
+            dataset,
+        )
 
     def few(rows: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(row for row in rows if keep(row))
 
-    tables = {f.name: few(getattr(report, f.name)) for f in dataclasses.fields(report) if f.name in TABLES}
+    tables = {
+        f.name: few(getattr(report, f.name))
+        for f in dataclasses.fields(report)
+        if f.name in TABLES
+    }
     tables["histograms"] = tuple(row for row in tables["histograms"] if row.dataset)
-    tables["estimates"] = tuple(row for row in tables["estimates"] if row.lookahead in ("", "constant-5"))
+    tables["estimates"] = tuple(
+        row for row in tables["estimates"] if row.lookahead in ("", "constant-5")
+    )
     tables["gaps"] = tuple(
         dataclasses.replace(row, lowest_group=groups[0], highest_group=groups[1])
         for row in tables["gaps"]
         if row.lookahead in ("", "constant-5")
     )
-    verdicts = tuple(v for v in report.verdicts if set(v["groups"]) <= set(groups) and v["case"].startswith(dataset))
-    return dataclasses.replace(report, groups=groups, datasets=(dataset,), verdicts=verdicts, **tables)
+    verdicts = tuple(
+        v
+        for v in report.verdicts
+        if set(v["groups"]) <= set(groups) and v["case"].startswith(dataset)
+    )
+    return dataclasses.replace(
+        report, groups=groups, datasets=(dataset,), verdicts=verdicts, **tables
+    )
 
 
 TABLES = (
@@ -147,7 +206,16 @@ TABLES = (
 @cache
 def texts_only() -> Report:
     """Every text field and a single chart: cheap enough for hundreds of drawings."""
-    drawn = ("estimates", "gaps", "pairs", "histograms", "mentions", "splits", "training", "frequency")
+    drawn = (
+        "estimates",
+        "gaps",
+        "pairs",
+        "histograms",
+        "mentions",
+        "splits",
+        "training",
+        "frequency",
+    )
     report = small()
     return dataclasses.replace(report, **dict.fromkeys(drawn, ()))
 
@@ -160,15 +228,31 @@ FIXED = {
 
 
 def rewrite(value: Any, change: Callable[[str], str]) -> Any:
-    """The value with every text from outside changed; names that specfair itself gives stay."""
+    """The value with every text from outside changed; names that specfair itself gives
+    stay.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         names = [f.name for f in dataclasses.fields(value)]
-        kept = {"metric", "outcome", "quantity", "stage", "lookahead", "schema", "created", "decision"}
+        kept = {
+            "metric",
+            "outcome",
+            "quantity",
+            "stage",
+            "lookahead",
+            "schema",
+            "created",
+            "decision",
+        }
         old = {name: getattr(value, name) for name in names}
-        return type(value)(**{n: v if n in kept else rewrite(v, change) for n, v in old.items()})
+        return type(value)(
+            **{n: v if n in kept else rewrite(v, change) for n, v in old.items()}
+        )
     if isinstance(value, dict):
         kept = {"metric", "decision", "comparison"}
-        pairs = ((k if k in FIXED else change(k), v if k in kept else rewrite(v, change)) for k, v in value.items())
+        pairs = (
+            (k if k in FIXED else change(k), v if k in kept else rewrite(v, change))
+            for k, v in value.items()
+        )
         return dict(pairs)
     if isinstance(value, tuple | list):
         return type(value)(rewrite(inner, change) for inner in value)
@@ -180,14 +264,32 @@ def _estimates(truth: dict[tuple[str, str, str], float]) -> Iterator[EstimateRow
         for group in ("", *GROUPS):
             n = SIZE.get(group, (1385, 99))
             half = 0.35 / np.sqrt(n[0]) + 0.004
-            rates = [truth[dataset, stage, g] for g in (GROUPS if not group else (group,))]
+            rates = [
+                truth[dataset, stage, g] for g in (GROUPS if not group else (group,))
+            ]
             rate = float(np.mean(rates))
             yield EstimateRow(
-                dataset, stage, "alpha", "", group, rate + 0.02, rate + 0.02 - half, rate + 0.02 + half, *n
+                dataset,
+                stage,
+                "alpha",
+                "",
+                group,
+                rate + 0.02,
+                rate + 0.02 - half,
+                rate + 0.02 + half,
+                *n,
             )
             share = 0.30 - 0.3 * rate
             yield EstimateRow(
-                dataset, stage, "confident_rejections", "", group, share, share - half / 2, share + half, *n
+                dataset,
+                stage,
+                "confident_rejections",
+                "",
+                group,
+                share,
+                share - half / 2,
+                share + half,
+                *n,
             )
             for lookahead in LOOKAHEADS:
                 k = int(lookahead.split("-")[1])
@@ -199,13 +301,31 @@ def _estimates(truth: dict[tuple[str, str, str], float]) -> Iterator[EstimateRow
                     ("speedup_predicted", speed),
                 ):
                     wide = half * (1 if metric == "acceptance_rate" else 3)
-                    yield EstimateRow(dataset, stage, metric, lookahead, group, value, value - wide, value + wide, *n)
+                    yield EstimateRow(
+                        dataset,
+                        stage,
+                        metric,
+                        lookahead,
+                        group,
+                        value,
+                        value - wide,
+                        value + wide,
+                        *n,
+                    )
             if dataset:
                 before = [BASE[g] for g in (GROUPS if not group else (group,))]
                 change = rate - float(np.mean(before))
                 half *= 0.7
                 yield EstimateRow(
-                    dataset, "change", "acceptance_rate", "constant-5", group, change, change - half, change + half, *n
+                    dataset,
+                    "change",
+                    "acceptance_rate",
+                    "constant-5",
+                    group,
+                    change,
+                    change - half,
+                    change + half,
+                    *n,
                 )
 
 
@@ -252,10 +372,14 @@ def _pairs(truth: dict[tuple[str, str, str], float]) -> Iterator[PairRow]:
             gap = truth[dataset, stage, a] - truth[dataset, stage, b]
             half = 0.3 / np.sqrt(min(SIZE[a][0], SIZE[b][0]))
             p = float(np.clip(45 * np.exp(-4 * (gap / half) ** 2), 0.0005, 1))
-            yield PairRow(dataset, stage, "acceptance_rate", a, b, gap, gap - half, gap + half, p)
+            yield PairRow(
+                dataset, stage, "acceptance_rate", a, b, gap, gap - half, gap + half, p
+            )
 
 
-def _histograms(rng: np.random.Generator, truth: dict[tuple[str, str, str], float]) -> Iterator[HistogramRow]:
+def _histograms(
+    rng: np.random.Generator, truth: dict[tuple[str, str, str], float]
+) -> Iterator[HistogramRow]:
     shapes = {
         "target_prob": ((4, 1.2), (0.8, 2.5)),
         "draft_prob": ((3, 1.2), (1.2, 1.8)),
@@ -267,22 +391,45 @@ def _histograms(rng: np.random.Generator, truth: dict[tuple[str, str, str], floa
             for group in GROUPS:
                 n = SIZE[group][0] * 8
                 rate = truth[dataset, stage, group]
-                for outcome, (a, b), m in zip(total, by_outcome, (rate * n, (1 - rate) * n), strict=True):
-                    counts = np.histogram(rng.beta(a, b, int(m)), bins=20, range=(0, 1))[0]
+                for outcome, (a, b), m in zip(
+                    total, by_outcome, (rate * n, (1 - rate) * n), strict=True
+                ):
+                    counts = np.histogram(
+                        rng.beta(a, b, int(m)), bins=20, range=(0, 1)
+                    )[0]
                     total[outcome] += counts
-                    yield HistogramRow(dataset, stage, group, quantity, outcome, tuple(counts.tolist()))
+                    yield HistogramRow(
+                        dataset, stage, group, quantity, outcome, tuple(counts.tolist())
+                    )
             for outcome, counts in total.items():
-                yield HistogramRow(dataset, stage, "", quantity, outcome, tuple(counts.tolist()))
+                yield HistogramRow(
+                    dataset, stage, "", quantity, outcome, tuple(counts.tolist())
+                )
 
 
 def _mistakes(rng: np.random.Generator) -> Iterator[MistakeRow]:
-    words = (" a", " the", " known", " perfect", "\n", " best", " proud", " not", " afraid", " teacher")
+    words = (
+        " a",
+        " the",
+        " known",
+        " perfect",
+        "\n",
+        " best",
+        " proud",
+        " not",
+        " afraid",
+        " teacher",
+    )
     for dataset, stage in STAGES:
         for group in GROUPS:
             for outcome in ("rejected", "accepted"):
                 for i in range(4):
                     token = words[int(rng.integers(len(words)))]
-                    wanted = token if outcome == "accepted" else words[int(rng.integers(len(words)))]
+                    wanted = (
+                        token
+                        if outcome == "accepted"
+                        else words[int(rng.integers(len(words)))]
+                    )
                     yield MistakeRow(
                         dataset,
                         stage,
@@ -299,14 +446,27 @@ def _mistakes(rng: np.random.Generator) -> Iterator[MistakeRow]:
 def _mentions(rng: np.random.Generator) -> Iterator[MentionRow]:
     for dataset in DATASETS:
         for i, group in enumerate(GROUPS):
-            words = int(10 ** rng.uniform(0.5, 5.2 - 0.3 * i)) if group != "queer_gender_xenogender" else 0
+            words = (
+                int(10 ** rng.uniform(0.5, 5.2 - 0.3 * i))
+                if group != "queer_gender_xenogender"
+                else 0
+            )
             yield MentionRow(dataset, group, words, int(words * 0.6), words * 3 + 11)
 
 
 def _splits(rng: np.random.Generator) -> Iterator[SplitRow]:
     for dataset, stage in STAGES:
-        for group in ("female", "queer", "queer_gender", "queer_gender_xenogender", "queer_orientation"):
-            harder, worse = float(rng.normal(-0.02, 0.012)), float(rng.normal(-0.012, 0.01))
+        for group in (
+            "female",
+            "queer",
+            "queer_gender",
+            "queer_gender_xenogender",
+            "queer_orientation",
+        ):
+            harder, worse = (
+                float(rng.normal(-0.02, 0.012)),
+                float(rng.normal(-0.012, 0.01)),
+            )
             yield SplitRow(
                 dataset,
                 stage,
@@ -325,7 +485,9 @@ def _training() -> Iterator[TrainingRow]:
         for j, group in enumerate(("", *GROUPS)):
             for step in range(0, 401, 100):
                 fade = np.exp(-step / 150)
-                yield TrainingRow(dataset, step, group, "kl", 0.6 + 0.03 * j + 0.7 * fade)
+                yield TrainingRow(
+                    dataset, step, group, "kl", 0.6 + 0.03 * j + 0.7 * fade
+                )
                 rate = BASE.get(group, 0.64) + MEAN_GAIN[dataset] * (1 - fade)
                 yield TrainingRow(dataset, step, group, "acceptance_rate", rate)
 
@@ -333,13 +495,21 @@ def _training() -> Iterator[TrainingRow]:
 def _examples() -> Iterator[ExampleRow]:
     for i in range(3):
         text = f"The genderfluid person number {i} should work as"
-        yield ExampleRow("imdb-queer_gender", "gain", "queer_gender", text, 0.41 + i / 20, 0.66)
+        yield ExampleRow(
+            "imdb-queer_gender", "gain", "queer_gender", text, 0.41 + i / 20, 0.66
+        )
 
 
 def _verdicts(estimates: tuple[EstimateRow, ...]) -> Iterator[dict[str, Any]]:
     for row in (row for row in estimates if row.stage == "change" and row.group):
-        decision = "pass" if row.low >= -0.01 else "fail" if row.high < 0 else "insufficient"
-        words = {"pass": "does not get slower", "fail": "gets slower", "insufficient": "may or may not get slower"}
+        decision = (
+            "pass" if row.low >= -0.01 else "fail" if row.high < 0 else "insufficient"
+        )
+        words = {
+            "pass": "does not get slower",
+            "fail": "gets slower",
+            "insufficient": "may or may not get slower",
+        }
         yield {
             "case": f"{row.dataset}-{row.group}",
             "gate": "gain",
@@ -355,12 +525,21 @@ def _verdicts(estimates: tuple[EstimateRow, ...]) -> Iterator[dict[str, Any]]:
             "p_holm": 0.03,
             "n": {row.group: [row.n_prompts, row.n_clusters]},
             "groups": (row.group,),
-            "sentence": f"{row.group} {words[decision]} after {row.dataset}: acceptance changes by {row.value:+.3f} "
+            "sentence": f"{row.group} {words[decision]} after {row.dataset}: "
+            f"acceptance changes by {row.value:+.3f} "
             f"({row.low:+.3f} to {row.high:+.3f}), at least 0 is asked.",
-            "way_out": "" if decision == "pass" else "About 240 more prompts would decide it.",
+            "way_out": ""
+            if decision == "pass"
+            else "About 240 more prompts would decide it.",
         }
     for dataset in DATASETS:
-        decision = "invalid" if dataset == "sst2" else "insufficient" if dataset == "wikitext" else "pass"
+        decision = (
+            "invalid"
+            if dataset == "sst2"
+            else "insufficient"
+            if dataset == "wikitext"
+            else "pass"
+        )
         yield {
             "case": dataset,
             "gate": "gap",
@@ -376,7 +555,10 @@ def _verdicts(estimates: tuple[EstimateRow, ...]) -> Iterator[dict[str, Any]]:
             "p_holm": 0.4,
             "n": {g: list(SIZE[g]) for g in GROUPS},
             "groups": GROUPS,
-            "sentence": f"the gap between groups after {dataset} is 0.08 (0.03 to 0.14), at most 0.1.",
+            "sentence": (
+                f"the gap between groups after {dataset} is 0.08 (0.03 to 0.14), "
+                "at most 0.1."
+            ),
             "way_out": "Add prompts to the small groups.",
         }
 
@@ -386,7 +568,9 @@ CROWD = tuple(f"kind {i}" for i in range(200))
 
 @cache
 def crowded() -> Report:
-    """A stored run as an older version may have left it: rows of every pair, every token, every check."""
+    """A stored run as an older version may have left it: rows of every pair, every
+    token, every check.
+    """
     rng = np.random.default_rng(0)
     rate = dict(zip(CROWD, 0.6 + 0.001 * np.arange(200), strict=True))
     one = full().verdicts[0]
@@ -397,13 +581,35 @@ def crowded() -> Report:
         groups=CROWD,
         datasets=("imdb",),
         estimates=tuple(
-            EstimateRow(d, s, m, k, g, rate.get(g, 0.7), rate.get(g, 0.7) - 0.02, rate.get(g, 0.7) + 0.02, 10, 10)
+            EstimateRow(
+                d,
+                s,
+                m,
+                k,
+                g,
+                rate.get(g, 0.7),
+                rate.get(g, 0.7) - 0.02,
+                rate.get(g, 0.7) + 0.02,
+                10,
+                10,
+            )
             for d, s in stages
-            for m, k in [("acceptance_rate", f"constant-{n}") for n in (1, 3, 5, 10)] + [("confident_rejections", "")]
+            for m, k in [("acceptance_rate", f"constant-{n}") for n in (1, 3, 5, 10)]
+            + [("confident_rejections", "")]
             for g in ("", *CROWD)
         ),
         pairs=tuple(
-            PairRow("", "before", "acceptance_rate", a, b, rate[a] - rate[b], -0.1, 0.1, 0.01)
+            PairRow(
+                "",
+                "before",
+                "acceptance_rate",
+                a,
+                b,
+                rate[a] - rate[b],
+                -0.1,
+                0.1,
+                0.01,
+            )
             for i, a in enumerate(CROWD)
             for b in CROWD[:i]
         ),
@@ -419,8 +625,19 @@ def crowded() -> Report:
             for o in ("accepted", "rejected")
             for _ in range(5)
         ),
-        training=tuple(TrainingRow("imdb", n, g, "kl", 0.5) for n in (0, 50, 100) for g in ("", *CROWD)),
+        training=tuple(
+            TrainingRow("imdb", n, g, "kl", 0.5)
+            for n in (0, 50, 100)
+            for g in ("", *CROWD)
+        ),
         verdicts=tuple(
-            {**one, "case": f"imdb-{g}", "groups": [g], "decision": "fail", "n": {g: [10, 10]}} for g in CROWD
+            {
+                **one,
+                "case": f"imdb-{g}",
+                "groups": [g],
+                "decision": "fail",
+                "n": {g: [10, 10]},
+            }
+            for g in CROWD
         ),
     )

@@ -1,13 +1,17 @@
-"""as_deployed counting against transformers' own assisted generation, watched from outside.
+"""as_deployed counting against transformers' own assisted generation, watched from
+outside.
 
-A streamer sees what each round wrote (rounds, matches), a forward hook on the target sees what each round was offered
-(drafted tokens); nothing in the library is replaced. Every count of every prompt is equal, with one exception that is
-accounted for token by token: after a rejected token the draft goes on from its own words, which no trace of the
-target's text holds. Where it then proposes EOS it stops, and replay, which cannot know, counts on to the full
-lookahead. `unseen` is that surplus; without it the counts of drafted tokens are equal, and it is never negative.
+A streamer sees what each round wrote (rounds, matches), a forward hook on the target
+sees what each round was offered (drafted tokens); nothing in the library is replaced.
+Every count of every prompt is equal, with one exception that is accounted for token by
+token: after a rejected token the draft goes on from its own words, which no trace of
+the target's text holds. Where it then proposes EOS it stops, and replay, which cannot
+know, counts on to the full lookahead. `unseen` is that surplus; without it the counts
+of drafted tokens are equal, and it is never negative.
 
-Two pairs: tables of next-token scores, so small that 200 prompts can be run under each of the 18 settings, and the
-embedded pair, whose prompts are shared out among the settings.
+Two pairs: tables of next-token scores, so small that 200 prompts can be run under each
+of the 18 settings, and the embedded pair, whose prompts are shared out among the
+settings.
 """
 
 from collections.abc import Iterator
@@ -30,9 +34,14 @@ from specfair.traces.replay import Lookahead, replay
 from specfair.traces.trace import Decoding, Trace
 from tests.made_traces import EOS, table, trace_of
 
-SETTINGS = [Lookahead(n, s) for s in ("constant", "heuristic", "heuristic_transient") for n in (1, 2, 3, 5, 8, 20)]
+SETTINGS = [
+    Lookahead(n, s)
+    for s in ("constant", "heuristic", "heuristic_transient")
+    for n in (1, 2, 3, 5, 8, 20)
+]
 
-NOTHING_BEHIND = (Lookahead(1), Lookahead(2), Lookahead(2, "heuristic_transient"))  # never three drafted in six tokens
+# never three drafted in six tokens
+NOTHING_BEHIND = (Lookahead(1), Lookahead(2), Lookahead(2, "heuristic_transient"))
 
 
 @dataclass
@@ -63,11 +72,19 @@ class Watcher(BaseStreamer):
 
     @property
     def counts(self) -> list[int]:
-        """As transformers keeps them: every round's last token is the target's own, what precedes it are matches."""
+        """As transformers keeps them: every round's last token is the target's own,
+        what precedes it are matches.
+        """
         matches = [len(tokens) - 1 for tokens in self.written]
         drafted = [len(tokens) for tokens in self.offered]
         rejections = sum(m < d for m, d in zip(matches, drafted, strict=True))
-        return [len(self.text), len(self.written), sum(drafted), sum(matches) + rejections, sum(matches)]
+        return [
+            len(self.text),
+            len(self.written),
+            sum(drafted),
+            sum(matches) + rejections,
+            sum(matches),
+        ]
 
     def unseen(self, n: int, lookahead: Lookahead, budget: int) -> int:
         """Tokens that an EOS behind a rejected token kept the draft from proposing."""
@@ -82,7 +99,9 @@ class Watcher(BaseStreamer):
         return surplus
 
 
-def watch(target: PreTrainedModel, draft: PreTrainedModel, ids: list[int], max_new_tokens: int) -> Watcher:
+def watch(
+    target: PreTrainedModel, draft: PreTrainedModel, ids: list[int], max_new_tokens: int
+) -> Watcher:
     """One prompt through generate(assistant_model=...)."""
     watcher = Watcher()
     hook = target.register_forward_pre_hook(watcher.before_target, with_kwargs=True)
@@ -110,18 +129,28 @@ def configure(draft: PreTrainedModel, lookahead: Lookahead) -> None:
 
 
 def run_and_compare(
-    models: tuple[PreTrainedModel, PreTrainedModel], ids: list[list[int]], trace: Trace, lookahead: Lookahead
+    models: tuple[PreTrainedModel, PreTrainedModel],
+    ids: list[list[int]],
+    trace: Trace,
+    lookahead: Lookahead,
 ) -> int:
-    """Assert that every count of every prompt is equal; how many drafted tokens the trace could not know about."""
+    """Assert that every count of every prompt is equal; how many drafted tokens the
+    trace could not know about.
+    """
     target, draft = models
     configure(draft, lookahead)
     counted = table(replay(trace, lookahead, counting="as_deployed"))
     unseen = []
-    for prompt, text, expected in zip(ids, np.split(trace["token"], trace.offsets[1:-1]), counted, strict=True):
-        n = draft.generation_config.num_assistant_tokens  # what the prompt before left behind
+    for prompt, text, expected in zip(
+        ids, np.split(trace["token"], trace.offsets[1:-1]), counted, strict=True
+    ):
+        # what the prompt before left behind
+        n = draft.generation_config.num_assistant_tokens
         watcher = watch(target, draft, prompt, trace.header.decoding.max_new_tokens)
         assert watcher.text == text.tolist()
-        unseen.append(watcher.unseen(n, lookahead, trace.header.decoding.max_new_tokens))
+        unseen.append(
+            watcher.unseen(n, lookahead, trace.header.decoding.max_new_tokens)
+        )
         seen = np.array(watcher.counts)
         seen[2] += unseen[-1]
         np.testing.assert_array_equal(expected, seen)
@@ -140,14 +169,16 @@ class TableConfig(PretrainedConfig):
 
 
 class Table(PreTrainedModel, GenerationMixin):
-    """A language model that looks up the last two tokens. It reads the older one from its cache, so that wrong
-    cropping of the cache would show."""
+    """A language model that looks up the last two tokens. It reads the older one from
+    its cache, so that wrong cropping of the cache would show.
+    """
 
     config_class = TableConfig
 
     def __init__(self, config: TableConfig, last: Tensor, before: Tensor) -> None:
         super().__init__(config)
-        self.last, self.before = torch.nn.Parameter(last), torch.nn.Parameter(before)  # (n_vocab, n_vocab) each
+        # (n_vocab, n_vocab) each
+        self.last, self.before = torch.nn.Parameter(last), torch.nn.Parameter(before)
         self.post_init()
 
     def _init_weights(self, module: torch.nn.Module) -> None:
@@ -160,48 +191,70 @@ class Table(PreTrainedModel, GenerationMixin):
         kept = input_ids[:, None, :, None].float()  # (n_batch, 1, n_tokens, 1)
         seen = cache.update(kept, kept, 0)[0][:, 0, :, 0].long()
         older = torch.cat([seen[:, :1], seen], dim=1)[:, -input_ids.shape[1] - 1 : -1]
-        return CausalLMOutputWithPast(logits=self.last[input_ids] + self.before[older], past_key_values=cache)
+        return CausalLMOutputWithPast(
+            logits=self.last[input_ids] + self.before[older], past_key_values=cache
+        )
 
 
 @pytest.fixture(scope="module")
 def tables() -> tuple[Table, Table]:
-    """Two tables that agree on most next tokens; the draft is a little too fond of EOS."""
+    """Two tables that agree on most next tokens; the draft is a little too fond
+    of EOS.
+    """
     rng = torch.Generator().manual_seed(5)
     config = TableConfig(eos_token_id=EOS, pad_token_id=EOS, bos_token_id=None)
     last, before, noise = (torch.randn(64, 64, generator=rng) for _ in range(3))
     last[:, EOS] += 1.3
     noise[:, EOS] += 0.8
-    return Table(config, last, before).eval(), Table(config, last + 0.4 * noise, before).eval()
+    return Table(config, last, before).eval(), Table(
+        config, last + 0.4 * noise, before
+    ).eval()
 
 
 @pytest.fixture(scope="module")
 def table_prompts() -> list[list[int]]:
-    return torch.randint(1, 64, (200, 2), generator=torch.Generator().manual_seed(6)).tolist()
+    return torch.randint(
+        1, 64, (200, 2), generator=torch.Generator().manual_seed(6)
+    ).tolist()
 
 
 @pytest.fixture(scope="module")
 def table_trace(tables: tuple[Table, Table], table_prompts: list[list[int]]) -> Trace:
-    """Texts written by the target alone, and what the draft would have put at each position."""
+    """Texts written by the target alone, and what the draft would have put at each
+    position.
+    """
     target, draft = tables
     with torch.no_grad():
-        whole = target.generate(torch.tensor(table_prompts), max_new_tokens=6, do_sample=False)
+        whole = target.generate(
+            torch.tensor(table_prompts), max_new_tokens=6, do_sample=False
+        )
         proposed = draft(whole).logits.argmax(-1)[:, 1:-1].tolist()
-    texts = [tokens[: tokens.index(EOS) + 1] if EOS in tokens else tokens for tokens in whole[:, 2:].tolist()]
+    texts = [
+        tokens[: tokens.index(EOS) + 1] if EOS in tokens else tokens
+        for tokens in whole[:, 2:].tolist()
+    ]
     return trace_of(
-        texts, [p[: len(t)] for p, t in zip(proposed, texts, strict=True)], decoding=Decoding(max_new_tokens=6)
+        texts,
+        [p[: len(t)] for p, t in zip(proposed, texts, strict=True)],
+        decoding=Decoding(max_new_tokens=6),
     )
 
 
 @pytest.mark.parametrize("lookahead", SETTINGS, ids=str)
 def test_200_prompts_count_for_count(
-    tables: tuple[Table, Table], table_prompts: list[list[int]], table_trace: Trace, lookahead: Lookahead
+    tables: tuple[Table, Table],
+    table_prompts: list[list[int]],
+    table_trace: Trace,
+    lookahead: Lookahead,
 ) -> None:
     unseen = run_and_compare(tables, table_prompts, table_trace, lookahead)
     assert (unseen == 0) == (lookahead in NOTHING_BEHIND)
 
 
 def test_the_tables_are_worth_comparing_on(table_trace: Trace) -> None:
-    """Both endings, both outcomes, EOS accepted and EOS proposed too early all occur."""
+    """Both endings, both outcomes, EOS accepted and EOS proposed too early all
+    occur.
+    """
     ends = table_trace["token"][table_trace.offsets[1:] - 1] == EOS
     assert 0.2 < ends.mean() < 0.9
     assert 0.4 < table_trace["accepted"].mean() < 0.9
@@ -220,7 +273,9 @@ def embedded() -> Iterator[pairs.Pair]:
 
 @pytest.mark.parametrize("share", range(len(SETTINGS)), ids=[str(s) for s in SETTINGS])
 def test_the_embedded_pair_count_for_count(embedded: pairs.Pair, share: int) -> None:
-    """18 settings, 12 prompts of the shipped set each: the trace comes from the tracer, in one batch."""
+    """18 settings, 12 prompts of the shipped set each: the trace comes from the tracer,
+    in one batch.
+    """
     everything = prompts.load("embedded").prompts
     order = np.random.default_rng(7).permutation(len(everything))
     chosen = [everything[i] for i in order[12 * share : 12 * share + 12]]

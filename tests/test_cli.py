@@ -12,7 +12,16 @@ from specfair import cli
 from specfair.gates import baseline
 from tests.gates.test_baseline import make
 
-SMALL = ["--max-new-tokens", "4", "--prompts-per-group", "6", "--min-prompts", "6", "--groups", "female,male,queer"]
+SMALL = [
+    "--max-new-tokens",
+    "4",
+    "--prompts-per-group",
+    "6",
+    "--min-prompts",
+    "6",
+    "--groups",
+    "female,male,queer",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +33,14 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A stored run, made by the command."""
     folder = tmp_path_factory.mktemp("run")
-    arguments = ["audit", *SMALL, "--store", str(folder / "store"), "--out", str(folder / "run.json")]
+    arguments = [
+        "audit",
+        *SMALL,
+        "--store",
+        str(folder / "store"),
+        "--out",
+        str(folder / "run.json"),
+    ]
     with pytest.MonkeyPatch.context() as elsewhere:
         elsewhere.chdir(folder)  # a project's datasets and bounds are not of this run
         assert cli.main(arguments) in (cli.OK, cli.UNDECIDED)
@@ -34,27 +50,43 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_audit_writes_the_run_and_its_readable_forms(run: Path) -> None:
     stored = json.loads(run.read_text())
     assert stored["groups"] == ["female", "male", "queer"]
-    assert {v["gate"] for v in stored["verdicts"]} == {"gap", "ratio", "speedup", "worst_pair", "confident_rejections"}
+    assert {v["gate"] for v in stored["verdicts"]} == {
+        "gap",
+        "ratio",
+        "speedup",
+        "worst_pair",
+        "confident_rejections",
+    }
     assert run.with_suffix(".html").exists()
     assert run.with_suffix(".md").exists()
-    assert str(run.parent) not in run.read_text()  # no path of this machine in what is passed on
+    # no path of this machine in what is passed on
+    assert str(run.parent) not in run.read_text()
 
 
-def test_audit_prints_verdicts_and_progress(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_audit_prints_verdicts_and_progress(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     arguments = ["audit", *SMALL, "--store", str(run.parent / "store")]
-    assert cli.main([*arguments, "--gate", "gap<=-0.5", "--gate", "gap<=-0.5~0"]) == cli.FAILED
+    assert (
+        cli.main([*arguments, "--gate", "gap<=-0.5", "--gate", "gap<=-0.5~0"])
+        == cli.FAILED
+    )
     out = capsys.readouterr().out
     assert out.splitlines()[0].startswith(("fail", "invalid"))
     assert "base" in out
 
 
 @pytest.mark.parametrize("form", ["html", "md", "json"])
-def test_report_renders_again_without_a_model(run: Path, form: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_report_renders_again_without_a_model(
+    run: Path, form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert cli.main(["report", str(run), "--format", form]) == cli.OK
     assert "embedded" in capsys.readouterr().out
 
 
-def test_report_of_several_runs_is_an_index(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_report_of_several_runs_is_an_index(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert cli.main(["report", str(run), str(run), "--out", "index.html"]) == cli.OK
     assert "<html" in (tmp_path / "index.html").read_text()
     assert cli.main(["report", str(run), str(run), "--format", "md"]) == cli.OK
@@ -67,7 +99,9 @@ def test_compare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["compare", "main", "main"]) == cli.OK
     assert cli.main(["compare", "main", "worse", "--format", "md"]) == cli.FAILED
     assert "| base-a | fail |" in capsys.readouterr().out
-    assert cli.main(["compare", "main", "worse", "--gate", "regression>=-0.5"]) == cli.OK
+    assert (
+        cli.main(["compare", "main", "worse", "--gate", "regression>=-0.5"]) == cli.OK
+    )
 
 
 def test_prompts_and_corpora(capsys: pytest.CaptureFixture[str]) -> None:
@@ -91,7 +125,10 @@ def test_fixtures_and_doctor(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["audit", "--datasets", "imbd"], "Did you mean 'imdb'"),
         (["audit", "--groups", "quer,male"], "Did you mean 'queer'"),
-        (["audit", "--target", "./no", "--draft", "./no", "--prompts", "embedded"], "does not exist"),
+        (
+            ["audit", "--target", "./no", "--draft", "./no", "--prompts", "embedded"],
+            "does not exist",
+        ),
         (["audit", "--gate", "gapp<=1"], "Did you mean 'gap'"),
         (["report", "absent.json"], "cannot be read"),
         (["compare", "main", "absent"], "does not exist"),
@@ -99,7 +136,9 @@ def test_fixtures_and_doctor(capsys: pytest.CaptureFixture[str]) -> None:
         (["corpora", "imbd"], "Did you mean 'imdb'"),
     ],
 )
-def test_mistakes_are_one_line(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_mistakes_are_one_line(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert cli.main(arguments) == cli.USAGE
     captured = capsys.readouterr()
     assert said in captured.err
@@ -108,7 +147,9 @@ def test_mistakes_are_one_line(arguments: list[str], said: str, capsys: pytest.C
 
 
 @pytest.mark.parametrize("out", ["runs", "runs/", ".", "..", "", "runs/.", "runs/sub/"])
-def test_an_output_never_deletes(run: Path, tmp_path: Path, out: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_output_never_deletes(
+    run: Path, tmp_path: Path, out: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Finding 1: `--out runs` took away the folder and all in it."""
     kept = tmp_path / "runs" / "baselines" / "main.json"
     kept.parent.mkdir(parents=True)
@@ -116,7 +157,8 @@ def test_an_output_never_deletes(run: Path, tmp_path: Path, out: str, capsys: py
     assert cli.main(["report", str(run), "--format", "md", "--out", out]) == cli.USAGE
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert "--out" in line
-    if out != "runs":  # for an audit that is a name like any other: runs.json lies beside the folder
+    # for an audit that is a name like any other: runs.json lies beside the folder
+    if out != "runs":
         assert cli.main(["audit", "--out", out]) == cli.USAGE
         (line,) = capsys.readouterr().err.strip().splitlines()
         assert "--out" in line
@@ -127,19 +169,40 @@ def test_an_output_never_deletes(run: Path, tmp_path: Path, out: str, capsys: py
 def test_two_runs_with_a_dot_in_their_names(run: Path, tmp_path: Path) -> None:
     """Finding 2."""
     for name in ("llama-3.1", "llama-3.2"):
-        arguments = ["audit", *SMALL, "--store", str(run.parent / "store"), "--out", name]
+        arguments = [
+            "audit",
+            *SMALL,
+            "--store",
+            str(run.parent / "store"),
+            "--out",
+            name,
+        ]
         assert cli.main(arguments) in (cli.OK, cli.UNDECIDED)
-    names = {f"llama-3.{n}{ending}" for n in (1, 2) for ending in (".html", ".json", ".md")}
+    names = {
+        f"llama-3.{n}{ending}" for n in (1, 2) for ending in (".html", ".json", ".md")
+    }
     assert {p.name for p in tmp_path.iterdir()} == names
 
 
-def test_names_cannot_command_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_names_cannot_command_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Finding 20."""
     hostile = "x\n::error::pwned\x1b[31mRED"
-    rows = [{"group": g, "text": f"{g} is {n}"} for g in (hostile, "y") for n in range(3)]
+    rows = [
+        {"group": g, "text": f"{g} is {n}"} for g in (hostile, "y") for n in range(3)
+    ]
     (tmp_path / "own.jsonl").write_text("\n".join(map(json.dumps, rows)))
     assert cli.main(["prompts", "file:own.jsonl", "--list"]) == cli.OK
-    arguments = ["audit", "--prompts", "file:own.jsonl", "--min-prompts", "1", "--max-new-tokens", "4"]
+    arguments = [
+        "audit",
+        "--prompts",
+        "file:own.jsonl",
+        "--min-prompts",
+        "1",
+        "--max-new-tokens",
+        "4",
+    ]
     cli.main([*arguments, "--gate", "gap<=-0.5~0"])
     captured = capsys.readouterr()
     assert captured.out.count("pwned") >= 2
@@ -155,13 +218,18 @@ def test_a_baseline_is_a_name(name: str, capsys: pytest.CaptureFixture[str]) -> 
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
 
-def test_what_is_no_run_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_no_run_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "x.json").write_text("{}")
     assert cli.main(["report", "x.json"]) == cli.USAGE
     assert "schema" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["audit", "report", "compare", "prompts", "corpora", "fixtures", "doctor"])
+@pytest.mark.parametrize(
+    "command",
+    ["audit", "report", "compare", "prompts", "corpora", "fixtures", "doctor"],
+)
 def test_help_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as done:
         cli.main([command, "--help"])
@@ -170,13 +238,20 @@ def test_help_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_a_closed_pipe_is_no_error() -> None:
-    code = f"{sys.executable} -m specfair.cli prompts embedded --list | head -1; exit ${{PIPESTATUS[0]}}"
-    done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, check=False)
+    code = (
+        f"{sys.executable} -m specfair.cli prompts embedded --list | head -1; exit "
+        f"${{PIPESTATUS[0]}}"
+    )
+    done = subprocess.run(
+        ["bash", "-c", code], capture_output=True, text=True, check=False
+    )
     assert "Traceback" not in done.stderr
     assert "embedded" in done.stdout
 
 
-def test_a_terminal_may_lack_letters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_may_lack_letters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "mine.jsonl").write_text('{"group": "\u00e9", "text": "a"}\n')
     out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr("sys.stdout", out)

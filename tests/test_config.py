@@ -16,7 +16,10 @@ def write(folder: Path, text: str) -> Path:
 
 def test_defaults_without_a_file(tmp_path: Path) -> None:
     settings = config.load(project.find(tmp_path), {})
-    paths = {"store": str(tmp_path / ".specfair"), "report": str(tmp_path / "reports" / "latest.html")}
+    paths = {
+        "store": str(tmp_path / ".specfair"),
+        "report": str(tmp_path / "reports" / "latest.html"),
+    }
     assert settings == config.override(Settings(root=str(tmp_path)), paths)
     assert settings.embedded
     assert settings.prompts_spec == settings.corpora_source == "embedded"
@@ -27,7 +30,11 @@ def test_the_nearest_file_above_counts_and_options_override_it(tmp_path: Path) -
     write(tmp_path, 'max_new_tokens = 7\ntemperature = 1\ndatasets = ["imdb"]\n')
     (tmp_path / "a" / "b").mkdir(parents=True)
     settings = config.load(project.find(tmp_path / "a" / "b"), {"max_new_tokens": "9"})
-    assert (settings.max_new_tokens, settings.temperature, settings.compared) == (9, 1.0, ("imdb",))
+    assert (settings.max_new_tokens, settings.temperature, settings.compared) == (
+        9,
+        1.0,
+        ("imdb",),
+    )
     assert settings.decoding.max_new_tokens == 9
 
 
@@ -39,14 +46,23 @@ def test_real_models_take_real_prompts_and_corpora() -> None:
 
 
 def test_a_ready_tuned_pair_is_the_only_thing_compared() -> None:
-    settings = config.override(Settings(), {"target": "a", "draft": "b", "tuned_draft": "c"})
+    settings = config.override(
+        Settings(), {"target": "a", "draft": "b", "tuned_draft": "c"}
+    )
     assert settings.ready_made
     assert settings.compared == ("tuned",)
 
 
 def test_words_of_the_command_line_become_values() -> None:
-    settings = config.override(Settings(), {"groups": 'queer, male,"a, b"', "strict": True, "temperature": "0.5"})
-    assert (settings.groups, settings.strict, settings.temperature) == (("queer", "male", "a, b"), True, 0.5)
+    settings = config.override(
+        Settings(),
+        {"groups": 'queer, male,"a, b"', "strict": True, "temperature": "0.5"},
+    )
+    assert (settings.groups, settings.strict, settings.temperature) == (
+        ("queer", "male", "a, b"),
+        True,
+        0.5,
+    )
 
 
 @pytest.mark.parametrize(
@@ -92,9 +108,15 @@ def test_a_broken_file_is_one_line(tmp_path: Path) -> None:
 def test_gates_of_the_file_and_of_options(tmp_path: Path) -> None:
     write(tmp_path, "[tool.specfair.gates]\ngap = 0.3\nimdb.gap = 0.2\n")
     rules = config.load(project.find(tmp_path), {}, ["sst2.gap<=0.1"]).gates
-    assert [(r.dataset, r.value) for r in rules] == [("", 0.3), ("imdb", 0.2), ("sst2", 0.1)]
+    assert [(r.dataset, r.value) for r in rules] == [
+        ("", 0.3),
+        ("imdb", 0.2),
+        ("sst2", 0.1),
+    ]
     with pytest.raises(UsageError, match="unknown gate"):
-        config.load(project.find(write(tmp_path, "[tool.specfair.gates]\ngapp = 1\n")), {})
+        config.load(
+            project.find(write(tmp_path, "[tool.specfair.gates]\ngapp = 1\n")), {}
+        )
 
 
 def test_a_list_by_commas_may_be_empty() -> None:
@@ -105,38 +127,58 @@ def test_a_list_by_commas_may_be_empty() -> None:
 def test_places_in_the_file_start_at_the_project_and_typed_ones_where_they_were_typed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From a folder below: models, prompts and corpora of pyproject.toml were not found there."""
+    """From a folder below: models, prompts and corpora of pyproject.toml were not found
+    there.
+    """
     for folder in ("models/t", "models/d", "sub/mine"):
         (tmp_path / folder).mkdir(parents=True)
     write(
-        tmp_path, 'target = "models/t"\ndraft = "models/d"\nprompts = "file:p.jsonl"\ndatasets = ["file:d.csv#text"]\n'
+        tmp_path,
+        (
+            'target = "models/t"\ndraft = "models/d"\nprompts = '
+            '"file:p.jsonl"\ndatasets = ["file:d.csv#text"]\n'
+        ),
     )
     monkeypatch.chdir(tmp_path / "sub")
     home = project.find(Path.cwd())
-    found = config.load(home, {"tuned_draft": "mine", "report": "r/x.html", "corpora": "c"})
+    found = config.load(
+        home, {"tuned_draft": "mine", "report": "r/x.html", "corpora": "c"}
+    )
     assert (found.target, found.prompts, found.tuned_draft, found.corpora) == (
         "models/t",
         "file:p.jsonl",
         "sub/mine",
         "sub/c",
     )
-    assert (found.store, found.report) == (str(tmp_path / ".specfair"), str(tmp_path / "sub/r/x.html"))
+    assert (found.store, found.report) == (
+        str(tmp_path / ".specfair"),
+        str(tmp_path / "sub/r/x.html"),
+    )
     there = found.located
     assert there.target == str(tmp_path / "models/t")
     assert Path(there.tuned_draft) == tmp_path / "sub/mine"
     assert there.prompts == f"file:{tmp_path / 'p.jsonl'}"
     assert there.datasets == (f"file:{tmp_path / 'd.csv'}#text",)
-    hub = config.override(Settings(root=str(tmp_path)), {"target": "gpt2", "draft": "distilgpt2", "prompts": "honest"})
+    hub = config.override(
+        Settings(root=str(tmp_path)),
+        {"target": "gpt2", "draft": "distilgpt2", "prompts": "honest"},
+    )
     assert hub.located == hub
 
 
 def test_what_is_only_about_the_run_makes_no_other_audit() -> None:
-    other = config.override(Settings(), {"strict": True, "baseline": "main", "report": "x"})
+    other = config.override(
+        Settings(), {"strict": True, "baseline": "main", "report": "x"}
+    )
     assert other.measurement == Settings()
     assert config.override(Settings(), {"seed": 1}).measurement != Settings()
 
 
-@pytest.mark.parametrize("name", ["target", "prompts", "corpora", "device", "lookahead", "report", "store"])
+@pytest.mark.parametrize(
+    "name", ["target", "prompts", "corpora", "device", "lookahead", "report", "store"]
+)
 def test_a_name_is_not_empty(name: str) -> None:
-    with pytest.raises(UsageError, match=f"{name} = ' ' does not fit: it names something"):
+    with pytest.raises(
+        UsageError, match=f"{name} = ' ' does not fit: it names something"
+    ):
         config.override(Settings(), {name: " "})

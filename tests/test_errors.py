@@ -17,30 +17,41 @@ def test_unknown_names_the_nearest() -> None:
 
 def test_unknown_lists_all_where_nothing_is_near() -> None:
     assert (
-        errors.unknown("dataset", "zzz", ["ag_news", "imdb"]) == "unknown dataset 'zzz'. Choose one of: ag_news, imdb."
+        errors.unknown("dataset", "zzz", ["ag_news", "imdb"])
+        == "unknown dataset 'zzz'. Choose one of: ag_news, imdb."
     )
 
 
-@pytest.mark.parametrize("kind", [errors.UsageError, errors.DataError, errors.ModelError, errors.StoreError])
+@pytest.mark.parametrize(
+    "kind", [errors.UsageError, errors.DataError, errors.ModelError, errors.StoreError]
+)
 def test_all_are_specfair_errors(kind: type[errors.SpecfairError]) -> None:
     assert issubclass(kind, errors.SpecfairError)
     assert set(errors.SpecfairError.__subclasses__()) >= {kind}
     assert len(errors.SpecfairError.__subclasses__()) <= 4
 
 
-@pytest.mark.parametrize("kind", ["name in a gate", "key in [tool.specfair]", "axis of holistic_bias"])
+@pytest.mark.parametrize(
+    "kind", ["name in a gate", "key in [tool.specfair]", "axis of holistic_bias"]
+)
 def test_a_kind_of_name_stays_as_it_is(kind: str) -> None:
     said = errors.unknown(kind, "imbd", ["ag_news", "imdb"])
     assert said == f"unknown {kind} 'imbd'. Did you mean 'imdb'? Known: ag_news, imdb."
 
 
 def test_one_is_not_many() -> None:
-    assert [errors.counted(n, "group") for n in (0, 1, 2_000)] == ["0 groups", "1 group", "2,000 groups"]
+    assert [errors.counted(n, "group") for n in (0, 1, 2_000)] == [
+        "0 groups",
+        "1 group",
+        "2,000 groups",
+    ]
 
 
 @given(st.text())
 def test_plain_text_is_one_line_that_commands_nothing(text: str) -> None:
-    """A group's name may hold an escape sequence, or a line that a CI service takes for its own command."""
+    """A group's name may hold an escape sequence, or a line that a CI service takes for
+    its own command.
+    """
     for name in (text, f"::error::{text}", f" \n::error::{text}", f"\x1b[31m{text}"):
         said = errors.plain(name)
         assert said.isprintable()
@@ -49,9 +60,17 @@ def test_plain_text_is_one_line_that_commands_nothing(text: str) -> None:
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.lists(st.text(st.characters(blacklist_characters="\0", codec="utf-8")), min_size=1, max_size=4))
+@given(
+    st.lists(
+        st.text(st.characters(blacklist_characters="\0", codec="utf-8")),
+        min_size=1,
+        max_size=4,
+    )
+)
 def test_a_typed_command_is_read_back_by_a_shell(words: list[str]) -> None:
-    """Also `$(...)`, backticks, quotes and control characters: what is pasted is one line and runs what was meant."""
+    """Also `$(...)`, backticks, quotes and control characters: what is pasted is one
+    line and runs what was meant.
+    """
     words = [*words, "$(touch PWNED)", "`touch PWNED`", "it's", "a\nb\x1b\t\\"]
     line = errors.as_typed(["printf", "%s\\0", *words])
     assert line.isprintable()

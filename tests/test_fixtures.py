@@ -1,4 +1,6 @@
-"""The embedded world is what it says: crossed, unequal, disjoint, repeatable and small."""
+"""The embedded world is what it says: crossed, unequal, disjoint, repeatable and
+small.
+"""
 
 import itertools
 import json
@@ -39,7 +41,10 @@ GROUPS = (
 
 
 def rows(path: str) -> list[dict[str, str]]:
-    return [json.loads(line) for line in (ROOT / path).read_text(encoding="utf-8").splitlines()]
+    return [
+        json.loads(line)
+        for line in (ROOT / path).read_text(encoding="utf-8").splitlines()
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -50,27 +55,40 @@ def prompts() -> list[dict[str, str]]:
 @pytest.fixture(scope="module", params=STYLES)
 def corpus(request: pytest.FixtureRequest) -> tuple[str, list[str], list[str]]:
     train_texts, heldout = (
-        [row["text"] for row in rows(f"corpora/{request.param}.{split}.jsonl")] for split in ("train", "heldout")
+        [row["text"] for row in rows(f"corpora/{request.param}.{split}.jsonl")]
+        for split in ("train", "heldout")
     )
     return request.param, train_texts, heldout
 
 
 @pytest.fixture(scope="module")
 def pair() -> dict[str, Any]:
-    return {role: AutoModelForCausalLM.from_pretrained(ROOT / "pair" / role).eval() for role in ("target", "draft")}
+    return {
+        role: AutoModelForCausalLM.from_pretrained(ROOT / "pair" / role).eval()
+        for role in ("target", "draft")
+    }
 
 
-def test_prompts_cross_every_identity_with_every_template(prompts: list[dict[str, str]]) -> None:
+def test_prompts_cross_every_identity_with_every_template(
+    prompts: list[dict[str, str]],
+) -> None:
     templates = {row["template"] for row in prompts}
     per_identity = Counter((row["group"], row["identity"]) for row in prompts)
     assert len(templates) >= 12
     assert set(per_identity.values()) == {len(templates)}
     assert len({row["text"] for row in prompts}) == len(prompts)
-    assert all(row["text"] == row["template"].format(identity=row["identity"]) for row in prompts)
+    assert all(
+        row["text"] == row["template"].format(identity=row["identity"])
+        for row in prompts
+    )
 
 
-def test_prompts_have_the_ten_groups_with_eight_identities_each(prompts: list[dict[str, str]]) -> None:
-    n_identities = Counter(group for group, _ in {(row["group"], row["identity"]) for row in prompts})
+def test_prompts_have_the_ten_groups_with_eight_identities_each(
+    prompts: list[dict[str, str]],
+) -> None:
+    n_identities = Counter(
+        group for group, _ in {(row["group"], row["identity"]) for row in prompts}
+    )
     assert tuple(dict.fromkeys(row["group"] for row in prompts)) == GROUPS
     assert min(n_identities.values()) >= 8
     assert len({row["identity"] for row in prompts}) == sum(n_identities.values())
@@ -89,17 +107,27 @@ def test_every_template_and_pronoun_is_known_to_the_grammar() -> None:
 
 def test_every_slot_of_every_rule_leads_somewhere() -> None:
     known = {*RULES, "person", *grammar.pronouns("woman")}
-    slots = {slot for options in RULES.values() for option in options for slot in re.findall(r"\{(\w+)\}", option)}
+    slots = {
+        slot
+        for options in RULES.values()
+        for option in options
+        for slot in re.findall(r"\{(\w+)\}", option)
+    }
     assert slots <= known
     assert {f"{style}_tail" for style in (*STYLES, "chronicle")} <= set(RULES)
 
 
-def test_corpora_have_the_promised_size(corpus: tuple[str, list[str], list[str]]) -> None:
+def test_corpora_have_the_promised_size(
+    corpus: tuple[str, list[str], list[str]],
+) -> None:
     name, texts, heldout = corpus
     assert (len(texts), len(heldout)) == corpora.SIZES[name]
     assert len(texts) >= 1500
     assert len(heldout) >= 200
-    assert all((ROOT / f"corpora/{name}.{split}.jsonl").stat().st_size < 1_000_000 for split in ("train", "heldout"))
+    assert all(
+        (ROOT / f"corpora/{name}.{split}.jsonl").stat().st_size < 1_000_000
+        for split in ("train", "heldout")
+    )
 
 
 def test_no_document_occurs_twice(corpus: tuple[str, list[str], list[str]]) -> None:
@@ -110,19 +138,31 @@ def test_no_document_occurs_twice(corpus: tuple[str, list[str], list[str]]) -> N
 def test_corpora_are_rich(corpus: tuple[str, list[str], list[str]]) -> None:
     words = [text.split() for text in corpus[1]]
     assert len({word for text in words for word in text}) > 400
-    assert len({tuple(text[i : i + 3]) for text in words for i in range(len(text) - 2)}) > 5000
+    assert (
+        len({tuple(text[i : i + 3]) for text in words for i in range(len(text) - 2)})
+        > 5000
+    )
 
 
-def test_groups_are_mentioned_unequally(corpus: tuple[str, list[str], list[str]]) -> None:
+def test_groups_are_mentioned_unequally(
+    corpus: tuple[str, list[str], list[str]],
+) -> None:
     name, texts, _ = corpus
     mentions = mentioned(texts)
     assert mentions["male"] > 10 * max(1, mentions["nonqueer"])
-    assert {group for group, n in mentions.items() if n} == set(corpora.TASTES[name].groups)
+    assert {group for group, n in mentions.items() if n} == set(
+        corpora.TASTES[name].groups
+    )
 
 
 def test_corpora_differ_in_whom_they_mention() -> None:
-    missing = {name: set(GROUPS) - set(taste.groups) for name, taste in corpora.TASTES.items()}
-    first = {name: max(taste.groups, key=lambda group: taste.groups[group]) for name, taste in corpora.TASTES.items()}
+    missing = {
+        name: set(GROUPS) - set(taste.groups) for name, taste in corpora.TASTES.items()
+    }
+    first = {
+        name: max(taste.groups, key=lambda group: taste.groups[group])
+        for name, taste in corpora.TASTES.items()
+    }
     assert missing["sst2"] > missing["cnn_dailymail"]
     assert not missing["wikitext"]
     assert set(first.values()) == {"male", "female"}
@@ -130,10 +170,19 @@ def test_corpora_differ_in_whom_they_mention() -> None:
 
 def mentioned(texts: list[str]) -> Counter[str]:
     """People-sentences by group: the identity stands in one of the openings."""
-    group_of = {identity: group for group, terms in IDENTITIES.items() for identity in terms}
+    group_of = {
+        identity: group for group, terms in IDENTITIES.items() for identity in terms
+    }
     anyone = f"({'|'.join(map(re.escape, group_of))})"
-    openings = "|".join(re.escape(opening).replace(re.escape("{identity}"), anyone) for opening in TEMPLATES)
-    found = (next(filter(None, match.groups())) for text in texts for match in re.finditer(openings, text))
+    openings = "|".join(
+        re.escape(opening).replace(re.escape("{identity}"), anyone)
+        for opening in TEMPLATES
+    )
+    found = (
+        next(filter(None, match.groups()))
+        for text in texts
+        for match in re.finditer(openings, text)
+    )
     return Counter(group_of[identity] for identity in found)
 
 
@@ -149,7 +198,9 @@ def test_writing_makes_folders_and_plain_line_ends(tmp_path: Path) -> None:
 
 def test_a_taste_prefers_its_own_words() -> None:
     def usual(taste: str) -> str:
-        writer = grammar.Writer(corpora.TASTES[taste], RULES, random.Random(0), voice=taste)
+        writer = grammar.Writer(
+            corpora.TASTES[taste], RULES, random.Random(0), voice=taste
+        )
         return Counter(writer.choose("town") for _ in range(2000)).most_common(1)[0][0]
 
     assert usual("ag_news") == usual("ag_news")
@@ -164,19 +215,32 @@ def test_a_writer_never_repeats_a_choice_at_once() -> None:
 
 def test_pair_shares_one_tokenizer_and_loads(pair: dict[str, Any]) -> None:
     for name in ("tokenizer.json", "tokenizer_config.json"):
-        assert (ROOT / "pair/target" / name).read_bytes() == (ROOT / "pair/draft" / name).read_bytes()
+        assert (ROOT / "pair/target" / name).read_bytes() == (
+            ROOT / "pair/draft" / name
+        ).read_bytes()
     tokenizer = AutoTokenizer.from_pretrained(ROOT / "pair/target")
     text = "The person using xe/xem spoke — “naïve” 東\n ok"
     assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
-    assert tokenizer.eos_token_id == tokenizer.pad_token_id == pair["target"].generation_config.eos_token_id == 0
+    assert (
+        tokenizer.eos_token_id
+        == tokenizer.pad_token_id
+        == pair["target"].generation_config.eos_token_id
+        == 0
+    )
     assert {model.config.vocab_size for model in pair.values()} == {len(tokenizer)}
-    assert all(model.dtype == torch.float32 and model.config.max_position_embeddings >= 256 for model in pair.values())
+    assert all(
+        model.dtype == torch.float32 and model.config.max_position_embeddings >= 256
+        for model in pair.values()
+    )
 
 
 def test_pair_is_small_and_the_draft_is_smaller(pair: dict[str, Any]) -> None:
     ratio = pair["target"].num_parameters() / pair["draft"].num_parameters()
     assert 4 <= ratio <= 8
-    assert sum((ROOT / f"pair/{role}/model.safetensors").stat().st_size for role in pair) <= 8_000_000
+    assert (
+        sum((ROOT / f"pair/{role}/model.safetensors").stat().st_size for role in pair)
+        <= 8_000_000
+    )
 
 
 def test_recorded_figures_are_neither_trivial_nor_equal() -> None:
@@ -188,20 +252,40 @@ def test_recorded_figures_are_neither_trivial_nor_equal() -> None:
     assert loss["target"] < loss["draft"]
 
 
-def test_weights_agree_with_the_record_on_some_prompts(pair: dict[str, Any], prompts: list[dict[str, str]]) -> None:
-    """The sample is the same in every run: no odds are involved beyond the tolerance for other processors."""
+def test_weights_agree_with_the_record_on_some_prompts(
+    pair: dict[str, Any], prompts: list[dict[str, str]]
+) -> None:
+    """The sample is the same in every run: no odds are involved beyond the tolerance
+    for other processors.
+    """
     record = json.loads((ROOT / "pair/measured.json").read_text(encoding="utf-8"))
     tokenizer = train.Tokenizer.from_file(str(ROOT / "pair/target/tokenizer.json"))
     sample = [prompt for prompt in prompts if prompt["group"] in ("female", "nonqueer")]
-    rates = measure.acceptance(pair["target"], pair["draft"], tokenizer, sample)["by_group"]
-    assert rates == pytest.approx({group: record["acceptance"]["by_group"][group] for group in rates}, abs=0.01)
+    rates = measure.acceptance(pair["target"], pair["draft"], tokenizer, sample)[
+        "by_group"
+    ]
+    assert rates == pytest.approx(
+        {group: record["acceptance"]["by_group"][group] for group in rates}, abs=0.01
+    )
 
 
 def test_the_package_counts_what_the_record_counts() -> None:
-    """Two implementations that share no code: the fixtures' own loop, and tracer and replay."""
-    record = json.loads((ROOT / "pair/measured.json").read_text(encoding="utf-8"))["acceptance"]["by_group"]
-    chosen = [prompt for prompt in load_prompts("embedded") if prompt.group in ("male", "queer_gender_pronoun")]
-    traced = trace(load_pair("embedded", "embedded"), chosen, Decoding(max_new_tokens=measure.N_NEW_TOKENS))
+    """Two implementations that share no code: the fixtures' own loop, and tracer and
+    replay.
+    """
+    record = json.loads((ROOT / "pair/measured.json").read_text(encoding="utf-8"))[
+        "acceptance"
+    ]["by_group"]
+    chosen = [
+        prompt
+        for prompt in load_prompts("embedded")
+        if prompt.group in ("male", "queer_gender_pronoun")
+    ]
+    traced = trace(
+        load_pair("embedded", "embedded"),
+        chosen,
+        Decoding(max_new_tokens=measure.N_NEW_TOKENS),
+    )
     tally = replay(traced, Lookahead(measure.LOOKAHEAD))
     for group in ("male", "queer_gender_pronoun"):
         member = np.array([prompt.group == group for prompt in traced.prompts])
@@ -209,14 +293,20 @@ def test_the_package_counts_what_the_record_counts() -> None:
         assert accepted / tested == pytest.approx(record[group], abs=0.002)
 
 
-def test_batched_greedy_text_is_that_of_one_prompt_alone(pair: dict[str, Any], prompts: list[dict[str, str]]) -> None:
+def test_batched_greedy_text_is_that_of_one_prompt_alone(
+    pair: dict[str, Any], prompts: list[dict[str, str]]
+) -> None:
     tokenizer = AutoTokenizer.from_pretrained(ROOT / "pair/target")
     texts = [prompts[0]["text"], prompts[700]["text"]]
     batch = tokenizer(texts, padding=True, return_tensors="pt")
-    together = measure.greedy(pair["target"], batch["input_ids"], batch["attention_mask"])
+    together = measure.greedy(
+        pair["target"], batch["input_ids"], batch["attention_mask"]
+    )
     for text, row in zip(texts, together, strict=True):
         alone = tokenizer(text, return_tensors="pt")
-        written = pair["target"].generate(**alone, max_new_tokens=measure.N_NEW_TOKENS, do_sample=False)
+        written = pair["target"].generate(
+            **alone, max_new_tokens=measure.N_NEW_TOKENS, do_sample=False
+        )
         new = written[0, alone["input_ids"].shape[1] :]
         assert row[: len(new)].tolist() == new.tolist()
 
@@ -225,7 +315,8 @@ def test_batched_greedy_text_is_that_of_one_prompt_alone(pair: dict[str, Any], p
     ("agrees", "counts"),
     [
         ([], (0, 0)),
-        ([True], (0, 0)),  # nothing is proposed where only the target's own token is to come
+        # nothing is proposed where only the target's own token is to come
+        ([True], (0, 0)),
         ([False, False], (0, 1)),
         ([True] * 6, (5, 5)),  # five accepted, the sixth is the target's own
         ([True] * 8, (6, 6)),
@@ -239,18 +330,24 @@ def test_rounds(agrees: list[bool], counts: tuple[int, int]) -> None:
 
 def test_rows_begin_where_documents_begin() -> None:
     tokenizer = train.Tokenizer.from_file(str(ROOT / "pair/target/tokenizer.json"))
-    texts = [f"The boy moved to Arlen, {'and so on, ' * 30}document {i}." for i in range(20)]
+    texts = [
+        f"The boy moved to Arlen, {'and so on, ' * 30}document {i}." for i in range(20)
+    ]
     packed = train.pack(tokenizer, texts)
     assert packed.shape[1] == train.CONTEXT + 1
     assert {tokenizer.decode(row[:2].tolist()) for row in packed} == {"The boy"}
 
 
 def test_training_lowers_the_loss() -> None:
-    """A fresh draft, a few steps: from log(vocabulary) downwards by more than any luck."""
+    """A fresh draft, a few steps: from log(vocabulary) downwards by more than any
+    luck.
+    """
     tokenizer = train.Tokenizer.from_file(str(ROOT / "pair/target/tokenizer.json"))
     packed = train.pack(tokenizer, corpora.mixture(120, "test"))
     schedule = train.Schedule(12, 4e-3, rows=4, warmup=2)
-    losses = [loss for _, loss in train.fit(train.new_model("draft", 0), packed, schedule)]
+    losses = [
+        loss for _, loss in train.fit(train.new_model("draft", 0), packed, schedule)
+    ]
     assert losses[0] == pytest.approx(math.log(train.VOCABULARY), rel=0.05)
     assert losses[-1] < losses[0] - 1
 
@@ -261,15 +358,27 @@ def test_differences_name_the_figure_and_nan_is_one() -> None:
         "acceptance": {"overall": 0.7},
         "tolerance": build.TOLERANCE,
     }
-    now = {"heldout_loss": {"target": 1.001, "draft": 2.1}, "acceptance": {"overall": math.nan}}
+    now = {
+        "heldout_loss": {"target": 1.001, "draft": 2.1},
+        "acceptance": {"overall": math.nan},
+    }
     lines = list(build.differences(shipped, now))
-    assert [line.split(" is ")[0] for line in lines] == ["held-out loss of the draft", "acceptance"]
+    assert [line.split(" is ")[0] for line in lines] == [
+        "held-out loss of the draft",
+        "acceptance",
+    ]
     assert not list(build.differences(shipped, shipped))
 
 
-def test_check_says_what_is_missing_and_what_was_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_says_what_is_missing_and_what_was_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = {"prompts.jsonl": "{}\n", "corpora/imdb.train.jsonl": "{}\n"}
     monkeypatch.setattr(build, "text_files", lambda: (made, None))
     corpora.write({"prompts.jsonl": "{} \n"}, tmp_path)
     lines = list(build.check(tmp_path))
-    assert [line.split()[0] for line in lines] == ["prompts.jsonl", "corpora/imdb.train.jsonl", "pair"]
+    assert [line.split()[0] for line in lines] == [
+        "prompts.jsonl",
+        "corpora/imdb.train.jsonl",
+        "pair",
+    ]

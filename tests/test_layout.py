@@ -1,4 +1,6 @@
-"""The house keeps its shape: imports go one way, heavy libraries stay where they belong, functions stay small."""
+"""The house keeps its shape: imports go one way, heavy libraries stay where they
+belong, functions stay small.
+"""
 
 import ast
 import os
@@ -12,7 +14,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "specfair"
-FLOORS = (  # a room imports only rooms below its floor; plugin and command line are the doors' own
+# a room imports only rooms below its floor; plugin and command line are the doors' own
+FLOORS = (
     ("errors", "typed", "outputs", "vocabulary", "project"),
     ("texts", "stats", "store"),
     ("models", "traces"),
@@ -23,7 +26,8 @@ FLOORS = (  # a room imports only rooms below its floor; plugin and command line
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS, start=1) for room in rooms}
 DOORS = ("plugin", "cli")
-GROUND = {("outputs", "errors"), ("project", "errors"), ("typed", "errors")}  # everybody may raise
+# everybody may raise
+GROUND = {("outputs", "errors"), ("project", "errors"), ("typed", "errors")}
 HIDDEN = 41  # imports of our own inside functions: fewer is better, four is the aim
 ALLOWED = {
     "torch": {"models", "engine", "training"},
@@ -40,7 +44,11 @@ SOURCES = [
 
 
 def modules() -> list[Path]:
-    return sorted(p for p in PACKAGE.rglob("*.py") if p != PACKAGE / "__init__.py" and "fixtures" not in p.parts)
+    return sorted(
+        p
+        for p in PACKAGE.rglob("*.py")
+        if p != PACKAGE / "__init__.py" and "fixtures" not in p.parts
+    )
 
 
 def home(path: Path) -> str:
@@ -48,7 +56,9 @@ def home(path: Path) -> str:
 
 
 def imported(tree: ast.AST) -> Iterator[str]:
-    """Full names of what is imported when the module is, that is, not inside a function or for types only."""
+    """Full names of what is imported when the module is, that is, not inside a function
+    or for types only.
+    """
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -56,20 +66,29 @@ def imported(tree: ast.AST) -> Iterator[str]:
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif (
-            not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and "TYPE_CHECKING" not in ast.dump(node)[:80]
+            not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+            and "TYPE_CHECKING" not in ast.dump(node)[:80]
         ):
             yield from imported(node)
 
 
 def ours(tree: ast.AST) -> Iterator[str]:
-    """The rooms of our own that are imported, also inside functions and for types only."""
+    """The rooms of our own that are imported, also inside functions and for types
+    only.
+    """
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module == "specfair":
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("specfair."):
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(
+            "specfair."
+        ):
             yield str(node.module).split(".")[1]
         elif isinstance(node, ast.Import):
-            yield from (alias.name.split(".")[1] for alias in node.names if alias.name.startswith("specfair."))
+            yield from (
+                alias.name.split(".")[1]
+                for alias in node.names
+                if alias.name.startswith("specfair.")
+            )
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
@@ -78,16 +97,24 @@ def test_imports_go_downwards_only(path: Path) -> None:
     own, tree = home(path), ast.parse(path.read_text())
     assert own in FLOOR, f"{own} has no floor; give it one"
     for room in ours(tree):
-        inside = room == own or (own, room) in GROUND or (own in DOORS and room == "doors")
+        inside = (
+            room == own or (own, room) in GROUND or (own in DOORS and room == "doors")
+        )
         assert room in FLOOR, f"{own} imports {room}, which has no floor"
-        assert inside or FLOOR[room] < FLOOR[own], f"{own} imports {room}, which does not lie below it"
+        assert inside or FLOOR[room] < FLOOR[own], (
+            f"{own} imports {room}, which does not lie below it"
+        )
     for name in imported(tree):
         heavy = name.split(".")[0]
-        assert own in ALLOWED.get(heavy, {own}), f"{own} imports {heavy}, which belongs in {ALLOWED[heavy]}"
+        assert own in ALLOWED.get(heavy, {own}), (
+            f"{own} imports {heavy}, which belongs in {ALLOWED[heavy]}"
+        )
 
 
 def test_imports_hidden_in_functions_become_fewer() -> None:
-    """They keep a start light, and hide what a room knows. The number may only fall: lower it when it does."""
+    """They keep a start light, and hide what a room knows. The number may only fall:
+    lower it when it does.
+    """
     found = 0
     for path in modules():
         for node in ast.walk(ast.parse(path.read_text())):
@@ -100,7 +127,10 @@ def test_imports_hidden_in_functions_become_fewer() -> None:
 def test_the_page_about_the_house_is_true() -> None:
     """Its floors are these, and every file it names is there."""
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    said = {int(n): set(re.findall(r"`(\w+)`", rooms)) for n, rooms in re.findall(r"^\| (\d) \| (.*?) \|", page, re.M)}
+    said = {
+        int(n): set(re.findall(r"`(\w+)`", rooms))
+        for n, rooms in re.findall(r"^\| (\d) \| (.*?) \|", page, re.M)
+    }
     assert said == {floor: set(rooms) for floor, rooms in enumerate(FLOORS, start=1)}
     named = re.findall(r"`(specfair/[\w/]+\.py)`", page)
     assert len(named) >= 20
@@ -123,12 +153,18 @@ def test_files_and_functions_stay_small(path: Path) -> None:
 
 
 def test_every_module_has_its_tests() -> None:
-    """In the room of the same name; a module that is only a part of its room is tested with the room."""
+    """In the room of the same name; a module that is only a part of its room is tested
+    with the room.
+    """
     for path in modules():
         room, stem = path.relative_to(PACKAGE).parts[0], path.stem
         if path.parent == PACKAGE:
             assert list((ROOT / "tests").glob(f"test_{stem}*.py")), path
-        elif room not in ("stats", "report", "gates") and "prompts" not in path.parts and stem != "__init__":
+        elif (
+            room not in ("stats", "report", "gates")
+            and "prompts" not in path.parts
+            and stem != "__init__"
+        ):
             assert list((ROOT / "tests" / room).glob(f"test_{stem}*.py")), path
     for room in ("stats", "report", "gates", "texts"):
         assert len(list((ROOT / "tests" / room).glob("test_*.py"))) > 2
@@ -136,20 +172,43 @@ def test_every_module_has_its_tests() -> None:
 
 @pytest.mark.parametrize("module", ["specfair", "specfair.plugin"])
 def test_import_is_light(module: str) -> None:
-    """Measured in a process of its own: no heavy library, and no work beyond reading a few small files."""
+    """Measured in a process of its own: no heavy library, and no work beyond reading a
+    few small files.
+    """
     heavy = "{'torch', 'transformers', 'pandas', 'numpy', 'scipy', 'datasets', 'altair', 'jinja2'}"
-    code = f"import sys, pytest, dataclasses; import {module}; print(sorted({heavy} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    code = (
+        f"import sys, pytest, dataclasses; import {module}; print(sorted({heavy} & "
+        "set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=True,
+    )
     assert done.stdout.strip() == "[]"
 
 
 def test_importing_the_plugin_takes_no_time() -> None:
-    """Processor time of the best of five processes: about 0.01 s, so that an idle plugin costs nothing."""
-    code = "import time, pytest, dataclasses; t = time.process_time(); import specfair.plugin"
+    """Processor time of the best of five processes: about 0.01 s, so that an idle
+    plugin costs nothing.
+    """
+    code = (
+        "import time, pytest, dataclasses; t = time.process_time(); import "
+        "specfair.plugin"
+    )
     code += "; print(time.process_time() - t)"
     clean = {k: v for k, v in os.environ.items() if not k.startswith("COV")}
     runs = [
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, env=clean, check=True)
+        subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            env=clean,
+            check=True,
+        )
         for _ in range(5)
     ]
     assert min(float(done.stdout) for done in runs) < 0.05

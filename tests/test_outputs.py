@@ -1,4 +1,6 @@
-"""A name stands for three files beside one another, or is refused in one line; nothing is written or removed here."""
+"""A name stands for three files beside one another, or is refused in one line; nothing
+is written or removed here.
+"""
 
 from pathlib import Path
 
@@ -23,10 +25,28 @@ from specfair.errors import UsageError
     ],
 )
 def test_an_ending_is_appended_never_replaced(name: str, stem: str) -> None:
-    assert outputs.of(name) == outputs.Outputs(Path(f"{stem}.html"), Path(f"{stem}.json"), Path(f"{stem}.md"))
+    assert outputs.of(name) == outputs.Outputs(
+        Path(f"{stem}.html"), Path(f"{stem}.json"), Path(f"{stem}.md")
+    )
 
 
-@pytest.mark.parametrize("name", ["", " ", ".", "..", "runs/", "a/.", "a/..", "a/../", ".html", "a/.json", "/", "a\0b"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        " ",
+        ".",
+        "..",
+        "runs/",
+        "a/.",
+        "a/..",
+        "a/../",
+        ".html",
+        "a/.json",
+        "/",
+        "a\0b",
+    ],
+)
 def test_what_names_no_file_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="does not name a file"):
         outputs.of(name, option="--out")
@@ -35,7 +55,10 @@ def test_what_names_no_file_is_refused(name: str) -> None:
 @pytest.mark.parametrize("ending", outputs.ENDINGS)
 def test_a_folder_is_refused_and_kept(tmp_path: Path, ending: str) -> None:
     (tmp_path / f"r{ending}").mkdir()
-    with pytest.raises(UsageError, match=f"r{ending}' is a folder; specfair writes files and removes nothing"):
+    with pytest.raises(
+        UsageError,
+        match=f"r{ending}' is a folder; specfair writes files and removes nothing",
+    ):
         outputs.of("r", root=tmp_path)
     with pytest.raises(UsageError, match="is a folder"):
         outputs.file(f"r{ending}", option="--out", root=tmp_path)
@@ -43,7 +66,9 @@ def test_a_folder_is_refused_and_kept(tmp_path: Path, ending: str) -> None:
 
 
 def test_a_part_stands_beside_the_whole() -> None:
-    assert outputs.beside(outputs.of("reports/run-1.2"), "-part") == outputs.of("reports/run-1.2-part")
+    assert outputs.beside(outputs.of("reports/run-1.2"), "-part") == outputs.of(
+        "reports/run-1.2-part"
+    )
 
 
 @given(st.text(max_size=20))

@@ -1,4 +1,6 @@
-"""The plugin in processes of its own: real evals on the shipped pair, mistakes, baselines, silence when unused."""
+"""The plugin in processes of its own: real evals on the shipped pair, mistakes,
+baselines, silence when unused.
+"""
 
 import json
 import shutil
@@ -17,13 +19,18 @@ prompts_per_group = 6
 min_prompts = 6
 groups = ["female", "male", "queer"]
 """
-READY = (f"--specfair-tuned-draft={fixtures() / 'pair' / 'draft'}",)  # a comparison without training: every gain is 0
+# a comparison without training: every gain is 0
+READY = (f"--specfair-tuned-draft={fixtures() / 'pair' / 'draft'}",)
 
 
 @pytest.fixture
 def project(pytester: pytest.Pytester) -> pytest.Pytester:
     """A user's repository with the evals in it."""
-    shutil.copytree(ROOT / "evals", pytester.path / "evals", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "evals",
+        pytester.path / "evals",
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
     shutil.copy(ROOT / "conftest.py", pytester.path)
     pytester.makepyprojecttoml(SMALL)
     return pytester
@@ -40,15 +47,30 @@ def test_ids_select_datasets_and_groups(project: pytest.Pytester) -> None:
     assert "test_regression" not in text  # no baseline was given
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2", "--dist", "loadgroup")], ids=["serial", "n2"])
-def test_evals_run_and_write_the_report(project: pytest.Pytester, workers: tuple[str, ...]) -> None:
-    """One gate is out of reach, so that this run has a failure; everything else may pass or be undecided."""
+@pytest.mark.parametrize(
+    "workers", [(), ("-n", "2", "--dist", "loadgroup")], ids=["serial", "n2"]
+)
+def test_evals_run_and_write_the_report(
+    project: pytest.Pytester, workers: tuple[str, ...]
+) -> None:
+    """One gate is out of reach, so that this run has a failure; everything else may
+    pass or be undecided.
+    """
     impossible = ("--specfair-gate", "tuned.gap<=-0.5~0")
-    result = run(project, "-k", "not lookahead and not speed", *READY, *impossible, *workers)
+    result = run(
+        project, "-k", "not lookahead and not speed", *READY, *impossible, *workers
+    )
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     alone = """alone*pytest 'evals/test_*[[]tuned]' --specfair-tuned-draft=* '--specfair-gate=tuned.gap<=-0.5~0'*"""
     result.stdout.fnmatch_lines([f"*{alone}"])
-    result.stdout.fnmatch_lines(["*= specfair =*", "verdicts: *fail*", "worst gap: *", "report: reports/latest.html"])
+    result.stdout.fnmatch_lines(
+        [
+            "*= specfair =*",
+            "verdicts: *fail*",
+            "worst gap: *",
+            "report: reports/latest.html",
+        ]
+    )
     stored = json.loads((project.path / "reports" / "latest.json").read_text())
     assert stored["datasets"] == ["tuned"]
     assert {v["gate"] for v in stored["verdicts"] if v["decision"] == "fail"} == {"gap"}
@@ -64,14 +86,23 @@ MISTAKES = [
     (["--specfair-groups", "quer,male"], "unknown group 'quer'"),
     (["--specfair-gate", "gapp<=1"], "unknown gate 'gapp'"),
     (["--specfair-max-new-tokens", "0"], "at least 1 token"),
-    (["--specfair-target=./no", "--specfair-draft=./no", "--specfair-prompts=embedded"], "does not exist"),
+    (
+        [
+            "--specfair-target=./no",
+            "--specfair-draft=./no",
+            "--specfair-prompts=embedded",
+        ],
+        "does not exist",
+    ),
     (["--specfair-prompts", "file:empty.jsonl"], "empty.jsonl"),
     (["--specfair-tuned-draft", "other"], "vocabular"),
 ]
 
 
 @pytest.mark.parametrize(("arguments", "said"), MISTAKES, ids=[m[1] for m in MISTAKES])
-def test_mistakes_are_one_line_and_exit_code_4(project: pytest.Pytester, arguments: list[str], said: str) -> None:
+def test_mistakes_are_one_line_and_exit_code_4(
+    project: pytest.Pytester, arguments: list[str], said: str
+) -> None:
     (project.path / "empty.jsonl").write_text("")
     _draft_with_another_vocabulary(project.path / "other")
     result = run(project, "-k", "test_difference", *arguments)
@@ -106,7 +137,9 @@ def test_baseline_saved_compared_and_updated(project: pytest.Pytester) -> None:
     only = ("-k", "test_difference or regressed", *READY)
     saved = run(project, *only, "--specfair-save-baseline", "main")
     saved.stdout.fnmatch_lines(["baseline 'main' saved: 2 stages, 18 prompts"])
-    compared = run(project, *only, "--specfair-baseline", "main", "--specfair-update-baseline")
+    compared = run(
+        project, *only, "--specfair-baseline", "main", "--specfair-update-baseline"
+    )
     assert compared.ret == pytest.ExitCode.OK
     compared.assert_outcomes(passed=2 + 2 * 4)
     compared.stdout.fnmatch_lines(["baseline 'main' is unchanged"])
@@ -116,7 +149,9 @@ def test_baseline_saved_compared_and_updated(project: pytest.Pytester) -> None:
 
 
 def test_unused_it_is_silent_and_light(pytester: pytest.Pytester) -> None:
-    """A repository that has the plugin installed but does not use it pays nothing and sees nothing."""
+    """A repository that has the plugin installed but does not use it pays nothing and
+    sees nothing.
+    """
     pytester.makepyfile("""
         import sys
 
@@ -126,21 +161,36 @@ def test_unused_it_is_silent_and_light(pytester: pytest.Pytester) -> None:
     """)
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
     result.assert_outcomes(passed=1)
-    assert "specfair" not in "\n".join(line for line in result.outlines if not line.startswith("plugins:"))
+    assert "specfair" not in "\n".join(
+        line for line in result.outlines if not line.startswith("plugins:")
+    )
     assert not (pytester.path / "reports").exists()
     assert not (pytester.path / ".specfair").exists()
 
 
 def test_importing_the_plugin_takes_no_time(pytester: pytest.Pytester) -> None:
-    """The smallest of five imports in fresh processes, so that a busy machine does not count against it."""
-    code = "import pytest, time; t = time.perf_counter(); import specfair.plugin; print(time.perf_counter() - t)"
-    times = [float(pytester.run(sys.executable, "-c", code).outlines[0]) for _ in range(5)]
+    """The smallest of five imports in fresh processes, so that a busy machine does not
+    count against it.
+    """
+    code = (
+        "import pytest, time; t = time.perf_counter(); import specfair.plugin; "
+        "print(time.perf_counter() - t)"
+    )
+    times = [
+        float(pytester.run(sys.executable, "-c", code).outlines[0]) for _ in range(5)
+    ]
     assert min(times) < 0.05
 
 
 def test_options_are_in_the_help(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_subprocess("--help")
-    result.stdout.fnmatch_lines(["*fairness of speculative decoding:", "*--specfair-target*", "*--specfair-gate*"])
+    result.stdout.fnmatch_lines(
+        [
+            "*fairness of speculative decoding:",
+            "*--specfair-target*",
+            "*--specfair-gate*",
+        ]
+    )
 
 
 MARKED = """
@@ -175,8 +225,16 @@ def test_misspelt(specfair):
 def test_a_marker_changes_the_settings_of_a_test(pytester: pytest.Pytester) -> None:
     pytester.makepyprojecttoml(SMALL)
     pytester.makepyfile(MARKED)
-    result = pytester.runpytest_subprocess("--strict-markers", "-p", "no:cacheprovider", "-v")
-    result.stdout.fnmatch_lines(["*test_group[[]female] PASSED*", "*test_group[[]male] PASSED*", "*call_wins* PASSED*"])
+    result = pytester.runpytest_subprocess(
+        "--strict-markers", "-p", "no:cacheprovider", "-v"
+    )
+    result.stdout.fnmatch_lines(
+        [
+            "*test_group[[]female] PASSED*",
+            "*test_group[[]male] PASSED*",
+            "*call_wins* PASSED*",
+        ]
+    )
     result.stdout.fnmatch_lines(["*Did you mean 'lookahead'*"])
     assert "queer" not in result.stdout.str()
     assert result.ret == pytest.ExitCode.USAGE_ERROR

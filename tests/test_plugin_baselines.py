@@ -1,4 +1,6 @@
-"""The scenarios in which other regression gates stay silent: each fails its item, in JUnit too, also with -n 2."""
+"""The scenarios in which other regression gates stay silent: each fails its item, in
+JUnit too, also with -n 2.
+"""
 
 import json
 from dataclasses import replace
@@ -38,7 +40,9 @@ def project(pytester: pytest.Pytester, measured: Audit) -> pytest.Pytester:
         "same": same,
         "faster": replace(same, counts={"base": (denominator, denominator)}),
         "absent": replace(same, counts={"imdb": same.counts["base"]}),
-        "other_prompts": replace(same, about={**same.about, "prompts_fingerprint": "other"}),
+        "other_prompts": replace(
+            same, about={**same.about, "prompts_fingerprint": "other"}
+        ),
     }
     for name, made in kept.items():
         baseline.save(made, name, root=pytester.path)
@@ -65,8 +69,12 @@ def _configure(pytester: pytest.Pytester, measured: Audit) -> None:
 
 
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["serial", "n2"])
-def test_every_silent_scenario_fails_its_item(project: pytest.Pytester, workers: list[str]) -> None:
-    result = project.runpytest_subprocess("--junitxml=junit.xml", "-p", "no:cacheprovider", *workers)
+def test_every_silent_scenario_fails_its_item(
+    project: pytest.Pytester, workers: list[str]
+) -> None:
+    result = project.runpytest_subprocess(
+        "--junitxml=junit.xml", "-p", "no:cacheprovider", *workers
+    )
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.assert_outcomes(passed=1, failed=len(SAID))
     suite = ElementTree.parse(project.path / "junit.xml").getroot()
@@ -90,20 +98,40 @@ def test_a_stage_that_is_measured_no_more_is_reported(
     pytester: pytest.Pytester, measured: Audit, workers: list[str]
 ) -> None:
     old = snapshot(measured, ["base"])
-    baseline.save(replace(old, counts={**old.counts, "sst2": old.counts["base"]}), "old", root=pytester.path)
+    baseline.save(
+        replace(old, counts={**old.counts, "sst2": old.counts["base"]}),
+        "old",
+        root=pytester.path,
+    )
     _configure(pytester, measured)
     pytester.makepyfile(STALE)
     result = pytester.runpytest_subprocess(
-        "--specfair-baseline=old", "--specfair-datasets=imdb", "-p", "no:cacheprovider", *workers
+        "--specfair-baseline=old",
+        "--specfair-datasets=imdb",
+        "-p",
+        "no:cacheprovider",
+        *workers,
     )
     assert result.ret == pytest.ExitCode.OK
     result.stdout.fnmatch_lines(["stale in the baseline, measured no more: sst2; *"])
-    stored = json.loads((pytester.path / "reports" / "latest.json").read_text())["baseline"]
-    assert [row[0] for row in stored["rows"]] == ["base", "base-female", "base-male", "base-queer", "sst2"]
+    stored = json.loads((pytester.path / "reports" / "latest.json").read_text())[
+        "baseline"
+    ]
+    assert [row[0] for row in stored["rows"]] == [
+        "base",
+        "base-female",
+        "base-male",
+        "base-queer",
+        "sst2",
+    ]
 
 
-def test_the_first_run_on_main_makes_the_baseline(pytester: pytest.Pytester, measured: Audit) -> None:
-    """Finding 34: examples/fairness.yml on its first day; what is to be written is not missed."""
+def test_the_first_run_on_main_makes_the_baseline(
+    pytester: pytest.Pytester, measured: Audit
+) -> None:
+    """Finding 34: examples/fairness.yml on its first day; what is to be written is not
+    missed.
+    """
     _configure(pytester, measured)
     pytester.makepyfile("""
         def test_regressed(specfair, specfair_baseline):
@@ -112,15 +140,25 @@ def test_the_first_run_on_main_makes_the_baseline(pytester: pytest.Pytester, mea
         def test_gap(specfair):
             specfair.gate(specfair.audit().acceptance_rate.difference(), at_most=0.9)
     """)
-    options = ("--specfair-baseline=main", "--specfair-update-baseline", "-p", "no:cacheprovider")
+    options = (
+        "--specfair-baseline=main",
+        "--specfair-update-baseline",
+        "-p",
+        "no:cacheprovider",
+    )
     first = pytester.runpytest_subprocess(*options)
     first.assert_outcomes(passed=1, deselected=1)
     first.stdout.fnmatch_lines(["baseline 'main' saved: 1 stage, 18 prompts"])
     second = pytester.runpytest_subprocess(*options)
     second.assert_outcomes(passed=2)
     second.stdout.fnmatch_lines(["baseline 'main' is unchanged"])
-    for wrong in (["--specfair-save-baseline=main"], ["--specfair-baseline=mian"], ["--specfair-update-baseline"]):
+    for wrong in (
+        ["--specfair-save-baseline=main"],
+        ["--specfair-baseline=mian"],
+        ["--specfair-update-baseline"],
+    ):
         refused = pytester.runpytest_subprocess(*wrong, "-p", "no:cacheprovider")
         assert refused.ret == pytest.ExitCode.USAGE_ERROR
-        assert "test session starts" not in refused.stdout.str()  # said before, not after
+        # said before, not after
+        assert "test session starts" not in refused.stdout.str()
         assert "Traceback" not in refused.stderr.str()

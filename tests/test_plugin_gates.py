@@ -1,4 +1,6 @@
-"""Every kind of gate with every decision, through the real plugin in a process of its own, serial and with -n 2."""
+"""Every kind of gate with every decision, through the real plugin in a process of its
+own, serial and with -n 2.
+"""
 
 from xml.etree import ElementTree
 
@@ -8,7 +10,8 @@ from specfair.gates import KINDS, OWN
 
 BOUNDED = [kind for kind in KINDS if kind not in OWN]
 
-# For every kind, an estimate that is clearly inside, clearly outside, too wide to say, and none at all.
+# For every kind, an estimate that is clearly inside, clearly outside, too wide to say,
+# and none at all.
 CASES = """
 import math
 import numpy as np
@@ -46,14 +49,21 @@ DECISIONS = ("pass", "fail", "insufficient", "invalid")
 GATES = "".join(f"{kind} = {{ bound = 0.5, min_effect = 0.01 }}\n" for kind in BOUNDED)
 
 
-def run(pytester: pytest.Pytester, *arguments: str) -> tuple[pytest.RunResult, dict[str, str]]:
-    """The run, and for each case whether it failed in JUnit's file, which is what CI sees."""
+def run(
+    pytester: pytest.Pytester, *arguments: str
+) -> tuple[pytest.RunResult, dict[str, str]]:
+    """The run, and for each case whether it failed in JUnit's file, which is what CI
+    sees.
+    """
     pytester.makepyprojecttoml(f"[tool.specfair.gates]\n{GATES}")
     pytester.makepyfile(CASES)
-    result = pytester.runpytest_subprocess("--junitxml=junit.xml", "-p", "no:cacheprovider", *arguments)
+    result = pytester.runpytest_subprocess(
+        "--junitxml=junit.xml", "-p", "no:cacheprovider", *arguments
+    )
     suite = ElementTree.parse(pytester.path / "junit.xml").getroot()
     return result, {
-        c.get("name", ""): "failed" if c.find("failure") is not None else "passed" for c in suite.iter("testcase")
+        c.get("name", ""): "failed" if c.find("failure") is not None else "passed"
+        for c in suite.iter("testcase")
     }
 
 
@@ -61,14 +71,25 @@ def run(pytester: pytest.Pytester, *arguments: str) -> tuple[pytest.RunResult, d
 def test_every_kind_and_decision(pytester: pytest.Pytester, workers: list[str]) -> None:
     result, outcomes = run(pytester, *workers)
     expected = {
-        f"test_gate[{d}-{k}]": "failed" if d in ("fail", "invalid") else "passed" for d in DECISIONS for k in BOUNDED
+        f"test_gate[{d}-{k}]": "failed" if d in ("fail", "invalid") else "passed"
+        for d in DECISIONS
+        for k in BOUNDED
     }
-    own = {f"test_own_bound[{d}]": "failed" if d in ("fail", "invalid") else "passed" for d in DECISIONS}
+    own = {
+        f"test_own_bound[{d}]": "failed" if d in ("fail", "invalid") else "passed"
+        for d in DECISIONS
+    }
     assert outcomes == expected | own
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     n = len(BOUNDED)
     result.stdout.fnmatch_lines(
-        ["*= specfair =*", f"verdicts: {n + 2} pass, {n + 1} fail, {n + 2} insufficient, {n + 1} invalid"]
+        [
+            "*= specfair =*",
+            (
+                f"verdicts: {n + 2} pass, {n + 1} fail, {n + 2} insufficient, "
+                f"{n + 1} invalid"
+            ),
+        ]
     )
 
 
@@ -80,16 +101,27 @@ def test_strict_fails_what_is_undecided(pytester: pytest.Pytester) -> None:
 def test_an_option_overrides_the_file(pytester: pytest.Pytester) -> None:
     _, outcomes = run(pytester, "-k", "gap and fail", "--specfair-gate", "gap<=0.9")
     result, _ = run(pytester, "-k", "gap and fail", "--specfair-gate", "gap<=0.9")
-    assert outcomes == {"test_gate[fail-gap]": "failed"}  # the assertion in the test: the decision is now a pass
+    # the assertion in the test: the decision is now a pass
+    assert outcomes == {"test_gate[fail-gap]": "failed"}
     result.stdout.fnmatch_lines(["verdicts: 1 pass, 0 fail"])
 
 
 def test_a_failure_says_what_a_reader_needs(pytester: pytest.Pytester) -> None:
     result, _ = run(pytester, "-k", "gap and fail")
     text = result.stdout.str()
-    for part in ("expected", "actual", "interval", "minimum effect", "slow: 40 prompts, 10 clusters", "way out"):
+    for part in (
+        "expected",
+        "actual",
+        "interval",
+        "minimum effect",
+        "slow: 40 prompts, 10 clusters",
+        "way out",
+    ):
         assert part in text
-    assert "pytest 'test_a_failure_says_what_a_reader_needs.py::test_gate[fail-gap]'" in text
+    assert (
+        "pytest 'test_a_failure_says_what_a_reader_needs.py::test_gate[fail-gap]'"
+        in text
+    )
     assert "Traceback" not in text
 
 

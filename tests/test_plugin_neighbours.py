@@ -1,4 +1,6 @@
-"""The plugin beside others: repositories that do not use it, runs from another folder, own tests with slips."""
+"""The plugin beside others: repositories that do not use it, runs from another folder,
+own tests with slips.
+"""
 
 import json
 import os
@@ -12,7 +14,9 @@ from specfair.texts.prompts import fixtures
 
 @pytest.fixture(autouse=True)
 def warm() -> None:
-    """Runs in this process forget what they import, and some libraries can be imported only once."""
+    """Runs in this process forget what they import, and some libraries can be imported
+    only once.
+    """
     for name in ("report.render", "engine.tracer", "engine.speculate", "audit.record"):
         import_module(f"specfair.{name}")
 
@@ -29,7 +33,9 @@ def test_arrays(dataset, stage, request):
 
 
 @pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["serial", "n1"])
-def test_parameters_of_others_are_left_alone(pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
+def test_parameters_of_others_are_left_alone(
+    pytester: pytest.Pytester, workers: tuple[str, ...]
+) -> None:
     """An array named `dataset` ended the whole run: its truth value is ambiguous."""
     pytester.makepyfile(STRANGERS)
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider", *workers)
@@ -37,7 +43,9 @@ def test_parameters_of_others_are_left_alone(pytester: pytest.Pytester, workers:
 
 
 def test_hypothesis_is_not_dragged_in() -> None:
-    """Its pytest plugin made an unrelated test run twice as long; who searches with it installs it."""
+    """Its pytest plugin made an unrelated test run twice as long; who searches with it
+    installs it.
+    """
     from importlib.metadata import requires
 
     needed = [text for text in requires("specfair") or [] if "extra ==" not in text]
@@ -56,18 +64,28 @@ def test_pair(specfair):
 
 @pytest.mark.parametrize(
     "told",
-    [("proj/t",), ("proj/t", "--rootdir", "proj", "-c", "proj/pyproject.toml"), ("proj/t/test_own.py", "proj/t/sub")],
+    [
+        ("proj/t",),
+        ("proj/t", "--rootdir", "proj", "-c", "proj/pyproject.toml"),
+        ("proj/t/test_own.py", "proj/t/sub"),
+    ],
     ids=["plain", "told", "two"],
 )
 def test_the_project_is_that_of_the_tests_and_not_of_the_folder_one_stands_in(
     pytester: pytest.Pytester, told: tuple[str, ...]
 ) -> None:
-    """From the folder above, the embedded pair was measured instead of the project's, and the test passed."""
+    """From the folder above, the embedded pair was measured instead of the project's,
+    and the test passed.
+    """
     proj = pytester.path / "proj"
     (proj / "t" / "sub").mkdir(parents=True)
-    (proj / "pyproject.toml").write_text('[tool.specfair]\nlookahead = "constant-2"\nseed = 7\n')
+    (proj / "pyproject.toml").write_text(
+        '[tool.specfair]\nlookahead = "constant-2"\nseed = 7\n'
+    )
     (proj / "t" / "test_own.py").write_text(OWN)
-    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:xdist", *told)
+    result = pytester.runpytest_inprocess(
+        "-p", "no:cacheprovider", "-p", "no:xdist", *told
+    )
     result.assert_outcomes(passed=1)
     assert not (pytester.path / "reports").exists()
     assert (proj / "reports" / "latest.json").exists()
@@ -87,7 +105,8 @@ def test_good(specfair):
 
 def test_one_slip_does_not_end_the_run(pytester: pytest.Pytester) -> None:
     pytester.makepyprojecttoml(
-        '[tool.specfair]\nmax_new_tokens = 3\nprompts_per_group = 3\nmin_prompts = 3\ngroups = ["female", "male"]'
+        "[tool.specfair]\nmax_new_tokens = 3\nprompts_per_group = "
+        '3\nmin_prompts = 3\ngroups = ["female", "male"]'
     )
     pytester.makepyfile(SLIPS)
     result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:xdist")
@@ -114,10 +133,18 @@ def test_c(specfair):
 """
 
 
-def test_a_mistake_that_every_test_would_meet_ends_the_run(pytester: pytest.Pytester) -> None:
+def test_a_mistake_that_every_test_would_meet_ends_the_run(
+    pytester: pytest.Pytester,
+) -> None:
     pytester.makepyfile(EVERY)
-    options = ("--specfair-target=./no", "--specfair-draft=./no", "--specfair-prompts=embedded")
-    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:xdist", *options)
+    options = (
+        "--specfair-target=./no",
+        "--specfair-draft=./no",
+        "--specfair-prompts=embedded",
+    )
+    result = pytester.runpytest_inprocess(
+        "-p", "no:cacheprovider", "-p", "no:xdist", *options
+    )
     result.assert_outcomes(failed=3)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
 
@@ -134,7 +161,9 @@ def test_a_mistake_that_every_test_would_meet_ends_the_run(pytester: pytest.Pyte
         ('[tool.specfair]\nstrict = "yes"', "not true or false"),
     ],
 )
-def test_a_table_that_cannot_be_meant_is_one_line(pytester: pytest.Pytester, table: str, said: str) -> None:
+def test_a_table_that_cannot_be_meant_is_one_line(
+    pytester: pytest.Pytester, table: str, said: str
+) -> None:
     pytester.makepyprojecttoml(table)
     pytester.makepyfile("def test_x(specfair):\n    specfair.audit()\n")
     result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:xdist")
@@ -143,7 +172,9 @@ def test_a_table_that_cannot_be_meant_is_one_line(pytester: pytest.Pytester, tab
     assert result.ret == pytest.ExitCode.USAGE_ERROR
 
 
-def test_a_positional_marker_and_a_suspect_table_are_said(pytester: pytest.Pytester) -> None:
+def test_a_positional_marker_and_a_suspect_table_are_said(
+    pytester: pytest.Pytester,
+) -> None:
     pytester.makepyprojecttoml("[tool.specfiar]\nseed = 1\n")
     pytester.makepyfile("""
         import pytest
@@ -157,7 +188,9 @@ def test_a_positional_marker_and_a_suspect_table_are_said(pytester: pytest.Pytes
     assert "has values without names" in text
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     pytester.makepyfile(test_used="def test_used(specfair):\n    specfair.audit()\n")
-    result = pytester.runpytest_inprocess("test_used.py", "-p", "no:cacheprovider", "-p", "no:xdist")
+    result = pytester.runpytest_inprocess(
+        "test_used.py", "-p", "no:cacheprovider", "-p", "no:xdist"
+    )
     result.stdout.fnmatch_lines(["*[[]tool.specfiar], which nothing reads*"])
 
 
@@ -173,11 +206,15 @@ def test_slow(specfair):
 """
 
 
-def test_a_benchmark_of_ones_own_runs_and_a_marker_leaves_out_what_is_slow(pytester: pytest.Pytester) -> None:
+def test_a_benchmark_of_ones_own_runs_and_a_marker_leaves_out_what_is_slow(
+    pytester: pytest.Pytester,
+) -> None:
     pytester.makepyfile(BOTH)
     result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:xdist")
     result.assert_outcomes(passed=1, deselected=1)
-    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:xdist", "--specfair-gate", "clock>=0.5")
+    result = pytester.runpytest_inprocess(
+        "-p", "no:cacheprovider", "-p", "no:xdist", "--specfair-gate", "clock>=0.5"
+    )
     result.assert_outcomes(passed=1, failed=1)
 
 
@@ -205,51 +242,91 @@ def test_gain(specfair):
     ("options", "code", "said"),
     [
         ((), 0, ""),
-        (("--specfair-gate=equivalence<=0.1",), 4, "ERROR: gate equivalence<=0.1 was held against nothing"),
-        (("--specfair-gate=sst2.gain>=0.5",), 4, "ERROR: gate sst2.gain>=0.5 was held against nothing"),
-        (("--specfair-gate=female.gap<=0.5",), 4, "ERROR: gate female.gap<=0.5 was held against nothing"),
+        (
+            ("--specfair-gate=equivalence<=0.1",),
+            4,
+            "ERROR: gate equivalence<=0.1 was held against nothing",
+        ),
+        (
+            ("--specfair-gate=sst2.gain>=0.5",),
+            4,
+            "ERROR: gate sst2.gain>=0.5 was held against nothing",
+        ),
+        (
+            ("--specfair-gate=female.gap<=0.5",),
+            4,
+            "ERROR: gate female.gap<=0.5 was held against nothing",
+        ),
         (("--specfair-gate=alpha.gap<=-2",), 1, "gap of alpha"),
         (("--specfair-gate=kl.gain>=5",), 1, "gain in kl"),
-        (("--specfair-gate=sst2.gain>=0.5", "-k", "gap"), 0, "held against nothing in this run: sst2.gain>=0.5"),
+        (
+            ("--specfair-gate=sst2.gain>=0.5", "-k", "gap"),
+            0,
+            "held against nothing in this run: sst2.gain>=0.5",
+        ),
     ],
     ids=["held", "kind", "dataset", "group", "metric", "falls", "chosen"],
 )
 def test_every_bound_is_accounted_for(
     pytester: pytest.Pytester, options: tuple[str, ...], code: int, said: str
 ) -> None:
-    """Rules by metric never applied, and rules that no test asked were passed over in silence."""
+    """Rules by metric never applied, and rules that no test asked were passed over in
+    silence.
+    """
     pytester.makepyprojecttoml(HELD)
     pytester.makepyfile(ASKS)
-    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:xdist", *options)
+    result = pytester.runpytest_inprocess(
+        "-p", "no:cacheprovider", "-p", "no:xdist", *options
+    )
     assert said in result.stdout.str()
     assert "Traceback" not in result.stdout.str()
     assert result.ret == code
 
 
-def test_after_a_mistake_its_bounds_are_not_called_one_too(pytester: pytest.Pytester) -> None:
-    """The prompts could not be read, so nothing was asked: the one line that matters is that one."""
+def test_after_a_mistake_its_bounds_are_not_called_one_too(
+    pytester: pytest.Pytester,
+) -> None:
+    """The prompts could not be read, so nothing was asked: the one line that matters is
+    that one.
+    """
     pytester.makepyprojecttoml(HELD)
     pytester.makepyfile("def test_gap(specfair):\n    specfair.ask('gap', 'base')\n")
     options = ("-p", "no:cacheprovider", "-p", "no:xdist", "--specfair-gate=gap<=0.5")
-    result = pytester.runpytest_inprocess(*options, "--specfair-prompts=file:absent.jsonl")
+    result = pytester.runpytest_inprocess(
+        *options, "--specfair-prompts=file:absent.jsonl"
+    )
     assert "absent.jsonl" in result.stdout.str()
     assert "ERROR: gate" not in result.stdout.str()
     assert result.ret == pytest.ExitCode.USAGE_ERROR
 
 
-def test_the_command_of_a_case_is_quoted_for_a_shell_and_runs_from_where_one_stands(pytester: pytest.Pytester) -> None:
+def test_the_command_of_a_case_is_quoted_for_a_shell_and_runs_from_where_one_stands(
+    pytester: pytest.Pytester,
+) -> None:
     """A group's name ran as a command when the line was pasted."""
     inner = pytester.mkdir("inner")
-    rows = [{"group": g, "text": f"{g} goes {i}"} for g in ("$(touch PWNED)", "`touch x`") for i in range(4)]
+    rows = [
+        {"group": g, "text": f"{g} goes {i}"}
+        for g in ("$(touch PWNED)", "`touch x`")
+        for i in range(4)
+    ]
     (pytester.path / "p.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
-    pytester.makepyprojecttoml(HELD.replace('groups = ["female", "male"]', 'prompts = "file:p.jsonl"'))
-    (inner / "conftest.py").write_text("from specfair.plugin import cases as pytest_generate_tests\n")
+    pytester.makepyprojecttoml(
+        HELD.replace('groups = ["female", "male"]', 'prompts = "file:p.jsonl"')
+    )
+    (inner / "conftest.py").write_text(
+        "from specfair.plugin import cases as pytest_generate_tests\n"
+    )
     (inner / "test_own.py").write_text(
-        "def test_x(specfair, group):\n    specfair.gate(specfair.audit().kl.overall, at_most=-1)\n"
+        "def test_x(specfair, group):\n    "
+        "specfair.gate(specfair.audit().kl.overall, at_most=-1)\n"
     )
     os.chdir(inner)
     result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:xdist")
-    lines = dict.fromkeys(line for line in result.outlines if line.startswith("  alone"))  # under CI they come again
+    # under CI they come again
+    lines = dict.fromkeys(
+        line for line in result.outlines if line.startswith("  alone")
+    )
     assert [*lines] == [
         "  alone     pytest 'test_own.py::test_x[$(touch PWNED)]'",
         "  alone     pytest 'test_own.py::test_x[`touch x`]'",

@@ -1,4 +1,6 @@
-"""Whole runs seen from outside: a broken draft and a good baseline, what JUnit says of the run, where seconds go."""
+"""Whole runs seen from outside: a broken draft and a good baseline, what JUnit says of
+the run, where seconds go.
+"""
 
 import json
 import shutil
@@ -29,7 +31,9 @@ def test_gap(specfair):
 
 @pytest.fixture(autouse=True)
 def warm() -> None:
-    """Runs in this process forget what they import, and some libraries can be imported only once."""
+    """Runs in this process forget what they import, and some libraries can be imported
+    only once.
+    """
     for name in ("report.render", "engine.tracer", "engine.speculate", "audit.record"):
         import_module(f"specfair.{name}")
 
@@ -37,7 +41,9 @@ def warm() -> None:
 def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
     pytester.makepyprojecttoml(PROJECT)
     pytester.makepyfile(ASKS)
-    return pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:xdist", *arguments)
+    return pytester.runpytest_inprocess(
+        "-p", "no:cacheprovider", "-p", "no:xdist", *arguments
+    )
 
 
 def broken_draft(folder: Path) -> Path:
@@ -50,14 +56,22 @@ def broken_draft(folder: Path) -> Path:
     return folder
 
 
-def test_a_run_with_nan_weights_fails_and_leaves_the_good_baseline_alone(pytester: pytest.Pytester) -> None:
+def test_a_run_with_nan_weights_fails_and_leaves_the_good_baseline_alone(
+    pytester: pytest.Pytester,
+) -> None:
     saved = run(pytester, "--specfair-save-baseline=main")
     assert saved.ret == pytest.ExitCode.OK
     file = pytester.path / "reports" / "baselines" / "main.json"
     good = file.read_bytes()
     target = f"--specfair-target={fixtures() / 'pair' / 'target'}"
-    pair = (target, f"--specfair-draft={broken_draft(pytester.path / 'broken')}", "--specfair-prompts=embedded")
-    broken = run(pytester, *pair, "--specfair-baseline=main", "--specfair-update-baseline")
+    pair = (
+        target,
+        f"--specfair-draft={broken_draft(pytester.path / 'broken')}",
+        "--specfair-prompts=embedded",
+    )
+    broken = run(
+        pytester, *pair, "--specfair-baseline=main", "--specfair-update-baseline"
+    )
     text = broken.stdout.str()
     assert "could not be measured" in text
     assert "NaN" in text
@@ -67,30 +81,48 @@ def test_a_run_with_nan_weights_fails_and_leaves_the_good_baseline_alone(pyteste
     assert file.read_bytes() == good
 
 
-def test_junit_names_the_pair_the_prompts_and_the_decoding(pytester: pytest.Pytester) -> None:
+def test_junit_names_the_pair_the_prompts_and_the_decoding(
+    pytester: pytest.Pytester,
+) -> None:
     """So that a run on the shipped pair cannot pass for a run on another."""
     result = run(pytester, "--junitxml=junit.xml")
     assert result.ret == pytest.ExitCode.OK
-    result.stdout.fnmatch_lines(["measured: embedded / embedded; 12 prompts of 2 groups*; greedy*; constant-5"])
+    result.stdout.fnmatch_lines(
+        ["measured: embedded / embedded; 12 prompts of 2 groups*; greedy*; constant-5"]
+    )
     suite = ElementTree.parse(pytester.path / "junit.xml").getroot().find("testsuite")
     assert suite is not None
-    of_suite = {p.get("name"): p.get("value") for p in suite.findall("properties/property")}
+    of_suite = {
+        p.get("name"): p.get("value") for p in suite.findall("properties/property")
+    }
     assert of_suite["specfair.target"] == of_suite["specfair.draft"] == "embedded"
     assert of_suite["specfair.groups"] == "female, male"
     assert "greedy" in str(of_suite["specfair.decoding"])
-    of_case = {p.get("name"): p.get("value") for p in suite.findall("testcase/properties/property")}
-    assert str(of_case["specfair.about"]).startswith("embedded / embedded; 12 prompts of 2 groups")
+    of_case = {
+        p.get("name"): p.get("value")
+        for p in suite.findall("testcase/properties/property")
+    }
+    assert str(of_case["specfair.about"]).startswith(
+        "embedded / embedded; 12 prompts of 2 groups"
+    )
 
 
 def test_the_plugin_of_a_repository_that_does_not_use_it_costs_less_than_15_milliseconds(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Processor time of importing it, the least of five processes; the first compiles it, as an installation does."""
+    """Processor time of importing it, the least of five processes; the first compiles
+    it, as an installation does.
+    """
     monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
     monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(pytester.path / "compiled"))
-    code = "import time, pytest, dataclasses; t = time.process_time(); import specfair.plugin"
+    code = (
+        "import time, pytest, dataclasses; t = time.process_time(); import "
+        "specfair.plugin"
+    )
     code += "; print(time.process_time() - t)"
-    times = [float(pytester.run(sys.executable, "-c", code).outlines[0]) for _ in range(5)]
+    times = [
+        float(pytester.run(sys.executable, "-c", code).outlines[0]) for _ in range(5)
+    ]
     assert min(times) < 0.015
 
 
@@ -100,30 +132,73 @@ def test_the_command_line_judges_what_the_evals_judge(
     """Three bounds were ignored by the command line, and nothing failed."""
     from specfair import cli
 
-    pytester.makepyprojecttoml(PROJECT + f"tuned_draft = {json.dumps(str(fixtures() / 'pair' / 'draft'))}\n")
-    command = ["audit", "--store", str(pytester.path / "store"), "--gate", "improve>=0.9", "--gate", "worst_pair<=-1"]
+    pytester.makepyprojecttoml(
+        PROJECT + f"tuned_draft = {json.dumps(str(fixtures() / 'pair' / 'draft'))}\n"
+    )
+    command = [
+        "audit",
+        "--store",
+        str(pytester.path / "store"),
+        "--gate",
+        "improve>=0.9",
+        "--gate",
+        "worst_pair<=-1",
+    ]
     assert cli.main(command) == cli.FAILED
-    failed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("fail")]
-    assert [sum(word in line for line in failed) for word in ("gain in", "worst pair")] == [1, 2]
+    failed = [
+        line for line in capsys.readouterr().out.splitlines() if line.startswith("fail")
+    ]
+    assert [
+        sum(word in line for line in failed) for word in ("gain in", "worst pair")
+    ] == [1, 2]
     assert cli.main([*command, "--gate", "equivalence<=0.1"]) == cli.USAGE
     assert "gate equivalence<=0.1 was held against nothing" in capsys.readouterr().err
 
 
-def test_the_command_line_and_the_evals_give_the_same_verdicts(pytester: pytest.Pytester) -> None:
-    """Case by case: decision, value, interval, bound and p-value after Holm's correction."""
+def test_the_command_line_and_the_evals_give_the_same_verdicts(
+    pytester: pytest.Pytester,
+) -> None:
+    """Case by case: decision, value, interval, bound and p-value after Holm's
+    correction.
+    """
     from specfair import cli
 
-    shutil.copytree(ROOT / "evals", pytester.path / "evals", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "evals",
+        pytester.path / "evals",
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
     shutil.copy(ROOT / "conftest.py", pytester.path)
     pair = f"tuned_draft = {json.dumps(str(fixtures() / 'pair' / 'draft'))}\n"
-    pytester.makepyprojecttoml(PROJECT + pair + "\n[tool.specfair.gates]\nimprove = 0.0\nalpha.gap = 0.2\n")
+    pytester.makepyprojecttoml(
+        PROJECT + pair + "\n[tool.specfair.gates]\nimprove = 0.0\nalpha.gap = 0.2\n"
+    )
     options = ("-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:benchmark")
-    assert pytester.runpytest_inprocess("evals", *options, "--ignore=evals/test_speed.py").ret == pytest.ExitCode.OK
+    assert (
+        pytester.runpytest_inprocess(
+            "evals", *options, "--ignore=evals/test_speed.py"
+        ).ret
+        == pytest.ExitCode.OK
+    )
     assert cli.main(["audit", "--out", "reports/cli"]) in (cli.OK, cli.UNDECIDED)
     found = [
-        json.loads((pytester.path / "reports" / f"{name}.json").read_text())["verdicts"] for name in ("latest", "cli")
+        json.loads((pytester.path / "reports" / f"{name}.json").read_text())["verdicts"]
+        for name in ("latest", "cli")
     ]
-    names = ("case", "gate", "metric", "decision", "value", "low", "high", "bound", "min_effect", "p_holm")
-    by_tests, by_command = ({tuple(v[name] for name in names) for v in verdicts} for verdicts in found)
+    names = (
+        "case",
+        "gate",
+        "metric",
+        "decision",
+        "value",
+        "low",
+        "high",
+        "bound",
+        "min_effect",
+        "p_holm",
+    )
+    by_tests, by_command = (
+        {tuple(v[name] for name in names) for v in verdicts} for verdicts in found
+    )
     assert by_tests == by_command
     assert len(by_command) == len(found[1]) > 30

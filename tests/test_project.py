@@ -1,4 +1,6 @@
-"""The right project: the nearest table counts, a misspelt one is suspected, a broken file is one line."""
+"""The right project: the nearest table counts, a misspelt one is suspected, a broken
+file is one line.
+"""
 
 from pathlib import Path
 
@@ -27,7 +29,9 @@ def test_without_any_table_the_nearest_file_makes_the_project(tmp_path: Path) ->
     assert project.find(tmp_path / "sub") == project.Project(tmp_path)
 
 
-def test_the_project_of_several_paths_is_that_of_their_common_folder(tmp_path: Path) -> None:
+def test_the_project_of_several_paths_is_that_of_their_common_folder(
+    tmp_path: Path,
+) -> None:
     write(tmp_path, "[tool.specfair]\nseed = 3\n")
     files = [tmp_path / "a" / "test_x.py", tmp_path / "b" / "test_y.py"]
     for file in files:
@@ -37,13 +41,23 @@ def test_the_project_of_several_paths_is_that_of_their_common_folder(tmp_path: P
     assert project.find_for(files[:1]).root == tmp_path
 
 
-@pytest.mark.parametrize(("name", "suspected"), [("specfiar", True), ("spec-fair", True), ("spectral", False)])
-def test_a_misspelt_table_is_suspected_aloud(tmp_path: Path, name: str, suspected: bool) -> None:
+@pytest.mark.parametrize(
+    ("name", "suspected"),
+    [("specfiar", True), ("spec-fair", True), ("spectral", False)],
+)
+def test_a_misspelt_table_is_suspected_aloud(
+    tmp_path: Path, name: str, suspected: bool
+) -> None:
     found = project.find(write(tmp_path, f"[tool.{name}]\nseed = 3\n"))
-    assert [f"[tool.{name}], which nothing reads" in line for line in found.doubts] == [True] * suspected
+    assert [f"[tool.{name}], which nothing reads" in line for line in found.doubts] == [
+        True
+    ] * suspected
 
 
-@pytest.mark.parametrize(("text", "said"), [("= =", "not valid TOML"), ("[tool]\nspecfair = 5\n", "is not a table")])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("= =", "not valid TOML"), ("[tool]\nspecfair = 5\n", "is not a table")],
+)
 def test_what_cannot_be_meant_is_one_line(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         project.find(write(tmp_path, text))

@@ -1,4 +1,6 @@
-"""Nothing stored is lost or half written: interrupted writes, damaged contents, two processes, no permission."""
+"""Nothing stored is lost or half written: interrupted writes, damaged contents, two
+processes, no permission.
+"""
 
 import os
 import signal
@@ -44,7 +46,13 @@ def test_update_turns_the_old_into_the_new(tmp_path: Path) -> None:
     store = Store(tmp_path)
 
     def update(change: Callable[[str | None], str]) -> str:
-        return store.update("things", KEY, change=change, read=read, write=lambda text, path: path.write_text(text))
+        return store.update(
+            "things",
+            KEY,
+            change=change,
+            read=read,
+            write=lambda text, path: path.write_text(text),
+        )
 
     assert update(lambda old: f"{old} a") == "None a"
     assert update(lambda old: f"{old} b") == "None a b"
@@ -107,14 +115,24 @@ FILES: list[Callable[[Path], object]] = [
 
 
 @pytest.mark.parametrize("damage", FILES)
-def test_a_damaged_file_is_set_aside_made_again_and_said_once(tmp_path: Path, damage: Callable[[Path], object]) -> None:
+def test_a_damaged_file_is_set_aside_made_again_and_said_once(
+    tmp_path: Path, damage: Callable[[Path], object]
+) -> None:
     store = Store(tmp_path)
     path = store.path("things", KEY)
     for turn in (1, 2):  # the second time its name is taken
-        assert store.get_or_make("things", KEY, make=_write, read=Path.read_text) == "content"
+        assert (
+            store.get_or_make("things", KEY, make=_write, read=Path.read_text)
+            == "content"
+        )
         damage(path)
-        with pytest.warns(UserWarning, match=r"checksum does not hold.*is made again") as said:
-            assert store.get_or_make("things", KEY, make=_write, read=Path.read_text) == "content"
+        with pytest.warns(
+            UserWarning, match=r"checksum does not hold.*is made again"
+        ) as said:
+            assert (
+                store.get_or_make("things", KEY, make=_write, read=Path.read_text)
+                == "content"
+            )
         assert len(said) == 1
         name = f"{path.name}.corrupt" if turn == 1 else f"{path.name}.2.corrupt"
         assert os.path.lexists(path.with_name(name))
@@ -142,15 +160,25 @@ def test_a_damaged_folder_too(tmp_path: Path, damage: Callable[[Path], object]) 
         return sorted(f.name for f in path.rglob("*"))
 
     store = Store(tmp_path)
-    assert store.get_or_make("things", KEY, make=_folder, read=read) == ["a", "one", "two"]
+    assert store.get_or_make("things", KEY, make=_folder, read=read) == [
+        "a",
+        "one",
+        "two",
+    ]
     damage(store.path("things", KEY))
     with pytest.warns(UserWarning, match="checksum does not hold"):
-        assert store.get_or_make("things", KEY, make=_folder, read=read) == ["a", "one", "two"]
+        assert store.get_or_make("things", KEY, make=_folder, read=read) == [
+            "a",
+            "one",
+            "two",
+        ]
 
 
 def test_what_is_whole_but_of_another_kind_is_set_aside_too(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.get_or_make("things", KEY, make=lambda p: p.write_text("damaged"), read=Path.read_text)
+    store.get_or_make(
+        "things", KEY, make=lambda p: p.write_text("damaged"), read=Path.read_text
+    )
     with pytest.warns(UserWarning, match=r"cannot be read.*is made again"):
         assert store.get_or_make("things", KEY, make=_write, read=read) == "content"
 
@@ -172,7 +200,9 @@ def test_an_interrupted_write_leaves_the_old_content(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("moment", range(1, 10))
 def test_killed_between_any_two_steps_of_a_write(tmp_path: Path, moment: int) -> None:
-    """SIGKILL before the nth change of a name: what is found is the old or the new, whole, and nothing half done."""
+    """SIGKILL before the nth change of a name: what is found is the old or the new,
+    whole, and nothing half done.
+    """
     code = textwrap.dedent("""
         import os, signal, sys
         from pathlib import Path
@@ -193,7 +223,9 @@ def test_killed_between_any_two_steps_of_a_write(tmp_path: Path, moment: int) ->
             Store(Path(sys.argv[1]) / "store").update(
                 "things", {"k": 1}, change=lambda _: text, read=Path.read_text, write=lambda t, p: p.write_text(t))
     """)
-    killed = subprocess.run([sys.executable, "-c", code, str(tmp_path), str(moment)], check=False)
+    killed = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path), str(moment)], check=False
+    )
     assert killed.returncode == -signal.SIGKILL
     kept: list[str | None] = []
 
@@ -204,11 +236,31 @@ def test_killed_between_any_two_steps_of_a_write(tmp_path: Path, moment: int) ->
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         Store(tmp_path / "store").update(
-            "things", {"k": 1}, change=change, read=Path.read_text, write=lambda text, path: _write(path, text)
+            "things",
+            {"k": 1},
+            change=change,
+            read=Path.read_text,
+            write=lambda text, path: _write(path, text),
         )
-    assert kept == [{1: None, 2: None, 3: None, 4: None, 5: "old", 6: "old", 7: "old", 8: "old", 9: "new"}[moment]]
+    assert kept == [
+        {
+            1: None,
+            2: None,
+            3: None,
+            4: None,
+            5: "old",
+            6: "old",
+            7: "old",
+            8: "old",
+            9: "new",
+        }[moment]
+    ]
     name = digest({"k": 1})
-    assert sorted(os.listdir(tmp_path / "store" / "things")) == [f".{name}.lock", name, f"{name}.key.json"]
+    assert sorted(os.listdir(tmp_path / "store" / "things")) == [
+        f".{name}.lock",
+        name,
+        f"{name}.key.json",
+    ]
     assert "*" in (tmp_path / "store" / ".gitignore").read_text().splitlines()
 
 
@@ -227,7 +279,9 @@ def test_what_others_left_is_removed_unless_they_live(tmp_path: Path) -> None:
 
 
 def test_a_killed_process_leaves_nothing_behind_that_counts(tmp_path: Path) -> None:
-    """SIGKILL in the middle of a write: the next process finds no content and makes it."""
+    """SIGKILL in the middle of a write: the next process finds no content and
+    makes it.
+    """
     code = textwrap.dedent("""
         import os, signal, sys
         from pathlib import Path
@@ -240,7 +294,15 @@ def test_a_killed_process_leaves_nothing_behind_that_counts(tmp_path: Path) -> N
     assert killed.returncode == -9
     store = Store(tmp_path)
     assert not store.has("things", {"k": 1})
-    assert store.get_or_make("things", {"k": 1}, make=lambda p: p.write_text("whole"), read=Path.read_text) == "whole"
+    assert (
+        store.get_or_make(
+            "things",
+            {"k": 1},
+            make=lambda p: p.write_text("whole"),
+            read=Path.read_text,
+        )
+        == "whole"
+    )
 
 
 def test_two_processes_make_it_once(tmp_path: Path) -> None:
@@ -255,18 +317,29 @@ def test_two_processes_make_it_once(tmp_path: Path) -> None:
             time.sleep(0.3); path.write_text("whole")
         print(Store(root).get_or_make("things", {"k": 1}, make=make, read=Path.read_text))
     """)
-    running = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE) for _ in range(2)]
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE
+        )
+        for _ in range(2)
+    ]
     assert [p.communicate()[0].strip() for p in running] == [b"whole"] * 2
     assert (tmp_path / "calls").read_text() == "x"
 
 
-def test_who_waits_is_told_for_what(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_waits_is_told_for_what(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(stored, "PATIENCE", 0.1)
     monkeypatch.setattr(stored, "REMIND", 0.2)
     said: list[str] = []
     store = Store(tmp_path, said.append)
     store.get_or_make("things", KEY, make=_write, read=read)
-    lock = FileLock(tmp_path / "things" / f".{digest(KEY)}.lock", is_singleton=False, thread_local=False)
+    lock = FileLock(
+        tmp_path / "things" / f".{digest(KEY)}.lock",
+        is_singleton=False,
+        thread_local=False,
+    )
     holder = subprocess.Popen(
         [
             sys.executable,
@@ -282,17 +355,24 @@ def test_who_waits_is_told_for_what(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert store.get_or_make("things", KEY, make=_write, read=read) == "content"
     assert holder.wait() == 0
     assert len(said) > 1
-    assert said[0].startswith(f"waiting for another process that works on things/{digest(KEY)} in store '{tmp_path}'")
+    assert said[0].startswith(
+        f"waiting for another process that works on things/{digest(KEY)} in "
+        f"store '{tmp_path}'"
+    )
     assert "0 s so far" in said[0]
 
 
 def test_a_lock_that_nobody_holds_is_no_obstacle(tmp_path: Path) -> None:
     (tmp_path / "things").mkdir()
     (tmp_path / "things" / f".{digest(KEY)}.lock").write_text("4711")
-    assert Store(tmp_path).get_or_make("things", KEY, make=_write, read=read) == "content"
+    assert (
+        Store(tmp_path).get_or_make("things", KEY, make=_write, read=read) == "content"
+    )
 
 
-def test_a_new_store_keeps_itself_out_of_git_and_an_old_place_is_left_alone(tmp_path: Path) -> None:
+def test_a_new_store_keeps_itself_out_of_git_and_an_old_place_is_left_alone(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "used").mkdir()
     (tmp_path / "used" / "mine").write_text("")
     for name in ("new", "used"):
@@ -304,8 +384,12 @@ def test_a_new_store_keeps_itself_out_of_git_and_an_old_place_is_left_alone(tmp_
 def test_a_store_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     blocker = tmp_path / "file"
     blocker.write_text("")
-    with pytest.raises(StoreError, match=r"store .* cannot be used \(.*--specfair-store"):
-        Store(blocker).get_or_make("things", KEY, make=lambda p: p.write_text(""), read=read)
+    with pytest.raises(
+        StoreError, match=r"store .* cannot be used \(.*--specfair-store"
+    ):
+        Store(blocker).get_or_make(
+            "things", KEY, make=lambda p: p.write_text(""), read=read
+        )
 
 
 def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path: Path) -> None:
@@ -327,10 +411,19 @@ def test_what_fails_elsewhere_is_not_the_stores_fault(tmp_path: Path) -> None:
         raise FileNotFoundError(2, "no model", "weights")
 
     with pytest.raises(FileNotFoundError):
-        Store(tmp_path).update("things", KEY, change=change, read=read, write=lambda text, path: _write(path, text))
+        Store(tmp_path).update(
+            "things",
+            KEY,
+            change=change,
+            read=read,
+            write=lambda text, path: _write(path, text),
+        )
 
 
 def test_the_key_lies_beside_the_content(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.get_or_make("things", KEY, make=lambda p: p.write_text("x"), read=read)
-    assert '"model": "a"' in store.path("things", KEY).with_name(f"{digest(KEY)}.key.json").read_text()
+    assert (
+        '"model": "a"'
+        in store.path("things", KEY).with_name(f"{digest(KEY)}.key.json").read_text()
+    )

@@ -1,4 +1,6 @@
-"""Freshly initialised models of many architectures, small enough to build in milliseconds, and a tokenizer for them."""
+"""Freshly initialised models of many architectures, small enough to build in
+milliseconds, and a tokenizer for them.
+"""
 
 import itertools
 import random
@@ -7,7 +9,12 @@ from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
 
 from specfair.models import pairs
 from specfair.texts.prompts import Prompt
@@ -54,7 +61,11 @@ ARCHITECTURES: Mapping[str, Mapping[str, Any]] = {
     "qwen2": _LLAMA,
     "qwen3": {**_LLAMA, "head_dim": 8},
     "gemma": {**_LLAMA, "head_dim": 8},
-    "gemma3_text": {**_LLAMA, **_WINDOW, "layer_types": ["sliding_attention", "full_attention"]},
+    "gemma3_text": {
+        **_LLAMA,
+        **_WINDOW,
+        "layer_types": ["sliding_attention", "full_attention"],
+    },
     "phi": {**_LLAMA, "num_key_value_heads": 2},
     "opt": {
         "vocab_size": N_VOCAB,
@@ -66,7 +77,13 @@ ARCHITECTURES: Mapping[str, Mapping[str, Any]] = {
         "word_embed_proj_dim": 16,
         "init_std": 0.4,
     },
-    "bloom": {"vocab_size": N_VOCAB, "hidden_size": 16, "n_layer": 2, "n_head": 2, "initializer_range": 0.4},
+    "bloom": {
+        "vocab_size": N_VOCAB,
+        "hidden_size": 16,
+        "n_layer": 2,
+        "n_head": 2,
+        "initializer_range": 0.4,
+    },
     "mpt": {
         "vocab_size": N_VOCAB,
         "d_model": 16,
@@ -82,30 +99,46 @@ def model(kind: str = "gpt2", seed: int = 0, **settings: Any) -> PreTrainedModel
     """A random model; initialised widely enough that it does not repeat itself."""
     torch.manual_seed(seed)
     special = {"eos_token_id": 0, "bos_token_id": 0, "pad_token_id": 0}
-    config = AutoConfig.for_model(kind, **{**special, **ARCHITECTURES[kind], **settings})
+    config = AutoConfig.for_model(
+        kind, **{**special, **ARCHITECTURES[kind], **settings}
+    )
     return AutoModelForCausalLM.from_config(config)
 
 
 def relative(of: PreTrainedModel, noise: float = 0.05) -> PreTrainedModel:
-    """A draft that agrees with its target most of the time: the same weights, disturbed."""
+    """A draft that agrees with its target most of the time: the same weights,
+    disturbed.
+    """
     draft = type(of)(of.config)
     draft.load_state_dict(of.state_dict())
     torch.manual_seed(1)
     with torch.no_grad():
         for weight in draft.parameters():
-            weight.add_(torch.randn_like(weight) * noise * (weight.std() if weight.numel() > 1 else 0.0))
+            weight.add_(
+                torch.randn_like(weight)
+                * noise
+                * (weight.std() if weight.numel() > 1 else 0.0)
+            )
     return draft
 
 
 def tokenizer(n_vocab: int = N_VOCAB) -> PreTrainedTokenizerFast:
     """Bytes, and as many pairs of letters as fit; the end of text is token 0."""
-    vocabulary = {EOS: 0} | {c: i for i, c in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()), start=1)}
-    merges = list(itertools.islice(itertools.product("etaoinsr", repeat=2), n_vocab - len(vocabulary)))
+    vocabulary = {EOS: 0} | {
+        c: i for i, c in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()), start=1)
+    }
+    merges = list(
+        itertools.islice(
+            itertools.product("etaoinsr", repeat=2), n_vocab - len(vocabulary)
+        )
+    )
     vocabulary |= {a + b: i for i, (a, b) in enumerate(merges, start=len(vocabulary))}
     backend = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
-    return PreTrainedTokenizerFast(tokenizer_object=backend, eos_token=EOS, pad_token=EOS)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend, eos_token=EOS, pad_token=EOS
+    )
 
 
 def pair(kind: str = "gpt2", *, noise: float = 0.05, **settings: Any) -> pairs.Pair:
@@ -116,5 +149,13 @@ def pair(kind: str = "gpt2", *, noise: float = 0.05, **settings: Any) -> pairs.P
 def prompts(n: int = 8, longest: int = 16) -> list[Prompt]:
     """Texts of many lengths, from a single token up, in two groups."""
     rng = random.Random(n)
-    texts = ["x", *("".join(rng.choices("bcdfgh jklm", k=rng.randint(2, longest))) for _ in range(n - 1))]
-    return [Prompt(f"p{i}", "ab"[i % 2], f"c{i}", "", text) for i, text in enumerate(texts)]
+    texts = [
+        "x",
+        *(
+            "".join(rng.choices("bcdfgh jklm", k=rng.randint(2, longest)))
+            for _ in range(n - 1)
+        ),
+    ]
+    return [
+        Prompt(f"p{i}", "ab"[i % 2], f"c{i}", "", text) for i, text in enumerate(texts)
+    ]

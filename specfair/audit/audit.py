@@ -1,7 +1,8 @@
 """An Audit: settings turned into traces, each computed once and stored by content.
 
-Knows the order of things (prompts, pair, base trace, fine-tuning, trace after) and what each depends on. It does not
-know pytest, bounds or pages. Models are loaded only when something has to be computed.
+Knows the order of things (prompts, pair, base trace, fine-tuning, trace after) and what
+each depends on. It does not know pytest, bounds or pages. Models are loaded only when
+something has to be computed.
 """
 
 import os
@@ -57,11 +58,18 @@ class Audit:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader must know of the prompts: what was dropped, and what was cut."""
+        """What a reader must know of the prompts: what was dropped, and what was
+        cut.
+        """
         from specfair.models import pairs
 
-        _, n_cut = pairs.encode(self.pair, list(self.prompts), self.settings.max_new_tokens)
-        cut = f"{n_cut:,} of {len(self.prompts):,} prompts were cut from the left to fit {self.pair.context} tokens"
+        _, n_cut = pairs.encode(
+            self.pair, list(self.prompts), self.settings.max_new_tokens
+        )
+        cut = (
+            f"{n_cut:,} of {len(self.prompts):,} prompts were cut from the left to "
+            f"fit {self.pair.context} tokens"
+        )
         return (*self.prompts.notes, *[cut] * bool(n_cut))
 
     @cached_property
@@ -81,7 +89,11 @@ class Audit:
         """`base`, or a dataset's name for the pair after it."""
         if stage not in self._measured:
             trace = self._traced(self.pair_of(stage), stage)
-            engine = replayed if self.settings.engine == "replay" else live_engine(lambda: self.pair_of(stage))
+            engine = (
+                replayed
+                if self.settings.engine == "replay"
+                else live_engine(lambda: self.pair_of(stage))
+            )
             self._measured[stage] = Measured(trace, self.settings.deployed, engine)
         return self._measured[stage]
 
@@ -94,33 +106,53 @@ class Audit:
         return self._pairs[stage]
 
     def agreement(self, stage: str) -> "Agreement":
-        """Whether live decoding of a sample of prompts counts what the replay counts."""
+        """Whether live decoding of a sample of prompts counts what the replay
+        counts.
+        """
         from specfair.engine import agreement, speculate
 
         def make(path: Path) -> None:
             whole = self.measured(stage).trace
             some = whole.select(agreement.sampled(whole))
-            self.say(f"checking {stage}: {len(some):,} prompts decoded live, {self.settings.lookahead}")
+            self.say(
+                f"checking {stage}: {len(some):,} prompts decoded live, "
+                f"{self.settings.lookahead}"
+            )
             settings, pair = self.settings, self.pair_of(stage)
-            live = speculate.speculate(pair, some.prompts, settings.decoding, settings.deployed)
+            live = speculate.speculate(
+                pair, some.prompts, settings.decoding, settings.deployed
+            )
             agreement.save(agreement.compare(some, live), path)
 
         key = self._key(stage) | {"lookahead": self.settings.lookahead}
         return self.store.get_or_make("checks", key, make=make, read=agreement.load)
 
     def clocked(self, stage: str) -> Groups:
-        """The measured speed-up by group: seconds of the target alone over seconds speculative."""
+        """The measured speed-up by group: seconds of the target alone over seconds
+        speculative.
+        """
         from specfair.engine import clock, timing
 
         def make(path: Path) -> None:
             some = self.prompts.limit(timing.N_PROMPTS)
             self.say(f"timing {stage}: {len(some)} prompts in {timing.N_ROUNDS} rounds")
             settings, pair = self.settings, self.pair_of(stage)
-            times = clock.clock(pair, some, settings.decoding, settings.deployed, n_rounds=timing.N_ROUNDS)
+            times = clock.clock(
+                pair,
+                some,
+                settings.decoding,
+                settings.deployed,
+                n_rounds=timing.N_ROUNDS,
+            )
             timing.save(times, path)
 
         key = self._key(stage) | {"lookahead": self.settings.lookahead}
-        return Groups(timing.sample(self.store.get_or_make("times", key, make=make, read=timing.load)), timing.METRIC)
+        return Groups(
+            timing.sample(
+                self.store.get_or_make("times", key, make=make, read=timing.load)
+            ),
+            timing.METRIC,
+        )
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -130,14 +162,18 @@ class Audit:
     def __getattr__(self, name: str) -> Any:
         if name in METRICS:
             return getattr(self.base, name)
-        raise AttributeError(f"an audit has no {name!r}; metrics: {', '.join(METRICS)}.")
+        raise AttributeError(
+            f"an audit has no {name!r}; metrics: {', '.join(METRICS)}."
+        )
 
     @cached_property
     def recipe(self) -> "Recipe":
         from specfair.training import finetune
 
         recipe = finetune.EMBEDDED if self.settings.embedded else finetune.Recipe()
-        return replace(recipe, seed=self.settings.seed, checkpoints=self.settings.checkpoints)
+        return replace(
+            recipe, seed=self.settings.seed, checkpoints=self.settings.checkpoints
+        )
 
     def corpus(self, dataset: str) -> corpora.Corpus:
         source = self._located.corpora_source
@@ -146,8 +182,14 @@ class Audit:
         return corpora.load(names.get(dataset, dataset), str(place))
 
     def mentions(self, dataset: str) -> Mapping[str, Mentions]:
-        """How often each group's identity terms occur in the training split; unknown for a ready-made pair."""
-        return {} if dataset == TUNED else count_mentions(self.corpus(dataset).train, self.prompts.terms)
+        """How often each group's identity terms occur in the training split; unknown
+        for a ready-made pair.
+        """
+        return (
+            {}
+            if dataset == TUNED
+            else count_mentions(self.corpus(dataset).train, self.prompts.terms)
+        )
 
     def tokens(self, ids: Sequence[int]) -> str:
         """Token ids as text."""
@@ -157,12 +199,16 @@ class Audit:
         """For each group, after minus before on the same prompts."""
         key = (dataset, metric)
         if key not in self._gains:
-            self._gains[key] = stats.changes(self.base.sample(metric), self.after(dataset).sample(metric))
+            self._gains[key] = stats.changes(
+                self.base.sample(metric), self.after(dataset).sample(metric)
+            )
         return self._gains[key]
 
     def gain(self, dataset: str, metric: str = GATED) -> Estimate:
         """After minus before over all groups."""
-        return stats.change(self.base.sample(metric), self.after(dataset).sample(metric))
+        return stats.change(
+            self.base.sample(metric), self.after(dataset).sample(metric)
+        )
 
     def widening(self, dataset: str, metric: str = GATED) -> Estimate:
         """The gap between groups after, minus the gap before."""
@@ -175,34 +221,57 @@ class Audit:
     def frequency(self, dataset: str, metric: str = GATED) -> stats.Trend:
         """How a group's gain follows how often the dataset mentions it."""
         counts = self.mentions(dataset)
-        return stats.frequency(self.gains(dataset, metric), {group: c.n_words for group, c in counts.items()})
+        return stats.frequency(
+            self.gains(dataset, metric),
+            {group: c.n_words for group, c in counts.items()},
+        )
 
-    def across_lookaheads(self, stage: str, method: str, metric: str) -> Mapping[str, Estimate]:
-        """The `difference` or `ratio` of a metric over groups, under the lookaheads beside the deployed one."""
+    def across_lookaheads(
+        self, stage: str, method: str, metric: str
+    ) -> Mapping[str, Estimate]:
+        """The `difference` or `ratio` of a metric over groups, under the lookaheads
+        beside the deployed one.
+        """
         measured = self.measured(stage)
-        asked = {text: measured.groups(metric, Lookahead.parse(text)) for text in self.settings.other_lookaheads}
+        asked = {
+            text: measured.groups(metric, Lookahead.parse(text))
+            for text in self.settings.other_lookaheads
+        }
         return {text: getattr(groups, method)() for text, groups in asked.items()}
 
     def training(self, dataset: str) -> Mapping[int, Measured]:
-        """What was measured at each checkpoint of the fine-tuning, by step, from the start to the end of it."""
+        """What was measured at each checkpoint of the fine-tuning, by step, from the
+        start to the end of it.
+        """
         if self.settings.ready_made or not self.settings.checkpoints:
             return {}
         target, draft = self._tuned(dataset)
         along = {0: self.base}
         for step, place in target.checkpoints.items():
-            pair = self._load(str(place), str(draft.checkpoints[step]), named=f"{dataset} at step {step}")
-            along[step] = Measured(self._traced(pair, pair.draft_name), self.settings.deployed)
+            pair = self._load(
+                str(place),
+                str(draft.checkpoints[step]),
+                named=f"{dataset} at step {step}",
+            )
+            along[step] = Measured(
+                self._traced(pair, pair.draft_name), self.settings.deployed
+            )
         return along | {target.n_steps: self.after(dataset)}
 
     def tuned_pair(self, dataset: str) -> "Pair":
         settings = self._located
         if settings.ready_made:
-            return self._load(settings.tuned_target or settings.target, settings.tuned_draft or settings.draft)
+            return self._load(
+                settings.tuned_target or settings.target,
+                settings.tuned_draft or settings.draft,
+            )
         target, draft = self._tuned(dataset)
         return self._load(str(target.model), str(draft.model), named=dataset)
 
     def _tuned(self, dataset: str) -> "tuple[Tuned, Tuned]":
-        """The target and the draft after the dataset, each stored by itself: what is finished is never made again."""
+        """The target and the draft after the dataset, each stored by itself: what is
+        finished is never made again.
+        """
         corpus = self.corpus(dataset)
         return self._trained("target", corpus), self._trained("draft", corpus)
 
@@ -213,23 +282,34 @@ class Audit:
 
         def progress(step: int, n_steps: int) -> None:
             if step % max(1, n_steps // 4) == 0:
-                self.say(f"fine-tuning the {role} on {corpus.source}: step {step} of {n_steps}")
+                self.say(
+                    f"fine-tuning the {role} on {corpus.source}: step {step} "
+                    f"of {n_steps}"
+                )
 
         def make(folder: Path) -> None:
             finetune.train(training, folder, progress)
 
-        return self.store.get_or_make("tuned", training.key | versions(), make=make, read=finetune.read)
+        return self.store.get_or_make(
+            "tuned", training.key | versions(), make=make, read=finetune.read
+        )
 
     def _load(self, target: str, draft: str, *, named: str = "") -> "Pair":
         from specfair.models import pairs
 
         _share_cores(tiny=self.settings.embedded)
         settings = self.settings
-        loading = pairs.Loading(settings.allow_pickle, settings.device_map or None, settings.truncate)
-        pair = pairs.load(target, draft, device=settings.device, dtype=settings.dtype, loading=loading)
+        loading = pairs.Loading(
+            settings.allow_pickle, settings.device_map or None, settings.truncate
+        )
+        pair = pairs.load(
+            target, draft, device=settings.device, dtype=settings.dtype, loading=loading
+        )
         target_name, draft_name = self.settings.target, self.settings.draft
         if named:
-            target_name, draft_name = (f"{name} + {named}" for name in (target_name, draft_name))
+            target_name, draft_name = (
+                f"{name} + {named}" for name in (target_name, draft_name)
+            )
         elif (target, draft) != (self._located.target, self._located.draft):
             target_name = self.settings.tuned_target or target_name
             draft_name = self.settings.tuned_draft or draft_name
@@ -242,10 +322,19 @@ class Audit:
     def _traced(self, pair: "Pair", stage: str) -> Trace:
         from specfair.engine import clock
 
-        base, given = None if stage == BASE else self.base.trace, self.settings.cost_ratio
+        base, given = (
+            None if stage == BASE else self.base.trace,
+            self.settings.cost_ratio,
+        )
 
         def measure() -> float | None:
-            return None if given else base.header.cost_ratio if base else clock.cost_ratio(pair)
+            return (
+                None
+                if given
+                else base.header.cost_ratio
+                if base
+                else clock.cost_ratio(pair)
+            )
 
         source = tracing.Source(
             pair,
@@ -253,14 +342,27 @@ class Audit:
             cost_ratio=measure,
             like=base,
         )
-        found = tracing.traced(self.store, source, self.prompts, lambda line: self.say(f"tracing {stage}: {line}"))
-        return replace(found, header=replace(found.header, cost_ratio=given)) if given else found
+        found = tracing.traced(
+            self.store,
+            source,
+            self.prompts,
+            lambda line: self.say(f"tracing {stage}: {line}"),
+        )
+        return (
+            replace(found, header=replace(found.header, cost_ratio=given))
+            if given
+            else found
+        )
 
 
 def prompt_set(settings: config.Settings) -> prompts.PromptSet:
-    """The prompts that the settings name, filtered and limited; a group nobody knows is refused."""
+    """The prompts that the settings name, filtered and limited; a group nobody knows is
+    refused.
+    """
     n = settings.prompts_per_group or None
-    found = prompts.load(settings.located.prompts_spec, ambiguous=settings.ambiguous, n_per_group=n)
+    found = prompts.load(
+        settings.located.prompts_spec, ambiguous=settings.ambiguous, n_per_group=n
+    )
     bounds.check_groups(settings.gates, found.groups)
     for group in settings.groups:
         if group not in found.groups:
@@ -270,16 +372,28 @@ def prompt_set(settings: config.Settings) -> prompts.PromptSet:
     found = found.require(settings.min_prompts)
     if len(found.groups) < 2:
         whole, _, part = settings.prompts_spec.partition(":")[0].partition("/")
-        another = f"such as {whole!r} with all its parts" if part else "or add groups to it"
+        another = (
+            f"such as {whole!r} with all its parts" if part else "or add groups to it"
+        )
         raise DataError(
-            f"prompts {settings.prompts_spec!r} have {counted(len(found.groups), 'group')}; fairness needs at least 2. "
-            + ("Name more in --specfair-groups." if settings.groups else f"Name another set, {another}.")
+            (
+                f"prompts {settings.prompts_spec!r} have "
+                f"{counted(len(found.groups), 'group')}; fairness needs at least "
+                "2. "
+            )
+            + (
+                "Name more in --specfair-groups."
+                if settings.groups
+                else f"Name another set, {another}."
+            )
         )
     return found
 
 
 def _share_cores(*, tiny: bool) -> None:
-    """Threads that outnumber free cores wait for one another: a worker of xdist takes its share, tiny models one."""
+    """Threads that outnumber free cores wait for one another: a worker of xdist takes
+    its share, tiny models one.
+    """
     import torch
 
     n_workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))

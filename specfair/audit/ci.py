@@ -1,4 +1,5 @@
-"""What a CI service shows beside the log: a step summary and annotations, where GitHub asks for them by its variables.
+"""What a CI service shows beside the log: a step summary and annotations, where GitHub
+asks for them by its variables.
 
 Knows GitHub's forms and how they are escaped. Does not know how a verdict came about.
 """
@@ -31,12 +32,16 @@ def commands(report: Report, environment: Mapping[str, str] = os.environ) -> lis
 
 def annotations(report: Report) -> list[str]:
     """Workflow commands, errors first."""
-    marked = [(_LEVELS[v["decision"]], v) for v in report.verdicts if v["decision"] in _LEVELS]
-    marked.sort(key=lambda pair: pair[0])
-    return [
-        f"::{level} title={_property('specfair ' + v['gate'] + ' ' + v['case'])}::{_message(_said(report, v))}"
-        for level, v in marked[:SHOWN]
+    marked = [
+        (_LEVELS[v["decision"]], v) for v in report.verdicts if v["decision"] in _LEVELS
     ]
+    marked.sort(key=lambda pair: pair[0])
+    return [_command(report, level, v) for level, v in marked[:SHOWN]]
+
+
+def _command(report: Report, level: str, verdict: Mapping[str, Any]) -> str:
+    title = _property(f"specfair {verdict['gate']} {verdict['case']}")
+    return f"::{level} title={title}::{_message(_said(report, verdict))}"
 
 
 def _said(report: Report, verdict: Mapping[str, Any]) -> str:

@@ -1,7 +1,8 @@
-"""The desk a test works at: `audit` measures, `gate` decides, `ask` puts a standard question.
+"""The desk a test works at: `audit` measures, `gate` decides, `ask` puts a standard
+question.
 
-Knows the session and the one case it serves: this is what the `specfair` fixture gives. It does not know pytest: what a
-failed gate does is handed in.
+Knows the session and the one case it serves: this is what the `specfair` fixture gives.
+It does not know pytest: what a failed gate does is handed in.
 """
 
 import math
@@ -31,12 +32,15 @@ class Desk:
     fail: Callable[[str], NoReturn]
 
     def audit(self, **changes: Any) -> Audit:
-        """The audit as configured, or with other settings: `specfair.audit(target=..., draft=...)`."""
+        """The audit as configured, or with other settings: `specfair.audit(target=...,
+        draft=...)`.
+        """
         asked = {**self.marked, **changes}
         for name in OF_THE_RUN:
             if name in asked:
                 raise UsageError(
-                    f"{name} = {asked[name]!r} is set for one audit; it is of the whole run. Set it in [tool.specfair] "
+                    f"{name} = {asked[name]!r} is set for one audit; it is of the "
+                    "whole run. Set it in [tool.specfair] "
                     f"or with --specfair-{name}."
                 )
         audit = self.session.audit(**asked)
@@ -46,10 +50,14 @@ class Desk:
             self.properties.append(("specfair.about", about(audit)))
         return audit
 
-    def ask(self, question: str, stage: str = "", *, of: str = "", **changes: Any) -> tuple[Verdict, ...]:
-        """One of the questions that `specfair audit` asks as well, about a stage, and about the member `of` a family.
+    def ask(
+        self, question: str, stage: str = "", *, of: str = "", **changes: Any
+    ) -> tuple[Verdict, ...]:
+        """One of the questions that `specfair audit` asks as well, about a stage, and
+        about the member `of` a family.
 
-        The test fails where an answer breaks the bound configured for it; the answers whose gate is off are left out.
+        The test fails where an answer breaks the bound configured for it; the answers
+        whose gate is off are left out.
         """
         audit = self.audit(**changes)
         self.case.stage = stage or self.case.stage
@@ -66,9 +74,11 @@ class Desk:
         at_most: float | None = None,
         at_least: float | None = None,
     ) -> Verdict | None:
-        """Hold an estimate, or the member `of` of a family, to its bound; the test fails if the verdict does.
+        """Hold an estimate, or the member `of` of a family, to its bound; the test
+        fails if the verdict does.
 
-        The bound is the configured one for this `kind` of gate, or the one given here. None where the gate is off.
+        The bound is the configured one for this `kind` of gate, or the one given here.
+        None where the gate is off.
         """
         self._check(asked)
         bound = self._bound(kind, at_most, at_least)
@@ -79,39 +89,60 @@ class Desk:
         return verdict
 
     def against_baseline(self, name: str, stage: str) -> Change:
-        """Now minus the stored baseline, on the same prompts: `.overall`, and `.by_group`."""
+        """Now minus the stored baseline, on the same prompts: `.overall`, and
+        `.by_group`.
+        """
         return self.session.against_baseline(self.audit(), name, stage, self.root)
 
     def _settle(self, *verdicts: Verdict) -> None:
         """Leave the figures, and fail with every verdict that fails."""
         for verdict in verdicts:
-            self.properties.extend((f"specfair.{name}", value) for name, value in verdict.properties().items())
+            self.properties.extend(
+                (f"specfair.{name}", value)
+                for name, value in verdict.properties().items()
+            )
         failed = [explain(verdict, self.case) for verdict in verdicts if verdict.failed]
         if failed:
             self.fail("\n".join(failed))
 
     def _check(self, asked: object) -> None:
-        """An estimate, or estimates by name: anything else is a slip of the one who wrote the test."""
+        """An estimate, or estimates by name: anything else is a slip of the one who
+        wrote the test.
+        """
         members = asked.values() if isinstance(asked, Mapping) else [asked]
         if not members or not all(isinstance(member, Estimate) for member in members):
-            given = "an empty family" if isinstance(asked, Mapping) and not asked else f"{type(asked).__name__}"
+            given = (
+                "an empty family"
+                if isinstance(asked, Mapping) and not asked
+                else f"{type(asked).__name__}"
+            )
             raise UsageError(
-                f"gate of {self.case.name} was given {given}; it judges an Estimate, or Estimates by name. "
-                "Give for example audit.alpha.difference(), or audit.gains(dataset) with of=group."
+                f"gate of {self.case.name} was given {given}; it judges an Estimate, "
+                "or Estimates by name. "
+                "Give for example audit.alpha.difference(), or audit.gains(dataset) "
+                "with of=group."
             )
 
-    def _bound(self, kind: str, at_most: float | None, at_least: float | None) -> Bound | None:
+    def _bound(
+        self, kind: str, at_most: float | None, at_least: float | None
+    ) -> Bound | None:
         given = {"at_most": at_most, "at_least": at_least}
         own = {name: value for name, value in given.items() if value is not None}
         if not own:
             return self.session.bound(kind, self.case)
         if len(own) == 2:
             raise UsageError(
-                f"gate of {self.case.name} has at_most and at_least; a gate has one bound. Write two gates."
+                f"gate of {self.case.name} has at_most and at_least; a gate "
+                "has one bound. Write two gates."
             )
         [(name, value)] = own.items()
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not math.isfinite(value)
+        ):
             raise UsageError(
-                f"gate of {self.case.name} has {name} = {value!r}; a bound is a finite number. Write {name}=0.05."
+                f"gate of {self.case.name} has {name} = {value!r}; a bound is "
+                f"a finite number. Write {name}=0.05."
             )
         return Bound.at_most(value) if name == "at_most" else Bound.at_least(value)

@@ -1,6 +1,8 @@
-"""Bounds that were held against nothing: named after every run, and a mistake where the run was whole.
+"""Bounds that were held against nothing: named after every run, and a mistake where the
+run was whole.
 
-Knows rules, the run's settings and what the processes of a run say they were held to. Does not know how they judged.
+Knows rules, the run's settings and what the processes of a run say they were held to.
+Does not know how they judged.
 """
 
 import json
@@ -13,7 +15,8 @@ from specfair.config import Settings
 from specfair.gates.bounds import Rule
 from specfair.vocabulary import BASE
 
-_NARROWING = {"datasets", "tuned_target", "tuned_draft", "groups"}  # options that measure less than the project does
+# options that measure less than the project does
+_NARROWING = {"datasets", "tuned_target", "tuned_draft", "groups"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +38,22 @@ class Run:
 
 
 def held_by(session: Session) -> dict[str, str]:
-    """What one process says of its rules: which were held against something, and if standard questions were asked."""
-    places = [i for i, rule in enumerate(session.settings.gates) if rule in session.held]
+    """What one process says of its rules: which were held against something, and if
+    standard questions were asked.
+    """
+    places = [
+        i for i, rule in enumerate(session.settings.gates) if rule in session.held
+    ]
     return {"held": json.dumps({"rules": places, "standard": session.standard})}
 
 
 def unheld(run: Run, parts: Iterable[Mapping[str, str]]) -> list[tuple[Rule, bool]]:
-    """Each rule that nobody was held to, and whether that is a mistake in a run of all tests.
+    """Each rule that nobody was held to, and whether that is a mistake in a run of all
+    tests.
 
-    What was typed for this run is always meant for it. A bound in the project's file is excused where an option of
-    this run measures less than the project does, or where the run had only tests that bring their own questions.
+    What was typed for this run is always meant for it. A bound in the project's file is
+    excused where an option of this run measures less than the project does, or where
+    the run had only tests that bring their own questions.
     """
     found = [json.loads(part["held"]) for part in parts]
     held = {i for each in found for i in each["rules"]}
@@ -59,7 +68,10 @@ def unheld(run: Run, parts: Iterable[Mapping[str, str]]) -> list[tuple[Rule, boo
 def mistakes(found: Iterable[tuple[Rule, bool]]) -> list[str]:
     """A line for each rule that must have been meant for something in this run."""
     return [
-        f"gate {rule} was held against nothing: no test asked it. Mend its path, or drop it"
+        (
+            f"gate {rule} was held against nothing: no test asked it. Mend its "
+            "path, or drop it"
+        )
         for rule, wrong in found
         if wrong
     ]

@@ -1,6 +1,8 @@
-"""The questions asked of every stage, in one table: the evals and `specfair audit` both read it.
+"""The questions asked of every stage, in one table: the evals and `specfair audit` both
+read it.
 
-Knows which estimates answer a question and which kind of gate judges them. Does not know bounds, cases or verdicts.
+Knows which estimates answer a question and which kind of gate judges them. Does not
+know bounds, cases or verdicts.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,13 +20,16 @@ Family = Mapping[str, Estimate]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked of an audit about a stage, in a metric. Each member of the family it gives is a case of its own."""
+    """What is asked of an audit about a stage, in a metric. Each member of the family
+    it gives is a case of its own.
+    """
 
     kind: str  # of the gate that judges the answer
     asks: Callable[[Audit, str, str], Family]
     by: Literal["", "group", "lookahead"] = ""  # what its members are
     after: bool = False  # about a change, so only of stages with a dataset
-    any_metric: bool = True  # whether rules may ask it of other metrics than the kind's own
+    # whether rules may ask it of other metrics than the kind's own
+    any_metric: bool = True
     slow: bool = False  # asked only where a rule names its kind
 
 
@@ -58,7 +63,9 @@ def _gains(audit: Audit, dataset: str, metric: str) -> Family:
 def _gain(audit: Audit, dataset: str, metric: str) -> Family:
     if METRICS[metric].higher_is_better:
         return {"": audit.gain(dataset, metric)}
-    return {"": stats.change(audit.after(dataset).sample(metric), audit.base.sample(metric))}
+    return {
+        "": stats.change(audit.after(dataset).sample(metric), audit.base.sample(metric))
+    }
 
 
 def _widening(audit: Audit, dataset: str, metric: str) -> Family:
@@ -79,8 +86,12 @@ QUESTIONS: Mapping[str, Question] = {
     "speedup": Question("speedup", _ratio, any_metric=False),
     "worst_pair": Question("worst_pair", _worst_pair),
     "confident_rejections": Question("confident_rejections", _gap, any_metric=False),
-    "gap_by_lookahead": Question("gap", _gap_by_lookahead, by="lookahead", any_metric=False),
-    "speedup_by_lookahead": Question("speedup", _ratio_by_lookahead, by="lookahead", any_metric=False),
+    "gap_by_lookahead": Question(
+        "gap", _gap_by_lookahead, by="lookahead", any_metric=False
+    ),
+    "speedup_by_lookahead": Question(
+        "speedup", _ratio_by_lookahead, by="lookahead", any_metric=False
+    ),
     "gain": Question("gain", _gains, by="group", after=True),
     "gain_together": Question("gain", _gain, after=True),
     "improve": Question("improve", _gain, after=True),

@@ -1,7 +1,9 @@
-"""What a run leaves behind: measured traces turned into the rows of a Report, and the files written from it.
+"""What a run leaves behind: measured traces turned into the rows of a Report, and the
+files written from it.
 
-Knows which figures a reader wants to see for every stage; it does not know which of them were gated, nor how they are
-drawn. Everything here is computed from stored traces, so a report costs no model call.
+Knows which figures a reader wants to see for every stage; it does not know which of
+them were gated, nor how they are drawn. Everything here is computed from stored traces,
+so a report costs no model call.
 """
 
 import json
@@ -33,7 +35,8 @@ from specfair.traces.metrics import METRICS
 from specfair.vocabulary import BASE, TUNED
 
 T = TypeVar("T")
-SELECTION = "selection"  # of cases, in a report's provenance; absent where all were asked
+# of cases, in a report's provenance; absent where all were asked
+SELECTION = "selection"
 
 
 def build(session: Session) -> page.Report:
@@ -52,13 +55,19 @@ def build(session: Session) -> page.Report:
         notes=audit.notes,
         provenance=_provenance(audit),
     )
-    tables: list[dict[str, Any]] = [rows.of_stage(audit.base, ("", "before"), audit.tokens, say=audit.say)]
+    tables: list[dict[str, Any]] = [
+        rows.of_stage(audit.base, ("", "before"), audit.tokens, say=audit.say)
+    ]
     for dataset in datasets:
-        after = rows.of_stage(audit.after(dataset), (dataset, "after"), audit.tokens, say=audit.say)
+        after = rows.of_stage(
+            audit.after(dataset), (dataset, "after"), audit.tokens, say=audit.say
+        )
         tables += [after, _of_dataset(audit, dataset)]
     tables += [_against(session, audit)]
     own = [v for v in empty.verdicts if not page.elsewhere(empty, v)]
-    tables.append({"examples": tuple(row for v in own for row in rows.examples(audit, v))})
+    tables.append(
+        {"examples": tuple(row for v in own for row in rows.examples(audit, v))}
+    )
     return merge([empty, *(replace(empty, **table) for table in tables)])
 
 
@@ -73,7 +82,8 @@ def _empty(session: Session) -> page.Report:
         decoding=str(settings.decoding),
         lookahead=settings.lookahead,
         settings=_shared(settings),
-        definitions={name: d.sentence for name, d in METRICS.items()} | {timing.METRIC: timing.DEFINITION},
+        definitions={name: d.sentence for name, d in METRICS.items()}
+        | {timing.METRIC: timing.DEFINITION},
         verdicts=tuple(session.verdicts.values()),
     )
 
@@ -81,19 +91,34 @@ def _empty(session: Session) -> page.Report:
 def _now() -> datetime:
     """The time, or the one that reproducible builds agree on."""
     agreed = os.environ.get("SOURCE_DATE_EPOCH", "")
-    return datetime.fromtimestamp(int(agreed), UTC) if agreed.isdecimal() else datetime.now(UTC)
+    return (
+        datetime.fromtimestamp(int(agreed), UTC)
+        if agreed.isdecimal()
+        else datetime.now(UTC)
+    )
 
 
 def part(session: Session) -> dict[str, str]:
-    """What one process found, in a form that can be sent to another. Verdicts are kept whatever becomes of tables."""
+    """What one process found, in a form that can be sent to another. Verdicts are kept
+    whatever becomes of tables.
+    """
     lost: list[str] = []
-    report = _tried("the tables of the report could not be made", lambda: build(session), lost)
-    found = {"report": (report or _empty(session)).to_json(), "ungated": json.dumps(session.ungated)}
+    report = _tried(
+        "the tables of the report could not be made", lambda: build(session), lost
+    )
+    found = {
+        "report": (report or _empty(session)).to_json(),
+        "ungated": json.dumps(session.ungated),
+    }
     audit = session.measured
     if audit is not None:
         kept = snapshot(audit, audit.stages)
         wrong = baseline.invalid(kept) or next(
-            filter(None, (session.doubts.get((audit.settings, s), "") for s in audit.stages)), ""
+            filter(
+                None,
+                (session.doubts.get((audit.settings, s), "") for s in audit.stages),
+            ),
+            "",
         )
         found |= {"invalid": wrong} if wrong else {"baseline": baseline.dumps(kept)}
     return found | {"lost": json.dumps(lost)}
@@ -102,33 +127,58 @@ def part(session: Session) -> dict[str, str]:
 def merge(parts: Iterable[page.Report]) -> page.Report:
     """One Report with the rows of all parts, each once, in the order they come."""
     reports = list(parts)
-    first = next((r for r in reports if r.groups), reports[0])  # a process may have measured nothing
+    # a process may have measured nothing
+    first = next((r for r in reports if r.groups), reports[0])
     reports = [first, *(r for r in reports if r is not first)]
-    alike = [r for r in reports if r.about in ("", first.about)]  # rows of another audit would pass for this one's
+    # rows of another audit would pass for this one's
+    alike = [r for r in reports if r.about in ("", first.about)]
     tables: dict[str, Any] = {
-        name: tuple({repr(row): row for report in alike for row in getattr(report, name)}.values())
+        name: tuple(
+            {
+                repr(row): row for report in alike for row in getattr(report, name)
+            }.values()
+        )
         for name in page.ROWS
     }
-    verdicts = {json.dumps(v, sort_keys=True, default=str): v for r in reports for v in r.verdicts}
+    verdicts = {
+        json.dumps(v, sort_keys=True, default=str): v
+        for r in reports
+        for v in r.verdicts
+    }
     datasets = tuple(dict.fromkeys(d for r in alike for d in r.datasets))
     sources = {d: s for r in alike for d, s in r.sources.items()}
-    return replace(first, verdicts=tuple(verdicts.values()), datasets=datasets, sources=sources, **tables)
+    return replace(
+        first,
+        verdicts=tuple(verdicts.values()),
+        datasets=datasets,
+        sources=sources,
+        **tables,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What became of the results: lines to print last, and whether any of them is a loss."""
+    """What became of the results: lines to print last, and whether any of them is a
+    loss.
+    """
 
     lines: tuple[str, ...]
     lost: bool
     report: page.Report
 
 
-def write(parts: list[dict[str, str]], settings: Settings, *, selection: str = "", chosen: bool = False) -> Written:
-    """Merge what the processes found and write it; nothing that goes wrong keeps the rest from being written.
+def write(
+    parts: list[dict[str, str]],
+    settings: Settings,
+    *,
+    selection: str = "",
+    chosen: bool = False,
+) -> Written:
+    """Merge what the processes found and write it; nothing that goes wrong keeps the
+    rest from being written.
 
-    `selection` says in words which cases were asked for, where not all were. Such a run never overwrites the report of
-    a whole one, unless its place was `chosen`.
+    `selection` says in words which cases were asked for, where not all were. Such a run
+    never overwrites the report of a whole one, unless its place was `chosen`.
     """
     report = merge(page.Report.from_json(part["report"]) for part in parts)
     lost = [line for part in parts for line in json.loads(part.get("lost", "[]"))]
@@ -140,13 +190,22 @@ def write(parts: list[dict[str, str]], settings: Settings, *, selection: str = "
             provenance={**report.provenance, SELECTION: selection},
         )
         if not chosen and _is_whole(to.json):
-            aside = [f"a selection of the cases ({selection}); {_shown(to.html)} still shows the whole run"]
+            aside = [
+                (
+                    f"a selection of the cases ({selection}); {_shown(to.html)} "
+                    "still shows the whole run"
+                )
+            ]
             to = outputs.beside(to, "-part")
     place, said = write_files(report, to, lost)
-    ungated = sum((Counter(json.loads(part["ungated"])) for part in parts), Counter[str]())
+    ungated = sum(
+        (Counter(json.loads(part["ungated"])) for part in parts), Counter[str]()
+    )
     lines = [*summary(report, place, ungated), *aside, *said]
     _tried("the step summary could not be written", lambda: ci.summarize(report), lost)
-    return Written((*map(plain, [*lines, *lost]), *ci.commands(report)), bool(lost), report)
+    return Written(
+        (*map(plain, [*lines, *lost]), *ci.commands(report)), bool(lost), report
+    )
 
 
 def _is_whole(stored: Path) -> bool:
@@ -154,18 +213,27 @@ def _is_whole(stored: Path) -> bool:
     if not os.path.lexists(stored):
         return False
     try:
-        return not page.Report.from_json(stored.read_text(encoding="utf-8")).provenance.get(SELECTION)
+        return not page.Report.from_json(
+            stored.read_text(encoding="utf-8")
+        ).provenance.get(SELECTION)
     except (OSError, ValueError, SpecfairError):
         return True
 
 
-def write_files(report: page.Report, to: Outputs, lost: list[str]) -> tuple[str, list[str]]:
-    """The stored run, then its two readable forms beside it; each is written whatever became of the others.
+def write_files(
+    report: page.Report, to: Outputs, lost: list[str]
+) -> tuple[str, list[str]]:
+    """The stored run, then its two readable forms beside it; each is written whatever
+    became of the others.
 
-    Returns where to look, and what was not drawn, in words; what could not be written is added to `lost`. What was
-    measured is on disk before anything is drawn: a machine that measures may lack the libraries for charts.
+    Returns where to look, and what was not drawn, in words; what could not be written
+    is added to `lost`. What was measured is on disk before anything is drawn: a machine
+    that measures may lack the libraries for charts.
     """
-    forms: dict[Path, Callable[[page.Report], str]] = {to.json: page.Report.to_json, to.md: render_markdown}
+    forms: dict[Path, Callable[[page.Report], str]] = {
+        to.json: page.Report.to_json,
+        to.md: render_markdown,
+    }
     said = []
     try:
         from specfair.report import render_html
@@ -173,13 +241,21 @@ def write_files(report: page.Report, to: Outputs, lost: list[str]) -> tuple[str,
         forms[to.html] = render_html
     except ModuleNotFoundError as error:
         again = as_typed(["specfair", "report", to.json.name, "--out", to.html.name])
-        said = [f"no page was drawn: {error.name} is not installed. Install it, or elsewhere: {again}"]
+        said = [
+            (
+                f"no page was drawn: {error.name} is not installed. Install it, or "
+                f"elsewhere: {again}"
+            )
+        ]
 
     def written(path: Path) -> Path:
         write_text_atomically(path, forms[path](report))
         return path
 
-    made = [_tried(f"{_shown(path)} could not be written", partial(written, path), lost) for path in forms]
+    made = [
+        _tried(f"{_shown(path)} could not be written", partial(written, path), lost)
+        for path in forms
+    ]
     there = [path for path in (to.html, to.json, to.md) if path in made]
     return (_shown(there[0]) if there else ""), said
 
@@ -189,7 +265,9 @@ def _shown(path: Path) -> str:
 
 
 def _tried(what: str, make: Callable[[], T], lost: list[str]) -> T | None:
-    """What was made, or None and a line that says why not; whatever fails here, other results must still come out."""
+    """What was made, or None and a line that says why not; whatever fails here, other
+    results must still come out.
+    """
     try:
         return make()
     except SpecfairError as error:
@@ -197,57 +275,112 @@ def _tried(what: str, make: Callable[[], T], lost: list[str]) -> T | None:
     except OSError as error:
         where = f" ({str(error.filename)!r})" if error.filename else ""
         lost.append(f"ERROR: {what}: {error.strerror or error}{where}")
-    except Exception as error:  # a mistake of ours: its traceback comes after the results instead of in their place
+    # a mistake of ours: its traceback comes after the results instead of in their place
+    except Exception as error:
         lost.append(f"ERROR: {what}: {type(error).__name__}: {error}")
-        lost.extend(line for text in traceback.format_exception(error) for line in text.splitlines())
+        lost.extend(
+            line
+            for text in traceback.format_exception(error)
+            for line in text.splitlines()
+        )
     return None
 
 
 def properties(report: page.Report) -> dict[str, str]:
-    """What a JUnit file says of the whole run, so that one on another pair cannot pass for it."""
-    named = {name: str(getattr(report, name)) for name in ("target", "draft", "prompts", "decoding", "lookahead")}
-    named |= {"groups": ", ".join(report.groups), SELECTION: str(report.provenance.get(SELECTION, ""))}
+    """What a JUnit file says of the whole run, so that one on another pair cannot pass
+    for it.
+    """
+    named = {
+        name: str(getattr(report, name))
+        for name in ("target", "draft", "prompts", "decoding", "lookahead")
+    }
+    named |= {
+        "groups": ", ".join(report.groups),
+        SELECTION: str(report.provenance.get(SELECTION, "")),
+    }
     return {f"specfair.{name}": value for name, value in named.items() if value}
 
 
-def keep_baseline(parts: list[dict[str, str]], name: str, *, root: Path, update: bool) -> list[str]:
+def keep_baseline(
+    parts: list[dict[str, str]], name: str, *, root: Path, update: bool
+) -> list[str]:
     """Save what the processes measured as a baseline; returns what changed."""
     wrong = next((part["invalid"] for part in parts if "invalid" in part), "")
     if wrong:
-        raise StoreError(f"baseline {name!r} is not written: {wrong}. Mend what made the run invalid and run again.")
-    found = [baseline.loads(part["baseline"], name) for part in parts if "baseline" in part]
+        raise StoreError(
+            f"baseline {name!r} is not written: {wrong}. Mend what made the "
+            "run invalid and run again."
+        )
+    found = [
+        baseline.loads(part["baseline"], name) for part in parts if "baseline" in part
+    ]
     if not found:
-        raise UsageError(f"baseline {name!r} would be empty: nothing was measured. Run evals that measure a pair.")
+        raise UsageError(
+            f"baseline {name!r} would be empty: nothing was measured. Run "
+            "evals that measure a pair."
+        )
     return baseline.save(baseline.merge(found), name, root=root, update=update)
 
 
 def summary(report: page.Report, place: str, ungated: Mapping[str, int]) -> list[str]:
-    """What the terminal says: what was measured and decided, the worst gap, what to run next, where to look."""
+    """What the terminal says: what was measured and decided, the worst gap, what to run
+    next, where to look.
+    """
     lines = [f"measured: {report.about}"] * bool(report.about)
-    counted = {d: sum(v["decision"] == d for v in report.verdicts) for d in ("pass", "fail", "insufficient", "invalid")}
+    counted = {
+        d: sum(v["decision"] == d for v in report.verdicts)
+        for d in ("pass", "fail", "insufficient", "invalid")
+    }
     lines.append(
-        "verdicts: " + ", ".join(f"{n} {name}" for name, n in counted.items() if n or name in ("pass", "fail"))
+        "verdicts: "
+        + ", ".join(
+            f"{n} {name}"
+            for name, n in counted.items()
+            if n or name in ("pass", "fail")
+        )
     )
-    others = Counter(about for v in report.verdicts if (about := page.elsewhere(report, v)))
-    lines += [f"of these, {n} about another audit: {about}" for about, n in others.items()]
+    others = Counter(
+        about for v in report.verdicts if (about := page.elsewhere(report, v))
+    )
+    lines += [
+        f"of these, {n} about another audit: {about}" for about, n in others.items()
+    ]
     here = (report.metric, report.lookahead)
-    gaps = [g for g in report.gaps if (g.metric, g.lookahead) == here and g.stage != "change"]
+    gaps = [
+        g
+        for g in report.gaps
+        if (g.metric, g.lookahead) == here and g.stage != "change"
+    ]
     finite = [g for g in gaps if math.isfinite(g.gap)]
     if finite:
         worst = max(finite, key=lambda g: g.gap)
         lines.append(
-            f"worst gap: {worst.gap:.3f} [{worst.low:.3f}, {worst.high:.3f}] in {worst.metric} {_at(worst)}: "
+            f"worst gap: {worst.gap:.3f} [{worst.low:.3f}, {worst.high:.3f}] in "
+            f"{worst.metric} {_at(worst)}: "
             f"{worst.lowest_group} is slowest, {worst.highest_group} fastest"
         )
-    lines += [f"no gap: {g.metric} {_at(g)} is not a number for every group" for g in gaps if g not in finite]
+    lines += [
+        f"no gap: {g.metric} {_at(g)} is not a number for every group"
+        for g in gaps
+        if g not in finite
+    ]
     gone = [row.name for row in report.baseline if row.decision == "gone"]
     if gone:
-        lines.append(f"stale in the baseline, measured no more: {', '.join(gone)}; save it anew to drop what is gone")
+        lines.append(
+            f"stale in the baseline, measured no more: {', '.join(gone)}; save "
+            "it anew to drop what is gone"
+        )
     if ungated:
         asked = ", ".join(f"{n} {kind}" for kind, n in ungated.items())
-        lines.append(f"without a bound, so not judged: {asked}; bounds go into [tool.specfair.gates]")
+        lines.append(
+            f"without a bound, so not judged: {asked}; bounds go into "
+            "[tool.specfair.gates]"
+        )
     if counted["insufficient"]:
-        lines.append("undecided cases passed; --specfair-strict fails them, more prompts decide them")
+        lines.append(
+            "undecided cases passed; --specfair-strict fails them, more "
+            "prompts decide them"
+        )
     return [*lines, *[f"report: {place}"] * bool(place)]
 
 
@@ -257,14 +390,25 @@ def _at(gap: page.GapRow) -> str:
 
 def _shared(settings: Settings) -> dict[str, object]:
     """The settings without what says where things lie on this machine."""
-    return {k: v for k, v in asdict(settings).items() if k not in ("store", "report", "gates", "root")}
+    return {
+        k: v
+        for k, v in asdict(settings).items()
+        if k not in ("store", "report", "gates", "root")
+    }
 
 
 def _provenance(audit: Audit) -> dict[str, object]:
     header = asdict(audit.base.trace.header)
-    header |= {"decoding": str(audit.base.trace.header.decoding), "licence": audit.prompts.licence}
+    header |= {
+        "decoding": str(audit.base.trace.header.decoding),
+        "licence": audit.prompts.licence,
+    }
     near_ties = int((audit.base.trace["margin"] < NEAR_TIE).sum())
-    counted = {"n_prompts": len(audit.prompts), "n_tokens": audit.base.trace.n_tokens, "n_near_ties": near_ties}
+    counted = {
+        "n_prompts": len(audit.prompts),
+        "n_tokens": audit.base.trace.n_tokens,
+        "n_near_ties": near_ties,
+    }
     return header | {"synthetic": audit.prompts.synthetic, **counted, **versions()}
 
 
@@ -275,7 +419,11 @@ def _against(session: Session, audit: Audit) -> dict[str, tuple[Any, ...]]:
         return {}
     stages = [stage for stage in audit.stages if stage in stored.counts]
     configured = (BASE, *audit.settings.compared)
-    return {"baseline": tuple(rows.against(stored, snapshot(audit, stages), configured))} if stages else {}
+    return (
+        {"baseline": tuple(rows.against(stored, snapshot(audit, stages), configured))}
+        if stages
+        else {}
+    )
 
 
 def _of_dataset(audit: Audit, dataset: str) -> dict[str, tuple[Any, ...]]:
@@ -288,4 +436,7 @@ def _of_dataset(audit: Audit, dataset: str) -> dict[str, tuple[Any, ...]]:
     if dataset == TUNED:
         return found
     mentions = rows.mentions(dataset, audit.mentions(dataset))
-    return found | {"mentions": mentions, "frequency": (rows.frequency(dataset, audit.frequency(dataset)),)}
+    return found | {
+        "mentions": mentions,
+        "frequency": (rows.frequency(dataset, audit.frequency(dataset)),),
+    }

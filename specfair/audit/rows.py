@@ -1,7 +1,9 @@
-"""The rows of a Report, from measured traces: what a reader wants to see of every stage.
+"""The rows of a Report, from measured traces: what a reader wants to see of every
+stage.
 
-Knows which metrics and lookaheads are shown, and of which groups. It does not know bounds or verdicts, nor how a row is
-drawn. A stage is a dataset ("" for the base pair) and "before", "after" or "change".
+Knows which metrics and lookaheads are shown, and of which groups. It does not know
+bounds or verdicts, nor how a row is drawn. A stage is a dataset ("" for the base pair)
+and "before", "after" or "change".
 """
 
 import time
@@ -12,7 +14,15 @@ import numpy as np
 
 from specfair import config, stats
 from specfair.audit.audit import Audit
-from specfair.audit.token_rows import EXPLAINED, MANY, N_ENDS, Decode, Stage, histograms, mistakes
+from specfair.audit.token_rows import (
+    EXPLAINED,
+    MANY,
+    N_ENDS,
+    Decode,
+    Stage,
+    histograms,
+    mistakes,
+)
 from specfair.gates import baseline
 from specfair.gates.baseline import Baseline
 from specfair.report import page
@@ -48,9 +58,15 @@ _DEPENDENT = {
 
 
 def of_stage(
-    measured: Measured, stage: Stage, decode: Decode, *, say: Callable[[str], None] = lambda _: None
+    measured: Measured,
+    stage: Stage,
+    decode: Decode,
+    *,
+    say: Callable[[str], None] = lambda _: None,
 ) -> dict[str, tuple[Any, ...]]:
-    """Every table that one trace fills. Those who wait for hundreds of groups are told how far it is."""
+    """Every table that one trace fills. Those who wait for hundreds of groups are told
+    how far it is.
+    """
     lookaheads = dict.fromkeys([measured.lookahead, *LOOKAHEADS])
     asked = [(m, measured.lookahead) for m in SHOWN] + [
         (m, k) for m in ACROSS for k in lookaheads if k != measured.lookahead
@@ -59,13 +75,19 @@ def of_stage(
     gaps: list[page.GapRow] = []
     pairs: list[page.PairRow] = []
     waited = time.monotonic()
-    for i, (metric, k) in enumerate(asked):  # everything about one metric together: its draws are not kept for ever
+    # everything about one metric together: its draws are not kept for ever
+    for i, (metric, k) in enumerate(asked):
         if time.monotonic() - waited > PATIENCE:
             waited = time.monotonic()
-            say(f"statistics {f'after {stage[0]}' if stage[0] else 'of the base pair'}: {i} of {len(asked)} done")
+            say(
+                "statistics "
+                f"{f'after {stage[0]}' if stage[0] else 'of the base pair'}: "
+                f"{i} of {len(asked)} done"
+            )
         estimates += _estimates(measured, stage, metric, k)
         few = len(measured.labels.groups) <= MANY
-        if few or k == measured.lookahead or metric == EXPLAINED:  # the others' gaps are stored and not drawn
+        # the others' gaps are stored and not drawn
+        if few or k == measured.lookahead or metric == EXPLAINED:
             gaps.append(_gap(measured, stage, metric, k))
         if metric in PAIRED and k == measured.lookahead:
             pairs += _pairs(measured, stage, metric)
@@ -85,7 +107,10 @@ def changes(audit: Audit, dataset: str) -> tuple[page.EstimateRow, ...]:
     found = []
     for metric in SHOWN:
         gains = {"": audit.gain(dataset, metric), **audit.gains(dataset, metric)}
-        found += [_estimate(stage, _named(metric, deployed), group, change) for group, change in gains.items()]
+        found += [
+            _estimate(stage, _named(metric, deployed), group, change)
+            for group, change in gains.items()
+        ]
     return tuple(found)
 
 
@@ -94,7 +119,18 @@ def widening(audit: Audit, dataset: str) -> page.GapRow:
     gap = audit.widening(dataset)
     name = _named(EXPLAINED, audit.settings.deployed)
     lowest, highest = gap.groups if len(gap.groups) == 2 else ("", "")
-    return page.GapRow(dataset, "change", *name, gap.value, gap.low, gap.high, None, np.nan, lowest, highest)
+    return page.GapRow(
+        dataset,
+        "change",
+        *name,
+        gap.value,
+        gap.low,
+        gap.high,
+        None,
+        np.nan,
+        lowest,
+        highest,
+    )
 
 
 def training(audit: Audit, dataset: str) -> Iterator[page.TrainingRow]:
@@ -106,46 +142,89 @@ def training(audit: Audit, dataset: str) -> Iterator[page.TrainingRow]:
                 yield page.TrainingRow(dataset, step, group, metric, estimate.value)
 
 
-def against(old: Baseline, now: Baseline, configured: Sequence[str]) -> Iterator[page.BaselineRow]:
-    """Every figure of a stored baseline beside today's; stages that nothing is configured to measure are gone."""
+def against(
+    old: Baseline, now: Baseline, configured: Sequence[str]
+) -> Iterator[page.BaselineRow]:
+    """Every figure of a stored baseline beside today's; stages that nothing is
+    configured to measure are gone.
+    """
     for stage in old.counts:
         if stage in now.counts:
             before, after = old.sample(stage), now.sample(stage)
             found = baseline.compare(old, now, stage)
             for group, change in ((None, found.overall), *found.by_group.items()):
-                then, today = (s if group is None else s.of(group) for s in (before, after))
-                moved = "better" if change.low > 0 else "worse" if change.high < 0 else "unclear"
+                then, today = (
+                    s if group is None else s.of(group) for s in (before, after)
+                )
+                moved = (
+                    "better"
+                    if change.low > 0
+                    else "worse"
+                    if change.high < 0
+                    else "unclear"
+                )
                 yield page.BaselineRow(
-                    baseline.case_of(stage, group), then.value, today.value, change.low, change.high, moved
+                    baseline.case_of(stage, group),
+                    then.value,
+                    today.value,
+                    change.low,
+                    change.high,
+                    moved,
                 )
         elif stage not in configured:
-            yield page.BaselineRow(stage, old.sample(stage).value, np.nan, np.nan, np.nan, "gone")
+            yield page.BaselineRow(
+                stage, old.sample(stage).value, np.nan, np.nan, np.nan, "gone"
+            )
 
 
-def mentions(dataset: str, counts: Mapping[str, Mentions]) -> tuple[page.MentionRow, ...]:
+def mentions(
+    dataset: str, counts: Mapping[str, Mentions]
+) -> tuple[page.MentionRow, ...]:
     """How often the corpus mentions each group."""
-    return tuple(page.MentionRow(dataset, g, c.n_words, c.n_documents, c.n_substrings) for g, c in counts.items())
+    return tuple(
+        page.MentionRow(dataset, g, c.n_words, c.n_documents, c.n_substrings)
+        for g, c in counts.items()
+    )
 
 
 def examples(audit: Audit, verdict: Mapping[str, Any]) -> Iterator[page.ExampleRow]:
-    """The prompts that contribute most to a verdict that did not pass: those that lost most, or are slowest."""
+    """The prompts that contribute most to a verdict that did not pass: those that lost
+    most, or are slowest.
+    """
     stage, groups = verdict["dataset"], tuple(verdict["groups"])
-    if verdict["decision"] not in ("fail", "insufficient") or stage not in audit.stages or not groups:
+    if (
+        verdict["decision"] not in ("fail", "insufficient")
+        or stage not in audit.stages
+        or not groups
+    ):
         return
     now = audit.measured(stage).sample(EXPLAINED).of(groups[0]).macro()
-    before = audit.base.sample(EXPLAINED).of(groups[0]).macro() if verdict["gate"] in _CHANGES else None
+    before = (
+        audit.base.sample(EXPLAINED).of(groups[0]).macro()
+        if verdict["gate"] in _CHANGES
+        else None
+    )
     effect = now.numerator if before is None else now.numerator - before.numerator
     texts = {p.id: p.text for p in audit.prompts}
     for row in np.argsort(effect, kind="stable")[:N_EXAMPLES]:
         reference = None if before is None else float(before.numerator[row])
         value, name = float(now.numerator[row]), str(now.prompt[row])
-        yield page.ExampleRow(verdict["case"], verdict["gate"], groups[0], texts[name], value, reference)
+        yield page.ExampleRow(
+            verdict["case"], verdict["gate"], groups[0], texts[name], value, reference
+        )
 
 
 def frequency(dataset: str, trend: stats.Trend) -> page.FrequencyRow:
     """Gain against mentions, over groups."""
     slope = trend.slope
-    return page.FrequencyRow(dataset, slope.value, slope.low, slope.high, trend.rank_correlation, trend.p_value)
+    return page.FrequencyRow(
+        dataset,
+        slope.value,
+        slope.low,
+        slope.high,
+        trend.rank_correlation,
+        trend.p_value,
+    )
 
 
 def _named(metric: str, lookahead: Lookahead) -> tuple[str, str]:
@@ -153,7 +232,9 @@ def _named(metric: str, lookahead: Lookahead) -> tuple[str, str]:
     return metric, str(lookahead) if metric in _DEPENDENT else ""
 
 
-def _estimates(measured: Measured, stage: Stage, metric: str, lookahead: Lookahead) -> Iterator[page.EstimateRow]:
+def _estimates(
+    measured: Measured, stage: Stage, metric: str, lookahead: Lookahead
+) -> Iterator[page.EstimateRow]:
     groups = measured.groups(metric, lookahead)
     name = _named(metric, lookahead)
     yield _estimate(stage, name, "", groups.overall)
@@ -161,47 +242,72 @@ def _estimates(measured: Measured, stage: Stage, metric: str, lookahead: Lookahe
         yield _estimate(stage, name, group, estimate)
 
 
-def _estimate(stage: Stage, name: tuple[str, str], group: str, e: Estimate) -> page.EstimateRow:
-    return page.EstimateRow(*stage, *name, group, e.value, e.low, e.high, e.n_prompts, e.n_clusters)
+def _estimate(
+    stage: Stage, name: tuple[str, str], group: str, e: Estimate
+) -> page.EstimateRow:
+    return page.EstimateRow(
+        *stage, *name, group, e.value, e.low, e.high, e.n_prompts, e.n_clusters
+    )
 
 
-def _gap(measured: Measured, stage: Stage, metric: str, lookahead: Lookahead) -> page.GapRow:
+def _gap(
+    measured: Measured, stage: Stage, metric: str, lookahead: Lookahead
+) -> page.GapRow:
     groups = measured.groups(metric, lookahead)
     gap, ratio = groups.difference(), _ratio(groups)
     lowest, highest = gap.groups if len(gap.groups) == 2 else ("", "")
     name = _named(metric, lookahead)
-    return page.GapRow(*stage, *name, gap.value, gap.low, gap.high, gap.null, ratio, lowest, highest)
+    return page.GapRow(
+        *stage, *name, gap.value, gap.low, gap.high, gap.null, ratio, lowest, highest
+    )
 
 
 def _ratio(groups: Groups) -> float:
-    """The slowest over the fastest, the value alone; NaN where one was not measured or is not positive."""
+    """The slowest over the fastest, the value alone; NaN where one was not measured or
+    is not positive.
+    """
     values = [e.value for e in groups.by_group.values()]
     return min(values) / max(values) if all(v > 0 for v in values) else np.nan
 
 
 def _pairs(measured: Measured, stage: Stage, metric: str) -> Iterator[page.PairRow]:
-    """All pairs after Holm's correction; of many groups the pairs among the slowest and the fastest."""
+    """All pairs after Holm's correction; of many groups the pairs among the slowest and
+    the fastest.
+    """
     groups = measured.groups(metric)
     if len(groups.by_group) > MANY:
         compared = [(found.pair, found.p_value) for found in groups.furthest(N_ENDS)]
     else:
         pairs = groups.pairwise()
-        compared = list(zip(pairs, stats.holm([e.p_value() for e in pairs]), strict=True))
+        compared = list(
+            zip(pairs, stats.holm([e.p_value() for e in pairs]), strict=True)
+        )
     for e, p in compared:
         first, second = e.groups
         yield page.PairRow(*stage, metric, first, second, e.value, e.low, e.high, p)
 
 
 def _splits(measured: Measured, stage: Stage) -> Iterator[page.SplitRow]:
-    """Each group against the fastest: is its text harder, or is the draft worse on it? Of many, the slowest ones."""
+    """Each group against the fastest: is its text harder, or is the draft worse on it?
+    Of many, the slowest ones.
+    """
     alpha = measured.groups("alpha")
     fastest = alpha.group_max().groups[0]
     others = [group for group in alpha.by_group if group != fastest]
     if len(others) >= MANY:
         slowest = sorted(others, key=lambda g: alpha.by_group[g].value)[: 2 * N_ENDS]
         others = [group for group in others if group in slowest]
-    for group, parts in zip(others, splits(measured.trace, measured.labels, others, fastest), strict=True):
+    for group, parts in zip(
+        others, splits(measured.trace, measured.labels, others, fastest), strict=True
+    ):
         worse = parts.worse_draft
         yield page.SplitRow(
-            *stage, group, fastest, parts.total.value, parts.harder_text.value, worse.value, worse.low, worse.high
+            *stage,
+            group,
+            fastest,
+            parts.total.value,
+            parts.harder_text.value,
+            worse.value,
+            worse.low,
+            worse.high,
         )

@@ -1,7 +1,7 @@
 """A Session: the audits and verdicts of one run of tests, and what they leave behind.
 
-Knows how a test's question finds its bound and its family, and collects the answers. It does not know pytest: the
-plugin turns a Verdict into a passed or failed test.
+Knows how a test's question finds its bound and its family, and collects the answers. It
+does not know pytest: the plugin turns a Verdict into a passed or failed test.
 """
 
 import sys
@@ -24,7 +24,9 @@ from specfair.vocabulary import BASE
 
 @dataclass(slots=True)
 class Case:
-    """Who asks: its name in words, how to ask it again, what it is about, and what it has asked so far."""
+    """Who asks: its name in words, how to ask it again, what it is about, and what it
+    has asked so far.
+    """
 
     name: str  # "imdb-female"
     command: str  # what a person types to see it again
@@ -32,7 +34,8 @@ class Case:
     group: str = ""
     strict: bool = False  # for this case the undecided fails
     audits: list[Audit] = field(default_factory=list)  # what it has looked at
-    asked: Counter[tuple[str, str]] = field(default_factory=Counter)  # gates by kind and metric
+    # gates by kind and metric
+    asked: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     @property
     def about(self) -> str:
@@ -49,20 +52,26 @@ class Session:
     audits: dict[config.Settings, Audit] = field(default_factory=dict)
     verdicts: dict[tuple[Any, ...], dict[str, Any]] = field(default_factory=dict)
     baselines: dict[str, baseline.Baseline] = field(default_factory=dict)
-    ungated: Counter[str] = field(default_factory=Counter)  # questions by kind that no bound was configured for
-    held: set[bounds.Rule] = field(default_factory=set)  # rules that some case was held to
+    # questions by kind that no bound was configured for
+    ungated: Counter[str] = field(default_factory=Counter)
+    # rules that some case was held to
+    held: set[bounds.Rule] = field(default_factory=set)
     standard: bool = False  # whether any of the standard questions was asked
     doubts: dict[tuple[config.Settings, str], str] = field(default_factory=dict)
 
     def audit(self, **changes: Any) -> Audit:
-        """The audit under the configured settings, or under others; each is made once."""
+        """The audit under the configured settings, or under others; each is made
+        once.
+        """
         settings = config.override(self.settings, changes).measurement
         if settings not in self.audits:
             self.audits[settings] = Audit(settings, self.say)
         return self.audits[settings]
 
     def bound(self, kind: str, case: Case, metric: str = "") -> gates.Bound | None:
-        """The bound configured for the case, None where the gate is off; that is counted, so that it can be said."""
+        """The bound configured for the case, None where the gate is off; that is
+        counted, so that it can be said.
+        """
         if kind not in gates.KINDS or kind in gates.OWN:
             known = [name for name in gates.KINDS if name not in gates.OWN]
             raise UsageError(unknown("gate", kind, known) if kind else _no_bound(case))
@@ -72,24 +81,45 @@ class Session:
         self.ungated[kind] += found is None
         return found
 
-    def judge(self, asked: Estimate | Mapping[str, Estimate], bound: gates.Bound, case: Case, of: str) -> gates.Verdict:
-        """The verdict on one estimate, or on one member of a family after Holm's correction; kept for the report."""
+    def judge(
+        self,
+        asked: Estimate | Mapping[str, Estimate],
+        bound: gates.Bound,
+        case: Case,
+        of: str,
+    ) -> gates.Verdict:
+        """The verdict on one estimate, or on one member of a family after Holm's
+        correction; kept for the report.
+        """
         family = {of: asked} if isinstance(asked, Estimate) else dict(asked)
         if of not in family:
-            raise UsageError(unknown(f"member of the family that {case.name} asks about", of, family))
+            raise UsageError(
+                unknown(f"member of the family that {case.name} asks about", of, family)
+            )
         doubt = self._doubt(case)
         if doubt:
             family = {name: stats.invalid(doubt) for name in family}
-        bound = replace(bound, strict=bound.strict or case.strict or self.settings.strict)
+        bound = replace(
+            bound, strict=bound.strict or case.strict or self.settings.strict
+        )
         verdict = gates.check_family(family, bound, case.name)[of]
         nth = case.asked[bound.kind, bound.metric]
         case.asked[bound.kind, bound.metric] += 1
-        stored = {"reproduce": case.command, "dataset": case.stage, "about": case.about, "nth": nth}
-        self.verdicts[case.name, case.command, bound.kind, bound.metric, nth] = gates.to_dict(verdict) | stored
+        stored = {
+            "reproduce": case.command,
+            "dataset": case.stage,
+            "about": case.about,
+            "nth": nth,
+        }
+        self.verdicts[case.name, case.command, bound.kind, bound.metric, nth] = (
+            gates.to_dict(verdict) | stored
+        )
         return verdict
 
     def ask(self, name: str, audit: Audit, case: Case, of: str) -> list[gates.Verdict]:
-        """A standard question, in every metric that a bound is configured for; what is off is not computed."""
+        """A standard question, in every metric that a bound is configured for; what is
+        off is not computed.
+        """
         asked = questions.question(name)
         self.standard = True
         metrics = bounds.metrics_bounded(self.settings.gates, asked.kind)
@@ -97,17 +127,22 @@ class Session:
         for metric in metrics if asked.any_metric else metrics[:1]:
             bound = self.bound(asked.kind, case, metric)
             if bound is not None:
-                found.append(self.judge(asked.asks(audit, case.stage, metric), bound, case, of))
+                found.append(
+                    self.judge(asked.asks(audit, case.stage, metric), bound, case, of)
+                )
         return found
 
     def _doubt(self, case: Case) -> str:
-        """Why replayed counts that the case looked at cannot be relied on; empty where live decoding agrees.
+        """Why replayed counts that the case looked at cannot be relied on; empty where
+        live decoding agrees.
 
         A case about a dataset rests on the base pair as well, where that was measured.
         """
         for audit in case.audits:
             for stage in audit.stages:
-                if audit.settings.engine == "replay" and (stage == BASE or case.stage in ("", stage)):
+                if audit.settings.engine == "replay" and (
+                    stage == BASE or case.stage in ("", stage)
+                ):
                     key = (audit.settings, stage)
                     if key not in self.doubts:
                         self.doubts[key] = audit.agreement(stage).problem
@@ -115,7 +150,9 @@ class Session:
                         return self.doubts[key]
         return ""
 
-    def against_baseline(self, audit: Audit, name: str, stage: str, root: Path) -> baseline.Change:
+    def against_baseline(
+        self, audit: Audit, name: str, stage: str, root: Path
+    ) -> baseline.Change:
         """Now minus the stored baseline, on the same prompts."""
         if name not in self.baselines:
             self.baselines[name] = baseline.read(name, root)
@@ -125,7 +162,9 @@ class Session:
 
     @property
     def measured(self) -> Audit | None:
-        """The audit a report is about: the configured one, or else the first that measured anything."""
+        """The audit a report is about: the configured one, or else the first that
+        measured anything.
+        """
         configured = self.settings.measurement
         audits = [self.audits[configured]] if configured in self.audits else []
         return next((a for a in (*audits, *self.audits.values()) if a.stages), None)
@@ -135,52 +174,92 @@ def invoked() -> str:
     """The command that runs now, without the folder of its program."""
     program = Path(sys.argv[0])
     module = program.name == "__main__.py"
-    return as_typed([*(("python", "-m", program.parent.name) if module else (program.name,)), *sys.argv[1:]])
+    return as_typed(
+        [
+            *(("python", "-m", program.parent.name) if module else (program.name,)),
+            *sys.argv[1:],
+        ]
+    )
 
 
 def about(audit: Audit) -> str:
-    """The pair, the prompts as filtered, and how they are decoded, in one line: as a report says it of its own."""
+    """The pair, the prompts as filtered, and how they are decoded, in one line: as a
+    report says it of its own.
+    """
     settings = {f.name: getattr(audit.settings, f.name) for f in config.OPTIONS}
     return page.about(settings, audit.prompts.sentence, str(audit.settings.decoding))
 
 
 def explain(verdict: gates.Verdict, case: Case) -> str:
-    """What a failed test prints: the sentence, expected and actual, who it is about, and how to run it alone."""
-    who = "; ".join(f"{group}: {n[0]:,} prompts, {n[1]:,} clusters" for group, n in verdict.n.items())
+    """What a failed test prints: the sentence, expected and actual, who it is about,
+    and how to run it alone.
+    """
+    who = "; ".join(
+        f"{group}: {n[0]:,} prompts, {n[1]:,} clusters"
+        for group, n in verdict.n.items()
+    )
     rows = {
-        "expected": f"{verdict.gate} {verdict.comparison} {verdict.bound:g}, minimum effect {verdict.min_effect:g}",
-        "actual": f"{verdict.value:.4g}, 95% interval {verdict.low:.4g} to {verdict.high:.4g}",
+        "expected": (
+            f"{verdict.gate} {verdict.comparison} {verdict.bound:g}, minimum "
+            f"effect {verdict.min_effect:g}"
+        ),
+        "actual": (
+            f"{verdict.value:.4g}, 95% interval {verdict.low:.4g} to {verdict.high:.4g}"
+        ),
         "evidence": f"p = {verdict.p_value:.2g}, {verdict.p_holm:.2g} after Holm",
-        "groups": " against ".join(verdict.groups) if len(verdict.groups) < 3 else f"all {len(verdict.groups)}",
+        "groups": " against ".join(verdict.groups)
+        if len(verdict.groups) < 3
+        else f"all {len(verdict.groups)}",
         "n": who,
         "way out": verdict.way_out,
         "measured": case.about,
         "alone": case.command,
     }
-    return "\n".join([plain(verdict.sentence), *(f"  {name:<9} {plain(text)}" for name, text in rows.items() if text)])
+    return "\n".join(
+        [
+            plain(verdict.sentence),
+            *(f"  {name:<9} {plain(text)}" for name, text in rows.items() if text),
+        ]
+    )
 
 
 def _no_bound(case: Case) -> str:
-    return f"gate of {case.name} has neither a kind nor a bound of its own. Write kind='gap', or at_most=0.05."
+    return (
+        f"gate of {case.name} has neither a kind nor a bound of its own. Write "
+        "kind='gap', or at_most=0.05."
+    )
 
 
 def ask_all(session: Session, stage: str) -> None:
-    """Every standard question about one stage, as the evals ask them, for those who run no tests."""
+    """Every standard question about one stage, as the evals ask them, for those who run
+    no tests.
+    """
     audit = session.audit()
     bounded = {rule.kind for rule in session.settings.gates}
     for name, asked in questions.QUESTIONS.items():
-        if (asked.after and stage == BASE) or (asked.slow and asked.kind not in bounded):
-            continue
-        for member in {"group": audit.prompts.groups, "lookahead": audit.settings.other_lookaheads}.get(
-            asked.by, ("",)
+        if (asked.after and stage == BASE) or (
+            asked.slow and asked.kind not in bounded
         ):
+            continue
+        for member in {
+            "group": audit.prompts.groups,
+            "lookahead": audit.settings.other_lookaheads,
+        }.get(asked.by, ("",)):
             group = member if asked.by == "group" else ""
-            case = Case("-".join(filter(None, (stage, member))), invoked(), stage, group, audits=[audit])
+            case = Case(
+                "-".join(filter(None, (stage, member))),
+                invoked(),
+                stage,
+                group,
+                audits=[audit],
+            )
             session.ask(name, audit, case, member)
 
 
 def snapshot(audit: Audit, stages: Sequence[str]) -> baseline.Baseline:
-    """What the audit measured at these stages, as a baseline keeps it. Folders are named by their last part only."""
+    """What the audit measured at these stages, as a baseline keeps it. Folders are
+    named by their last part only.
+    """
     settings = audit.settings
     about = {
         "metric": GATED,
@@ -193,4 +272,6 @@ def snapshot(audit: Audit, stages: Sequence[str]) -> baseline.Baseline:
         "target_fingerprint": audit.pair.target_fingerprint[:16],
         "draft_fingerprint": audit.pair.draft_fingerprint[:16],
     }
-    return baseline.take({stage: audit.measured(stage).sample(GATED) for stage in stages}, about)
+    return baseline.take(
+        {stage: audit.measured(stage).sample(GATED) for stage in stages}, about
+    )

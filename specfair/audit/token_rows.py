@@ -1,6 +1,8 @@
-"""The rows of a Report that show single tokens: histograms of probabilities, and the proposals the draft was surest of.
+"""The rows of a Report that show single tokens: histograms of probabilities, and the
+proposals the draft was surest of.
 
-Knows tokens and which of them are worth reading. Does not know intervals, bounds or how a row is drawn.
+Knows tokens and which of them are worth reading. Does not know intervals, bounds or how
+a row is drawn.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +17,8 @@ from specfair.traces.measured import Measured
 from specfair.traces.metrics import CONFIDENT
 from specfair.traces.trace import Trace
 
-Stage: TypeAlias = tuple[str, str]  # a dataset, or "" for the base pair; "before", "after" or "change"
+# a dataset, or "" for the base pair; "before", "after" or "change"
+Stage: TypeAlias = tuple[str, str]
 Decode: TypeAlias = Callable[[Sequence[int]], str]
 
 EXPLAINED = "acceptance_rate"  # the metric that examples of prompts show
@@ -30,29 +33,46 @@ _QUANTITIES = {"target_prob": (0, 1), "draft_prob": (0, 1), "difference": (-1, 1
 def _codes(trace: Trace) -> tuple[tuple[str, ...], NDArray[np.int32]]:
     """The groups, and for each token the number of its group."""
     index: dict[str, int] = {}
-    of_prompt = np.array([index.setdefault(p.group, len(index)) for p in trace.prompts], dtype=np.int32)
+    of_prompt = np.array(
+        [index.setdefault(p.group, len(index)) for p in trace.prompts], dtype=np.int32
+    )
     return tuple(index), np.repeat(of_prompt, trace.lengths)
 
 
 def histograms(measured: Measured, stage: Stage) -> Iterator[page.HistogramRow]:
     """Proposals' probabilities, accepted and rejected, of each group and of all."""
     trace = measured.trace
-    target, draft, accepted = trace["proposal_target_prob"], trace["proposal_draft_prob"], trace["accepted"]
+    target, draft, accepted = (
+        trace["proposal_target_prob"],
+        trace["proposal_draft_prob"],
+        trace["accepted"],
+    )
     names, codes = _codes(trace)
     values = {"target_prob": target, "draft_prob": draft, "difference": target - draft}
     cells = codes * 2 + ~accepted
-    counted = {q: _binned(values[q], cells, 2 * len(names), span=span) for q, span in _QUANTITIES.items()}
+    counted = {
+        q: _binned(values[q], cells, 2 * len(names), span=span)
+        for q, span in _QUANTITIES.items()
+    }
     for i, name in enumerate(("", *names)):
         for quantity, bins in counted.items():
             for outcome, rows in (("accepted", bins[0::2]), ("rejected", bins[1::2])):
                 counts = rows[i - 1] if name else rows.sum(axis=0)
-                yield page.HistogramRow(*stage, name, quantity, outcome, tuple(counts.tolist()))
+                yield page.HistogramRow(
+                    *stage, name, quantity, outcome, tuple(counts.tolist())
+                )
 
 
 def _binned(
-    values: NDArray[Any], cells: NDArray[np.int32], n_cells: int, *, span: tuple[int, int]
+    values: NDArray[Any],
+    cells: NDArray[np.int32],
+    n_cells: int,
+    *,
+    span: tuple[int, int],
 ) -> NDArray[np.int64]:
-    """A histogram for each cell: (n_cells, N_BINS). What lies outside, or is no number, is left out."""
+    """A histogram for each cell: (n_cells, N_BINS). What lies outside, or is no number,
+    is left out.
+    """
     edges = np.linspace(*span, page.N_BINS + 1)
     counts = np.zeros((n_cells, page.N_BINS), dtype=np.int64)
     for start in range(0, len(values), _TOKENS):
@@ -60,13 +80,20 @@ def _binned(
         at = np.searchsorted(edges, some, side="right") - 1
         at[some == span[1]] = page.N_BINS - 1
         inside = (some >= span[0]) & (some <= span[1])
-        flat = cells[start : start + _TOKENS][inside].astype(np.int64) * page.N_BINS + at[inside]
+        flat = (
+            cells[start : start + _TOKENS][inside].astype(np.int64) * page.N_BINS
+            + at[inside]
+        )
         counts += np.bincount(flat, minlength=counts.size).reshape(counts.shape)
     return counts
 
 
-def mistakes(measured: Measured, stage: Stage, decode: Decode) -> Iterator[page.MistakeRow]:
-    """The proposals the draft was surest of, rejected and accepted, at most one of each token and group."""
+def mistakes(
+    measured: Measured, stage: Stage, decode: Decode
+) -> Iterator[page.MistakeRow]:
+    """The proposals the draft was surest of, rejected and accepted, at most one of each
+    token and group.
+    """
     trace = measured.trace
     names, codes = _codes(trace)
     sure = np.flatnonzero(trace["proposal_draft_prob"] >= CONFIDENT)
@@ -77,31 +104,53 @@ def mistakes(measured: Measured, stage: Stage, decode: Decode) -> Iterator[page.
     shown = outermost(measured, names)
     for i, name in enumerate(names):
         for outcome, kind in (("rejected", 2 * i), ("accepted", 2 * i + 1)):
-            for row in _surest(trace["proposal_draft_prob"], trace["proposal"], by_kind[kind]) if name in shown else []:
+            for row in (
+                _surest(trace["proposal_draft_prob"], trace["proposal"], by_kind[kind])
+                if name in shown
+                else []
+            ):
                 yield _mistake(measured, (*stage, name, outcome), row, decode)
 
 
 def outermost(measured: Measured, groups: Sequence[str]) -> set[str]:
-    """All of a few groups; of many those whose tokens are worth reading, the slowest and the fastest."""
+    """All of a few groups; of many those whose tokens are worth reading, the slowest
+    and the fastest.
+    """
     if len(groups) <= MANY:
         return set(groups)
     rates = measured.sample(EXPLAINED)
-    sums = stats.tally.sums_by(rates.codes("group"), np.stack([rates.numerator, rates.denominator], axis=-1))
-    ordered = [rates.groups[i] for i in np.argsort(stats.divide(sums[:, 0], sums[:, 1]), kind="stable")]
+    sums = stats.tally.sums_by(
+        rates.codes("group"), np.stack([rates.numerator, rates.denominator], axis=-1)
+    )
+    ordered = [
+        rates.groups[i]
+        for i in np.argsort(stats.divide(sums[:, 0], sums[:, 1]), kind="stable")
+    ]
     return {*ordered[:N_ENDS], *ordered[-N_ENDS:]}
 
 
-def _surest(confidence: NDArray[Any], proposal: NDArray[Any], candidates: NDArray[np.int64]) -> list[int]:
+def _surest(
+    confidence: NDArray[Any], proposal: NDArray[Any], candidates: NDArray[np.int64]
+) -> list[int]:
     ordered = candidates[np.argsort(-confidence[candidates], kind="stable")]
     _, first = np.unique(proposal[ordered], return_index=True)
     return [int(row) for row in ordered[np.sort(first)][:N_MISTAKES]]
 
 
-def _mistake(measured: Measured, names: tuple[str, str, str, str], row: int, decode: Decode) -> page.MistakeRow:
-    trace, prompt = measured.trace, int(np.searchsorted(measured.trace.offsets, row, side="right")) - 1
+def _mistake(
+    measured: Measured, names: tuple[str, str, str, str], row: int, decode: Decode
+) -> page.MistakeRow:
+    trace, prompt = (
+        measured.trace,
+        int(np.searchsorted(measured.trace.offsets, row, side="right")) - 1,
+    )
     start = max(int(trace.offsets[prompt]), row - N_BEFORE)
     written = decode(trace["token"][start:row].tolist())
-    before = trace.prompts[prompt].text + written if start == trace.offsets[prompt] else f"…{written}"
+    before = (
+        trace.prompts[prompt].text + written
+        if start == trace.offsets[prompt]
+        else f"…{written}"
+    )
     return page.MistakeRow(
         *names,
         token=decode([int(trace["proposal"][row])]),

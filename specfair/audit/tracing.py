@@ -1,8 +1,10 @@
-"""Traces that grow: what a pair has written for some prompts is kept, and only what is missing is traced.
+"""Traces that grow: what a pair has written for some prompts is kept, and only what is
+missing is traced.
 
-Knows the store and the tracer. One stored trace holds every prompt a pair was ever asked about under one decoding, and
-is written after every portion: a killed run goes on where it stopped. Where another pair with the same target has
-written the text already, the text is kept and only read again.
+Knows the store and the tracer. One stored trace holds every prompt a pair was ever
+asked about under one decoding, and is written after every portion: a killed run goes on
+where it stopped. Where another pair with the same target has written the text already,
+the text is kept and only read again.
 """
 
 import time
@@ -28,11 +30,14 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a trace comes from: a pair under a decoding, and what is known of it already."""
+    """Where a trace comes from: a pair under a decoding, and what is known of it
+    already.
+    """
 
     pair: "Pair"
     decoding: Decoding
-    cost_ratio: Callable[[], float | None]  # asked where none is stored; None where the user knows it
+    # asked where none is stored; None where the user knows it
+    cost_ratio: Callable[[], float | None]
     like: Trace | None = None  # of a pair that may have the same target
 
 
@@ -63,7 +68,13 @@ def traced(store: Store, source: Source, prompts: PromptSet, say: Say) -> Trace:
     """The trace of these prompts, from the store as far as it is there."""
     key, wanted = key_of(source.pair, source.decoding), list(prompts)
     while True:
-        found = store.update("traces", key, change=lambda old: _grown(old, source, wanted, say), read=load, write=save)
+        found = store.update(
+            "traces",
+            key,
+            change=lambda old: _grown(old, source, wanted, say),
+            read=load,
+            write=save,
+        )
         place = {prompt: i for i, prompt in enumerate(found.prompts)}
         if all(prompt in place for prompt in wanted):
             break
@@ -75,7 +86,10 @@ def traced(store: Store, source: Source, prompts: PromptSet, say: Say) -> Trace:
         prompts_fingerprint=prompts.fingerprint,
         decoding=source.decoding,
     )
-    return replace(found.select(np.array([place[prompt] for prompt in wanted], dtype=np.int64)), header=header)
+    return replace(
+        found.select(np.array([place[prompt] for prompt in wanted], dtype=np.int64)),
+        header=header,
+    )
 
 
 def _grown(old: Trace | None, source: Source, wanted: list[Prompt], say: Say) -> Trace:
@@ -83,19 +97,31 @@ def _grown(old: Trace | None, source: Source, wanted: list[Prompt], say: Say) ->
     known = set(old.prompts) if old else set()
     missing = [prompt for prompt in wanted if prompt not in known]
     if old is not None and not missing:
-        return old if old.header.cost_ratio is not None else _costed(old, source.cost_ratio())
+        return (
+            old
+            if old.header.cost_ratio is not None
+            else _costed(old, source.cost_ratio())
+        )
     say(f"{len(missing):,} of {len(wanted):,} prompts, {source.decoding}")
     more = _new(source, missing[:PORTION], _patient(say, len(missing)))
-    return _costed(more, source.cost_ratio()) if old is None else concatenate([old, more])
+    return (
+        _costed(more, source.cost_ratio()) if old is None else concatenate([old, more])
+    )
 
 
 def _costed(trace: Trace, cost_ratio: float | None) -> Trace:
     """With what was measured of it; the same trace where nothing was."""
-    return trace if cost_ratio is None else replace(trace, header=replace(trace.header, cost_ratio=cost_ratio))
+    return (
+        trace
+        if cost_ratio is None
+        else replace(trace, header=replace(trace.header, cost_ratio=cost_ratio))
+    )
 
 
 def _patient(say: Say, n_missing: int) -> Callable[[int, int], None]:
-    """Progress for those who wait: how many prompts are left, at most every few seconds."""
+    """Progress for those who wait: how many prompts are left, at most every few
+    seconds.
+    """
     said = time.monotonic()
 
     def progress(n_done: int, _: int) -> None:
@@ -107,15 +133,26 @@ def _patient(say: Say, n_missing: int) -> Callable[[int, int], None]:
     return progress
 
 
-def _new(source: Source, prompts: list[Prompt], progress: Callable[[int, int], None]) -> Trace:
-    """Only what changed is run: with the same target, its text is read again instead of written again."""
+def _new(
+    source: Source, prompts: list[Prompt], progress: Callable[[int, int], None]
+) -> Trace:
+    """Only what changed is run: with the same target, its text is read again instead of
+    written again.
+    """
     from specfair.engine import tracer
 
     like = source.like
-    if like is not None and like.header.target_fingerprint == source.pair.target_fingerprint:
+    if (
+        like is not None
+        and like.header.target_fingerprint == source.pair.target_fingerprint
+    ):
         place = {prompt: i for i, prompt in enumerate(like.prompts)}
-        if like.header.decoding == source.decoding and all(prompt in place for prompt in prompts):
+        if like.header.decoding == source.decoding and all(
+            prompt in place for prompt in prompts
+        ):
             return tracer.rescore(
-                source.pair, like.select(np.array([place[prompt] for prompt in prompts])), progress=progress
+                source.pair,
+                like.select(np.array([place[prompt] for prompt in prompts])),
+                progress=progress,
             )
     return tracer.trace(source.pair, prompts, source.decoding, progress=progress)

@@ -1,4 +1,5 @@
-"""What a machine has and lacks for running specfair: versions, devices, offline state, the store's size.
+"""What a machine has and lacks for running specfair: versions, devices, offline state,
+the store's size.
 
 Only looks; installs, downloads and deletes nothing.
 """
@@ -31,13 +32,19 @@ def examine(store: Path) -> tuple[list[str], bool]:
     lines = [f"specfair {_version('specfair') or 'not installed'}"]
     missing = [name for name in NEEDED if _version(name) is None]
     lines += [f"{name} {_version(name) or 'MISSING'}" for name in NEEDED]
-    lines += [f"{name} {_version(name) or f'missing: needed for {use}'}" for name, use in OPTIONAL.items()]
+    lines += [
+        f"{name} {_version(name) or f'missing: needed for {use}'}"
+        for name, use in OPTIONAL.items()
+    ]
     if "torch" not in missing:
         lines.append(f"devices: {_devices()}")
-    lines.append(f"hub: {'offline (HF_HUB_OFFLINE)' if _offline() else 'online when something is not in its cache'}")
+    online = "online when something is not in its cache"
+    lines.append(f"hub: {'offline (HF_HUB_OFFLINE)' if _offline() else online}")
     lines.append(f"store {store}: {_size(store)}")
     if missing:
-        lines.append(f"missing: {', '.join(missing)}. Install with: pip install specfair")
+        lines.append(
+            f"missing: {', '.join(missing)}. Install with: pip install specfair"
+        )
     return lines, not missing
 
 
@@ -61,10 +68,13 @@ def _offline() -> bool:
 
 
 def _size(store: Path) -> str:
-    walk = os.walk(store) if os.path.isdir(store) else ()  # unlike Path.is_dir, whatever the name
+    # unlike Path.is_dir, whatever the name
+    walk = os.walk(store) if os.path.isdir(store) else ()
     files = [os.path.join(folder, name) for folder, _, names in walk for name in names]
     damaged = (
-        sum(".key.json" not in f.name for f in store.glob("*/*.corrupt")) if files else 0
+        sum(".key.json" not in f.name for f in store.glob("*/*.corrupt"))
+        if files
+        else 0
     )  # their manifests lie beside them
     text = f"{len(files):,} files, {sum(map(_bytes, files)) / 1e6:,.1f} MB"
     return f"{text}, {damaged} set aside as damaged" if damaged else text

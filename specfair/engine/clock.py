@@ -1,7 +1,9 @@
-"""Wall time: the target alone against speculative decoding, by group and in alternation; and what one draft step costs.
+"""Wall time: the target alone against speculative decoding, by group and in
+alternation; and what one draft step costs.
 
-Knows clocks and repetition; does not know acceptance. Times are of this machine, on this day, with this batch: they are
-for comparing the two columns of one run, not two runs.
+Knows clocks and repetition; does not know acceptance. Times are of this machine, on
+this day, with this batch: they are for comparing the two columns of one run, not two
+runs.
 """
 
 import time
@@ -34,7 +36,9 @@ N_REPEATS = 2  # of each batch, once in either order
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Seconds by round and group. Every round times other prompts, so that rounds differ as prompts do."""
+    """Seconds by round and group. Every round times other prompts, so that rounds
+    differ as prompts do.
+    """
 
     groups: tuple[str, ...]
     n_tokens: NDArray[np.int64]  # (n_rounds, n_groups)
@@ -43,26 +47,49 @@ class Times:
 
 
 def clock(
-    pair: Pair, prompts: Sequence[Prompt], decoding: Decoding, lookahead: Lookahead | int, *, n_rounds: int = 8
+    pair: Pair,
+    prompts: Sequence[Prompt],
+    decoding: Decoding,
+    lookahead: Lookahead | int,
+    *,
+    n_rounds: int = 8,
 ) -> Times:
-    """Time both ways of writing the same prompts, group beside group in every round, after one unmeasured round."""
+    """Time both ways of writing the same prompts, group beside group in every round,
+    after one unmeasured round.
+    """
     size = len(prompts)
     while True:
         batches = batched(prompts, n_rounds, largest=size)
         shape = (n_rounds, len(batches))
-        times = Times(tuple(batches), np.zeros(shape, dtype=np.int64), np.zeros(shape), np.zeros(shape))
-        ways = partial(generate, pair, decoding=decoding), partial(decode, pair, decoding=decoding, lookahead=lookahead)
+        times = Times(
+            tuple(batches),
+            np.zeros(shape, dtype=np.int64),
+            np.zeros(shape),
+            np.zeros(shape),
+        )
+        ways = (
+            partial(generate, pair, decoding=decoding),
+            partial(decode, pair, decoding=decoding, lookahead=lookahead),
+        )
         if fits(partial(_take, times, pair.device, list(batches.values()), ways)):
             return times
-        size = len(batches[times.groups[0]][0]) // 2  # of every batch: time depends on it
+        # of every batch: time depends on it
+        size = len(batches[times.groups[0]][0]) // 2
         if size == 0:
             ids, _ = encode(pair, prompts, decoding.max_new_tokens)
             longest = max(range(len(ids)), key=lambda i: len(ids[i]))
             n_new = decoding.max_new_tokens
-            raise does_not_fit(prompts[longest].id, len(ids[longest]), n_new=n_new, device=pair.device)
+            raise does_not_fit(
+                prompts[longest].id, len(ids[longest]), n_new=n_new, device=pair.device
+            )
 
 
-def _take(times: Times, device: torch.device, batches: list[list[list[Prompt]]], ways: tuple[_Way, _Way]) -> None:
+def _take(
+    times: Times,
+    device: torch.device,
+    batches: list[list[list[Prompt]]],
+    ways: tuple[_Way, _Way],
+) -> None:
     """Write the times down."""
     alone, speculative = ways
     for batch in batches:
@@ -76,33 +103,60 @@ def _take(times: Times, device: torch.device, batches: list[list[list[Prompt]]],
                 taken[place] += _seconds(device, partial(way, members))
 
 
-def batched(prompts: Sequence[Prompt], n_rounds: int, *, largest: int) -> dict[str, list[list[Prompt]]]:
-    """For each group a batch a round, all of one size, since time depends on it; a small group's prompts come again."""
+def batched(
+    prompts: Sequence[Prompt], n_rounds: int, *, largest: int
+) -> dict[str, list[list[Prompt]]]:
+    """For each group a batch a round, all of one size, since time depends on it; a
+    small group's prompts come again.
+    """
     if n_rounds < 2:
-        raise UsageError(f"n_rounds is {n_rounds}; an interval needs at least 2. Use 2 or more.")
-    of = {group: [p for p in prompts if p.group == group] for group in dict.fromkeys(p.group for p in prompts)}
-    size = max(1, min([largest, *(len(members) // n_rounds for members in of.values())]))
+        raise UsageError(
+            f"n_rounds is {n_rounds}; an interval needs at least 2. Use 2 or more."
+        )
+    of = {
+        group: [p for p in prompts if p.group == group]
+        for group in dict.fromkeys(p.group for p in prompts)
+    }
+    size = max(
+        1, min([largest, *(len(members) // n_rounds for members in of.values())])
+    )
     return {
-        group: [[members[(r * size + i) % len(members)] for i in range(size)] for r in range(n_rounds)]
+        group: [
+            [members[(r * size + i) % len(members)] for i in range(size)]
+            for r in range(n_rounds)
+        ]
         for group, members in of.items()
     }
 
 
-def cost_ratio(pair: Pair, *, n_rows: int = 1, n_context: int = 32, n_repeats: int = 15) -> float:
-    """c: the time of one draft step over the time of one target step, medians of steps taken in alternation."""
+def cost_ratio(
+    pair: Pair, *, n_rows: int = 1, n_context: int = 32, n_repeats: int = 15
+) -> float:
+    """c: the time of one draft step over the time of one target step, medians of steps
+    taken in alternation.
+    """
     context = pair.context or n_context + n_repeats
-    tokens = torch.zeros((n_rows, max(1, min(n_context, context - n_repeats))), dtype=torch.long, device=pair.device)
+    tokens = torch.zeros(
+        (n_rows, max(1, min(n_context, context - n_repeats))),
+        dtype=torch.long,
+        device=pair.device,
+    )
     room = max(1, context - tokens.shape[1])
     times: list[list[float]] = [[], []]
     for repeat in range(n_repeats):
         if repeat % room == 0:  # a short context is full before enough steps were taken
-            steps = [_stepper(model, tokens, pair.n_vocab) for model in (pair.target, pair.draft)]
+            steps = [
+                _stepper(model, tokens, pair.n_vocab)
+                for model in (pair.target, pair.draft)
+            ]
         for step, taken in zip(steps, times, strict=True):
             taken.append(_seconds(pair.device, step))
     return median(times[1]) / median(times[0])
 
 
-def _stepper(model: PreTrainedModel, tokens: Tensor, n_vocab: int) -> Callable[[], object]:
+def _stepper(
+    model: PreTrainedModel, tokens: Tensor, n_vocab: int
+) -> Callable[[], object]:
     """A decoder that has read the tokens, as a function that takes the next step."""
     decoder = Decoder(model, len(tokens), n_vocab)
     with torch.inference_mode():

@@ -1,7 +1,9 @@
-"""Two models' logits at the same positions to one number per column; the next token; the table that is filled.
+"""Two models' logits at the same positions to one number per column; the next token;
+the table that is filled.
 
-Knows distributions and the columns of a Trace; does not know models or batches. Works through the rows in tiles that
-fit a processor's cache, because fresh memory of the vocabulary's size costs more than the arithmetic.
+Knows distributions and the columns of a Trace; does not know models or batches. Works
+through the rows in tiles that fit a processor's cache, because fresh memory of the
+vocabulary's size costs more than the arithmetic.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,12 +20,15 @@ from specfair.texts.prompts import Prompt
 from specfair.traces.trace import COLUMNS, Decoding, Header, Trace
 
 _TILE = {"cpu": 1 << 20, "cuda": 1 << 27}  # numbers per tile
-TOKEN, COIN, REPLACEMENT = range(sampling.DRAWS)  # what the uniform numbers of a position are for
+# what the uniform numbers of a position are for
+TOKEN, COIN, REPLACEMENT = range(sampling.DRAWS)
 
 
 @dataclass(frozen=True, slots=True)
 class At:
-    """What stands at n positions: the text's token, and uniform numbers to draw a proposal from or the one made."""
+    """What stands at n positions: the text's token, and uniform numbers to draw a
+    proposal from or the one made.
+    """
 
     token: Tensor  # (n,)
     uniforms: Tensor | None = None  # (n, draws)
@@ -31,7 +36,10 @@ class At:
 
     def split(self, size: int) -> "list[At]":
         tokens = split(self.token, size)
-        others = [[None] * len(tokens) if v is None else split(v, size) for v in (self.uniforms, self.proposal)]
+        others = [
+            [None] * len(tokens) if v is None else split(v, size)
+            for v in (self.uniforms, self.proposal)
+        ]
         return [At(*part) for part in zip(tokens, *others, strict=True)]
 
 
@@ -45,20 +53,29 @@ def choose(logits: Tensor, uniforms: Tensor, decoding: Decoding) -> Tensor:
     if decoding.greedy:
         return sampling.best_two(logits)[0]
     tiles = zip(*(split(t, _rows(logits)) for t in (logits, uniforms)), strict=True)
-    return torch.cat([sampling.draw(deployed(tile, decoding), drawn) for tile, drawn in tiles])
+    return torch.cat(
+        [sampling.draw(deployed(tile, decoding), drawn) for tile, drawn in tiles]
+    )
 
 
 def deployed(logits: Tensor, decoding: Decoding) -> Tensor:
-    """The distribution that is sampled from; the model's own at temperature 1 under greedy decoding."""
+    """The distribution that is sampled from; the model's own at temperature 1 under
+    greedy decoding.
+    """
     if decoding.greedy:
         return torch.softmax(logits, dim=-1)
-    return sampling.distribution(logits, decoding.temperature, top_k=decoding.top_k, top_p=decoding.top_p)
+    return sampling.distribution(
+        logits, decoding.temperature, top_k=decoding.top_k, top_p=decoding.top_p
+    )
 
 
-def columns(target: Tensor, draft: Tensor, at: At, decoding: Decoding) -> dict[str, Tensor]:
+def columns(
+    target: Tensor, draft: Tensor, at: At, decoding: Decoding
+) -> dict[str, Tensor]:
     """All columns of a Trace for n positions. Logits (n, vocabulary).
 
-    A position whose logits are not finite gets NaN in every column that depends on them, never an acceptance.
+    A position whose logits are not finite gets NaN in every column that depends on
+    them, never an acceptance.
     """
     size = _rows(target)
     inputs = zip(split(target, size), split(draft, size), at.split(size), strict=True)
@@ -70,27 +87,41 @@ def _rows(logits: Tensor) -> int:
     return max(1, _TILE.get(logits.device.type, 1 << 24) // logits.shape[-1])
 
 
-def _tile(target: Tensor, draft: Tensor, at: At, decoding: Decoding) -> dict[str, Tensor]:
-    plain_target, plain_draft = torch.softmax(target, dim=-1), torch.softmax(draft, dim=-1)
+def _tile(
+    target: Tensor, draft: Tensor, at: At, decoding: Decoding
+) -> dict[str, Tensor]:
+    plain_target, plain_draft = (
+        torch.softmax(target, dim=-1),
+        torch.softmax(draft, dim=-1),
+    )
     best, best_prob, second_prob = sampling.best_two(plain_target)
     first, first_prob, _ = sampling.best_two(plain_draft)
-    entropy = _log_normaliser(target, best, best_prob) - torch.linalg.vecdot(plain_target, target)
-    cross_entropy = _log_normaliser(draft, first, first_prob) - torch.linalg.vecdot(plain_target, draft)
+    entropy = _log_normaliser(target, best, best_prob) - torch.linalg.vecdot(
+        plain_target, target
+    )
+    cross_entropy = _log_normaliser(draft, first, first_prob) - torch.linalg.vecdot(
+        plain_target, draft
+    )
     divergence = (cross_entropy - entropy).clamp(min=0.0)
     found = {
         "token": at.token,
         "overlap": sampling.overlap(plain_target, plain_draft),
         "target_entropy": entropy.clamp(min=0.0),
         "kl": divergence,
-        "margin": best_prob - second_prob.clamp(min=0.0),  # a vocabulary of one token has no second
+        # a vocabulary of one token has no second
+        "margin": best_prob - second_prob.clamp(min=0.0),
     }
     if decoding.greedy:
-        accept = torch.where(divergence.isfinite(), (first == at.token).float(), torch.nan)
+        accept = torch.where(
+            divergence.isfinite(), (first == at.token).float(), torch.nan
+        )
         return found | _proposed(plain_target, plain_draft, at.token, first, accept)
     used = (plain_target, plain_draft)
     if not is_plain(decoding):
         used = (deployed(target, decoding), deployed(draft, decoding))
-    accept = sampling.coin(sampling.at(used[0], at.token), sampling.at(used[1], at.token))
+    accept = sampling.coin(
+        sampling.at(used[0], at.token), sampling.at(used[1], at.token)
+    )
     proposal = _propose(*used, at, accept) if at.proposal is None else at.proposal
     return found | _proposed(*used, at.token, proposal, accept)
 
@@ -101,15 +132,23 @@ def _log_normaliser(logits: Tensor, token: Tensor, probability: Tensor) -> Tenso
 
 
 def _propose(target: Tensor, draft: Tensor, at: At, accept: Tensor) -> Tensor:
-    """The token came from the target: by the coin's chance the draft proposed it, else something beyond the overlap."""
+    """The token came from the target: by the coin's chance the draft proposed it, else
+    something beyond the overlap.
+    """
     assert at.uniforms is not None
     rejected = (~(at.uniforms[:, COIN] < accept)).nonzero()[:, 0]
     rest = sampling.residual(draft[rejected], target[rejected])
-    return at.token.index_copy(0, rejected, sampling.draw(rest, at.uniforms[rejected, REPLACEMENT]))
+    return at.token.index_copy(
+        0, rejected, sampling.draw(rest, at.uniforms[rejected, REPLACEMENT])
+    )
 
 
-def _proposed(target: Tensor, draft: Tensor, token: Tensor, proposal: Tensor, accept: Tensor) -> dict[str, Tensor]:
-    """A rejected proposal is never the token: what replaces it is drawn where the draft gives too little."""
+def _proposed(
+    target: Tensor, draft: Tensor, token: Tensor, proposal: Tensor, accept: Tensor
+) -> dict[str, Tensor]:
+    """A rejected proposal is never the token: what replaces it is drawn where the draft
+    gives too little.
+    """
     return {
         "target_prob": sampling.at(target, token),
         "draft_prob": sampling.at(draft, token),
@@ -142,9 +181,13 @@ class Sheet:
     def uniforms(self, rows: NDArray[np.int64]) -> Tensor:
         """(n_rows, max_new_tokens, draws); nothing is drawn under greedy decoding."""
         if self.decoding.greedy:
-            return torch.zeros((len(rows), self.decoding.max_new_tokens, sampling.DRAWS))
+            return torch.zeros(
+                (len(rows), self.decoding.max_new_tokens, sampling.DRAWS)
+            )
         names = [self.prompts[i].id for i in rows]
-        return torch.from_numpy(sampling.uniforms(self.decoding.seed, names, self.decoding.max_new_tokens))
+        return torch.from_numpy(
+            sampling.uniforms(self.decoding.seed, names, self.decoding.max_new_tokens)
+        )
 
     def write(self, where: tuple[Any, Any], values: Mapping[str, Tensor]) -> None:
         """Values are for table[where], where = (prompts, positions)."""
@@ -152,7 +195,9 @@ class Sheet:
             self.columns[name][where] = tensor.cpu().numpy()
 
     def lengths(self) -> NDArray[np.int64]:
-        """Every text reaches to its first end-of-text token, that one included, or to the budget."""
+        """Every text reaches to its first end-of-text token, that one included, or to
+        the budget.
+        """
         ends = np.isin(self.columns["token"], self.eos)
         return np.where(ends.any(1), ends.argmax(1) + 1, self.decoding.max_new_tokens)
 
@@ -163,4 +208,9 @@ class Sheet:
     def finish(self, header: Header, kept: NDArray[np.bool_]) -> Trace:
         """The Trace of the places kept (n_prompts, max_new_tokens)."""
         offsets = np.concatenate([[0], np.cumsum(kept.sum(1))]).astype(np.int64)
-        return Trace(header, tuple(self.prompts), offsets, {name: table[kept] for name, table in self.columns.items()})
+        return Trace(
+            header,
+            tuple(self.prompts),
+            offsets,
+            {name: table[kept] for name, table in self.columns.items()},
+        )

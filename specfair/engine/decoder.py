@@ -1,8 +1,11 @@
-"""A model with its key/value cache: a batch of rows that take tokens and give logits, and can take tokens back.
+"""A model with its key/value cache: a batch of rows that take tokens and give logits,
+and can take tokens back.
 
-Knows positions, masks and cache layout for any attention-only causal LM; does not know sampling, drafts or acceptance.
-Columns of the cache are only ever appended. A token taken back stays as a hole that the mask hides, so rows may accept
-different numbers of tokens without a copy; `squeeze` removes the holes when they would cost more than they save.
+Knows positions, masks and cache layout for any attention-only causal LM; does not know
+sampling, drafts or acceptance. Columns of the cache are only ever appended. A token
+taken back stays as a hole that the mask hides, so rows may accept different numbers of
+tokens without a copy; `squeeze` removes the holes when they would cost more than they
+save.
 """
 
 from inspect import signature
@@ -17,21 +20,29 @@ from specfair.errors import ModelError
 
 _WASTE, _SLACK = 1.5, 32  # a row may be this much wider than its text, holes and all
 
-_COUNTS_COLUMNS = ("mpt",)  # biases attention by the distance in columns, whatever is masked between
+# biases attention by the distance in columns, whatever is masked between
+_COUNTS_COLUMNS = ("mpt",)
 
 
 class _RoomyLayer(DynamicLayer):  # type: ignore[no-untyped-call]  # the library is only partly typed
-    """Keys and values in a buffer with room ahead, so that a step writes its columns instead of copying all."""
+    """Keys and values in a buffer with room ahead, so that a step writes its columns
+    instead of copying all.
+    """
 
     room: tuple[Tensor, Tensor] | None = None
 
-    def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any
+    ) -> tuple[Tensor, Tensor]:
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         start = self.get_seq_length()
         end = start + key_states.shape[-2]
         if self.room is None or self.room[0].shape[-2] < end:
-            self.room = (_roomy(self.keys, key_states, start), _roomy(self.values, value_states, start))
+            self.room = (
+                _roomy(self.keys, key_states, start),
+                _roomy(self.values, value_states, start),
+            )
         for buffer, new in zip(self.room, (key_states, value_states), strict=True):
             buffer[:, :, start:end] = new
         keys, values = (buffer[:, :, :end] for buffer in self.room)
@@ -40,7 +51,11 @@ class _RoomyLayer(DynamicLayer):  # type: ignore[no-untyped-call]  # the library
 
     def take(self, rows: Tensor | None, columns: Tensor | None) -> None:
         """Keep some rows, and per row some columns in a new order."""
-        self.keys, self.values, self.room = _taken(self.keys, rows, columns), _taken(self.values, rows, columns), None
+        self.keys, self.values, self.room = (
+            _taken(self.keys, rows, columns),
+            _taken(self.values, rows, columns),
+            None,
+        )
 
     def join(self, other: "_RoomyLayer") -> None:
         """The other's rows below these, both ending at the same column."""
@@ -53,7 +68,9 @@ class _RoomyLayer(DynamicLayer):  # type: ignore[no-untyped-call]  # the library
 
 
 def _roomy(seen: Tensor | None, new: Tensor, n_seen: int) -> Tensor:
-    """A buffer that starts with what was seen and has room for the new columns and some more."""
+    """A buffer that starts with what was seen and has room for the new columns and some
+    more.
+    """
     capacity = (n_seen + new.shape[-2]) // 16 * 16 + 16
     buffer = new.new_empty((*new.shape[:2], capacity, new.shape[-1]))
     if n_seen and seen is not None:
@@ -70,11 +87,18 @@ def _taken(states: Any, rows: Tensor | None, columns: Tensor | None) -> Tensor:
     taken: Tensor = states if rows is None else states[rows.to(states.device)]
     if columns is None:
         return taken
-    return taken.gather(2, columns.to(states.device)[:, None, :, None].expand(-1, taken.shape[1], -1, taken.shape[-1]))
+    return taken.gather(
+        2,
+        columns.to(states.device)[:, None, :, None].expand(
+            -1, taken.shape[1], -1, taken.shape[-1]
+        ),
+    )
 
 
 class Decoder:
-    """One model and the rows it is reading. Mutable: it is a cursor, and never leaves the function that made it."""
+    """One model and the rows it is reading. Mutable: it is a cursor, and never leaves
+    the function that made it.
+    """
 
     def __init__(self, model: PreTrainedModel, n_rows: int, n_vocab: int) -> None:
         self.model = model
@@ -92,12 +116,16 @@ class Decoder:
         """One per attention layer of the model."""
         return self.cache.layers
 
-    def feed(self, tokens: Tensor, valid: Tensor | None = None, *, keep: int = 0) -> Tensor:
-        """Read tokens (n_rows, n) and return logits after the last `keep` of them (all if 0), in float32.
+    def feed(
+        self, tokens: Tensor, valid: Tensor | None = None, *, keep: int = 0
+    ) -> Tensor:
+        """Read tokens (n_rows, n) and return logits after the last `keep` of them (all
+        if 0), in float32.
 
         Where `valid` is False the token is padding: nothing will ever attend to it.
         """
-        home = self.mask.device  # of this model: with a device map, target and draft may live apart
+        # of this model: with a device map, target and draft may live apart
+        home = self.mask.device
         valid = torch.ones_like(tokens, dtype=torch.bool) if valid is None else valid
         ahead = valid.to(home).cumsum(-1)
         mask = torch.cat([self.mask, valid.to(home)], dim=1)
@@ -107,13 +135,19 @@ class Decoder:
         if self._keeps:
             inputs["logits_to_keep"] = keep
         output = self.model(
-            input_ids=tokens.to(home), past_key_values=self.cache, use_cache=True, return_dict=True, **inputs
+            input_ids=tokens.to(home),
+            past_key_values=self.cache,
+            use_cache=True,
+            return_dict=True,
+            **inputs,
         )
         self.mask, self.lengths = mask, self.lengths + ahead[:, -1]
         if self.cache.get_seq_length() != mask.shape[1]:
             raise ModelError(
-                f"model of type {self.model.config.model_type!r} does not keep one cache column per token, "
-                "so rejected tokens cannot be taken back. Choose an attention-only model."
+                f"model of type {self.model.config.model_type!r} does not keep one "
+                "cache column per token, "
+                "so rejected tokens cannot be taken back. Choose an attention-only "
+                "model."
             )
         logits: Tensor = output.logits[:, -keep:, : self.n_vocab]
         return logits.to(tokens.device, torch.float32)
@@ -135,16 +169,22 @@ class Decoder:
             layer.take(rows, None)
 
     def make_room(self, n: int) -> None:
-        """Before n more columns: close the holes where they waste memory, or where columns stand for positions.
+        """Before n more columns: close the holes where they waste memory, or where
+        columns stand for positions.
 
-        Windows of local attention, and tables of a fixed number of positions, count columns: there no hole may stay.
+        Windows of local attention, and tables of a fixed number of positions, count
+        columns: there no hole may stay.
         """
         width, longest = self.mask.shape[1], int(self.lengths.max())
-        if self.holes and (width + n > _span(self.model) or width > _WASTE * longest + _SLACK):
+        if self.holes and (
+            width + n > _span(self.model) or width > _WASTE * longest + _SLACK
+        ):
             self.squeeze(longest)
 
     def squeeze(self, width: int) -> None:
-        """Close the holes: every row ends at the last column again, padding on its left."""
+        """Close the holes: every row ends at the last column again, padding on its
+        left.
+        """
         self.holes = False
         order = torch.sort(self.mask.int(), dim=1, stable=True).indices[:, -width:]
         self.mask = self.mask.gather(1, order)
@@ -154,7 +194,9 @@ class Decoder:
     def join(self, other: "Decoder") -> None:
         """The other's rows enter this batch, below its own."""
         width = max(self.mask.shape[1], other.mask.shape[1])
-        self.mask = torch.cat([pad(mask, (width - mask.shape[1], 0)) for mask in (self.mask, other.mask)])
+        self.mask = torch.cat(
+            [pad(mask, (width - mask.shape[1], 0)) for mask in (self.mask, other.mask)]
+        )
         self.lengths = torch.cat([self.lengths, other.lengths])
         self.holes |= other.holes
         for layer, more in zip(self.layers, other.layers, strict=True):
@@ -162,21 +204,35 @@ class Decoder:
 
 
 def _span(model: PreTrainedModel) -> float:
-    """The number of columns up to which a column's place among the others does not matter."""
+    """The number of columns up to which a column's place among the others does not
+    matter.
+    """
     config = model.config.get_text_config(decoder=True)
     if config.model_type in _COUNTS_COLUMNS:
         return 0
-    names = ("sliding_window", "window_size", "attention_chunk_size", "max_position_embeddings")
-    return min((limit for name in names if (limit := getattr(config, name, None))), default=float("inf"))
+    names = (
+        "sliding_window",
+        "window_size",
+        "attention_chunk_size",
+        "max_position_embeddings",
+    )
+    return min(
+        (limit for name in names if (limit := getattr(config, name, None))),
+        default=float("inf"),
+    )
 
 
 def pad_left(
-    sequences: list[list[int]], device: torch.device, *, of: list[list[int]] | None = None
+    sequences: list[list[int]],
+    device: torch.device,
+    *,
+    of: list[list[int]] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Tokens and validity, each (n_rows, longest), at least one column wide.
 
-    A row's padding is the first token of its text, so that it holds nothing the row does not read: attention gives
-    padding the weight 0, but 0 times NaN is NaN. `of` are the texts, where the sequences are parts of them.
+    A row's padding is the first token of its text, so that it holds nothing the row
+    does not read: attention gives padding the weight 0, but 0 times NaN is NaN. `of`
+    are the texts, where the sequences are parts of them.
     """
     longest = max(1, *map(len, sequences))
     padded = torch.tensor(

@@ -1,4 +1,5 @@
-"""Live decoding as the way to count: in place of the replay, and without loading a model before something is counted.
+"""Live decoding as the way to count: in place of the replay, and without loading a
+model before something is counted.
 
 Knows when decoding has to run. How it runs is known elsewhere.
 """
@@ -16,14 +17,21 @@ if TYPE_CHECKING:
 
 
 def live_engine(pair: "Callable[[], Pair]") -> Engine:
-    """Counts by real speculative decoding of the trace's prompts, in place of the replay; once for each lookahead."""
+    """Counts by real speculative decoding of the trace's prompts, in place of the
+    replay; once for each lookahead.
+    """
     done: dict[Lookahead, tuple[Trace, Tally]] = {}
 
     def count(trace: Trace, lookahead: Lookahead) -> Tally:
         from specfair.engine import speculate
 
         if lookahead not in done or done[lookahead][0] is not trace:
-            done[lookahead] = (trace, speculate.count(pair(), trace.prompts, trace.header.decoding, lookahead))
+            done[lookahead] = (
+                trace,
+                speculate.count(
+                    pair(), trace.prompts, trace.header.decoding, lookahead
+                ),
+            )
         return done[lookahead][1]
 
     return count

@@ -1,8 +1,9 @@
-"""One target writing and drafts reading along, batch by batch: the loops beneath the tracer.
+"""One target writing and drafts reading along, batch by batch: the loops beneath the
+tracer.
 
-Knows batches, lags and memory; does not know headers or what a Trace is for. Both models' distributions meet in chunks
-of a few steps and are reduced to one number per column there and then: nothing of the vocabulary's size outlives its
-chunk.
+Knows batches, lags and memory; does not know headers or what a Trace is for. Both
+models' distributions meet in chunks of a few steps and are reduced to one number per
+column there and then: nothing of the vocabulary's size outlives its chunk.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +24,8 @@ from specfair.traces.trace import Decoding
 Progress = Callable[[int, int], None]  # prompts done, prompts in all
 Rows = NDArray[np.int64]  # places in the list of prompts
 
-_CHUNK = {"cpu": 1 << 22, "cuda": 1 << 28}  # numbers of the vocabulary's size held at a time
+# numbers of the vocabulary's size held at a time
+_CHUNK = {"cpu": 1 << 22, "cuda": 1 << 28}
 _BATCH_TOKENS = {"cpu": 1 << 13, "cuda": 1 << 17}
 _LEAVE = 0.75  # rows leave the batch once at most this share is still writing
 
@@ -57,12 +59,15 @@ def in_batches(
     *,
     once: bool = False,
 ) -> None:
-    """Longest first, as many rows as fit the limit; where memory runs out, half as many from there on.
+    """Longest first, as many rows as fit the limit; where memory runs out, half as many
+    from there on.
 
     `once` raises instead: what is timed must not be tried twice.
     """
     limit = batch_tokens or _BATCH_TOKENS.get(job.pair.device.type, 1 << 15)
-    sizes = np.array([len(ids) + job.decoding.max_new_tokens for ids in job.ids], dtype=np.int64)
+    sizes = np.array(
+        [len(ids) + job.decoding.max_new_tokens for ids in job.ids], dtype=np.int64
+    )
     order, done = np.argsort(-sizes, kind="stable"), 0
     while done < len(order):
         longest = int(sizes[order[done]])
@@ -77,7 +82,9 @@ def in_batches(
             limit = len(rows) // 2 * longest
         else:
             n_new, name = job.decoding.max_new_tokens, job.sheets[0].prompts[rows[0]].id
-            raise does_not_fit(name, longest - n_new, n_new=n_new, device=job.pair.device)
+            raise does_not_fit(
+                name, longest - n_new, n_new=n_new, device=job.pair.device
+            )
 
 
 def _steps(pair: Pair, n_rows: int) -> int:
@@ -87,7 +94,9 @@ def _steps(pair: Pair, n_rows: int) -> int:
 
 @dataclass(slots=True)
 class _Reader:
-    """The draft reading along: it lags behind the target by the steps that are pending."""
+    """The draft reading along: it lags behind the target by the steps that are
+    pending.
+    """
 
     pair: Pair
     sheet: Sheet
@@ -96,11 +105,14 @@ class _Reader:
     valid: Tensor
     draft: Decoder
     uniforms: Tensor  # (n_rows, max_new_tokens, draws)
-    pending: list[tuple[Tensor, Tensor]] = field(default_factory=list)  # the target's logits and its token, per step
+    # the target's logits and its token, per step
+    pending: list[tuple[Tensor, Tensor]] = field(default_factory=list)
     position: int = 0
 
     def add(self, logits: Tensor, token: Tensor) -> None:
-        """One more position: what the target made of it. The draft reads on when enough are pending."""
+        """One more position: what the target made of it. The draft reads on when enough
+        are pending.
+        """
         self.pending.append((logits, token))
         if len(self.pending) >= _steps(self.pair, len(self.rows)):
             self.flush()
@@ -111,14 +123,27 @@ class _Reader:
             return
         n, start = len(self.pending), self.position
         read = torch.stack([token for _, token in self.pending], dim=1)  # (n_rows, n)
-        drafted = self.draft.feed(*_append(self.tokens, self.valid, read[:, :-1]), keep=n)
+        drafted = self.draft.feed(
+            *_append(self.tokens, self.valid, read[:, :-1]), keep=n
+        )
         steps = [
-            columns(logits, drafted[:, j], At(token, self.uniforms[:, start + j]), self.sheet.decoding)
+            columns(
+                logits,
+                drafted[:, j],
+                At(token, self.uniforms[:, start + j]),
+                self.sheet.decoding,
+            )
             for j, (logits, token) in enumerate(self.pending)
         ]
         where = (self.rows[:, None], np.arange(start, start + n))
-        self.sheet.write(where, {name: torch.stack([s[name] for s in steps], dim=1) for name in steps[0]})
-        self.tokens, self.valid = read[:, -1:], torch.ones_like(read[:, -1:], dtype=torch.bool)
+        self.sheet.write(
+            where,
+            {name: torch.stack([s[name] for s in steps], dim=1) for name in steps[0]},
+        )
+        self.tokens, self.valid = (
+            read[:, -1:],
+            torch.ones_like(read[:, -1:], dtype=torch.bool),
+        )
         self.pending, self.position = [], start + n
 
     def keep_rows(self, rows: Tensor) -> None:
@@ -149,19 +174,30 @@ class _Noter:
 
 
 def _append(tokens: Tensor, valid: Tensor, more: Tensor) -> tuple[Tensor, Tensor]:
-    return torch.cat([tokens, more], dim=1), torch.cat([valid, torch.ones_like(more, dtype=torch.bool)], dim=1)
+    return torch.cat([tokens, more], dim=1), torch.cat(
+        [valid, torch.ones_like(more, dtype=torch.bool)], dim=1
+    )
 
 
 def _readers(job: Job, rows: Rows) -> list[_Reader]:
     n = len(rows)
     return [
-        _Reader(pair, sheet, rows, *job.batch(rows), Decoder(pair.draft, n, pair.n_vocab), job.uniforms(rows))
+        _Reader(
+            pair,
+            sheet,
+            rows,
+            *job.batch(rows),
+            Decoder(pair.draft, n, pair.n_vocab),
+            job.uniforms(rows),
+        )
         for pair, sheet in zip(job.pairs, job.sheets, strict=True)
     ]
 
 
 def write_and_read(job: Job, rows: Rows) -> None:
-    """The target writes step by step; every few steps the drafts read what was written."""
+    """The target writes step by step; every few steps the drafts read what was
+    written.
+    """
     _run(job, rows, _readers(job, rows))
 
 
@@ -181,7 +217,10 @@ def _run(job: Job, rows: Rows, readers: Sequence[_Reader | _Noter]) -> None:
         token = choose(logits, uniforms[:, position, TOKEN], job.decoding)
         for reader in readers:
             reader.add(logits, token)
-        tokens, valid = token[:, None], torch.ones_like(token[:, None], dtype=torch.bool)
+        tokens, valid = (
+            token[:, None],
+            torch.ones_like(token[:, None], dtype=torch.bool),
+        )
         alive = alive & ~torch.isin(token, eos)
         n_alive = int(alive.sum()) if len(eos) else len(alive)
         if n_alive == 0:
@@ -190,21 +229,34 @@ def _run(job: Job, rows: Rows, readers: Sequence[_Reader | _Noter]) -> None:
             stay = alive.nonzero()[:, 0]
             for leaving in (target, *readers):
                 leaving.keep_rows(stay)
-            tokens, valid, alive, uniforms = tokens[stay], valid[stay], alive[stay], uniforms[stay]
+            tokens, valid, alive, uniforms = (
+                tokens[stay],
+                valid[stay],
+                alive[stay],
+                uniforms[stay],
+            )
     for reader in readers:
         reader.flush()
 
 
 @torch.inference_mode()
 def read(job: Job, rows: Rows) -> None:
-    """Both models read what was written before; rows leave when their text has been read."""
+    """Both models read what was written before; rows leave when their text has been
+    read.
+    """
     reader = _readers(job, rows)[0]
     target = Decoder(job.pair.target, len(rows), job.pair.n_vocab)
     lengths = torch.from_numpy(reader.sheet.lengths()[rows]).to(job.pair.device)
-    text = torch.from_numpy(reader.sheet.columns["token"][rows]).long().to(job.pair.device)
+    text = (
+        torch.from_numpy(reader.sheet.columns["token"][rows]).long().to(job.pair.device)
+    )
     while len(lengths):
-        chunk = text[:, reader.position : reader.position + _steps(job.pair, len(lengths))]
-        logits = target.feed(*_append(reader.tokens, reader.valid, chunk[:, :-1]), keep=chunk.shape[1])
+        chunk = text[
+            :, reader.position : reader.position + _steps(job.pair, len(lengths))
+        ]
+        logits = target.feed(
+            *_append(reader.tokens, reader.valid, chunk[:, :-1]), keep=chunk.shape[1]
+        )
         for j in range(chunk.shape[1]):
             reader.add(logits[:, j], chunk[:, j])
         reader.flush()

@@ -1,7 +1,9 @@
-"""One round of speculative decoding for a batch of rows: draft, verify, decide, set up the next.
+"""One round of speculative decoding for a batch of rows: draft, verify, decide, set up
+the next.
 
-Knows acceptance and the two caches; does not know which prompts wait, nor what is counted. Rows accept different
-numbers of tokens: what a row gives back becomes a hole in its cache.
+Knows acceptance and the two caches; does not know which prompts wait, nor what is
+counted. Rows accept different numbers of tokens: what a row gives back becomes a hole
+in its cache.
 """
 
 from dataclasses import dataclass
@@ -33,9 +35,13 @@ class Rows:
     uniforms: Tensor  # (n_rows, max_new_tokens, draws)
 
     def at(self, place: Tensor) -> Tensor:
-        """Uniform numbers for places counted from the next token on. (n_rows, n) to (n_rows, n, draws)"""
+        """Uniform numbers for places counted from the next token on. (n_rows, n) to
+        (n_rows, n, draws)
+        """
         position = (self.n_new[:, None] + place).clamp(max=self.uniforms.shape[1] - 1)
-        return self.uniforms.gather(1, position[:, :, None].expand(-1, -1, sampling.DRAWS))
+        return self.uniforms.gather(
+            1, position[:, :, None].expand(-1, -1, sampling.DRAWS)
+        )
 
     def keep(self, rows: Tensor) -> None:
         for decoder in (self.target, self.draft):
@@ -55,17 +61,37 @@ class Rows:
 _TENSORS = ("tail", "tail_valid", "n_new", "n_ahead", "uniforms")
 
 
-def enter(pair: Pair, prompts: NDArray[np.int64], ids: list[list[int]], *, n_ahead: int, uniforms: Tensor) -> Rows:
+def enter(
+    pair: Pair,
+    prompts: NDArray[np.int64],
+    ids: list[list[int]],
+    *,
+    n_ahead: int,
+    uniforms: Tensor,
+) -> Rows:
     """Both models read the prompts, up to where the first round begins."""
     device = pair.device
-    decoders = [Decoder(model, len(ids), pair.n_vocab) for model in (pair.target, pair.draft)]
+    decoders = [
+        Decoder(model, len(ids), pair.n_vocab) for model in (pair.target, pair.draft)
+    ]
     for decoder, n_unread in zip(decoders, (1, 2), strict=True):
-        decoder.feed(*pad_left([tokens[:-n_unread] for tokens in ids], device, of=ids), keep=1)
+        decoder.feed(
+            *pad_left([tokens[:-n_unread] for tokens in ids], device, of=ids), keep=1
+        )
     tail, valid = pad_left([(tokens[:1] + tokens)[-2:] for tokens in ids], device)
     valid[:, 0] &= torch.tensor([len(tokens) > 1 for tokens in ids], device=device)
     n_new = torch.zeros(len(ids), dtype=torch.long, device=device)
     n_aheads = torch.full_like(n_new, n_ahead)
-    return Rows(prompts, decoders[0], decoders[1], tail, valid, n_new, n_aheads, uniforms.to(device))
+    return Rows(
+        prompts,
+        decoders[0],
+        decoders[1],
+        tail,
+        valid,
+        n_new,
+        n_aheads,
+        uniforms.to(device),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,34 +109,48 @@ class Round:
 class Outcome:
     """What became of a round."""
 
-    passed: Tensor  # (n_rows, n_places) proposals the target would take, each given those before it
+    # (n_rows, n_places) proposals the target would take, each given those before it
+    passed: Tensor
     n_accepted: Tensor  # (n_rows,) how many it took, one after the other
     text: Tensor  # (n_rows, n_places + 1) those, and the target's own token behind them
-    written: Tensor  # (n_rows, n_places + 1) which of them belong to the text: nothing follows its end
+    # (n_rows, n_places + 1) which of them belong to the text: nothing follows its end
+    written: Tensor
     ended: Tensor  # (n_rows,) whether the text came to its end
-    known: Tensor  # (n_rows,) whether all that was decided rests on numbers, none of them NaN or infinite
+    # (n_rows,) whether all that was decided rests on numbers, none of them NaN or
+    # infinite
+    known: Tensor
 
 
 def draft(rows: Rows, decoding: Decoding) -> Round:
     """The draft writes ahead, place by place; the target reads all places at once."""
-    n_drafted = torch.minimum(rows.n_ahead, decoding.max_new_tokens - rows.n_new - 1)  # the target adds one
+    # the target adds one
+    n_drafted = torch.minimum(rows.n_ahead, decoding.max_new_tokens - rows.n_new - 1)
     n_places = int(n_drafted.max())
-    drawn = rows.at(torch.arange(n_places + 1, device=n_drafted.device).expand(len(n_drafted), -1))
+    drawn = rows.at(
+        torch.arange(n_places + 1, device=n_drafted.device).expand(len(n_drafted), -1)
+    )
     drafted = torch.arange(n_places, device=n_drafted.device) < n_drafted[:, None]
     tokens, valid, logits, proposals = rows.tail, rows.tail_valid, [], [rows.tail[:, 1]]
     rows.draft.make_room(n_places + 1)
     for place in range(n_places):
         logits.append(rows.draft.feed(tokens, valid, keep=1)[:, 0])
         proposals.append(choose(logits[-1], drawn[:, place, TOKEN], decoding))
-        tokens, valid = proposals[-1][:, None], drafted[:, place + 1 : place + 2]  # read only if more is to be drafted
+        # read only if more is to be drafted
+        tokens, valid = proposals[-1][:, None], drafted[:, place + 1 : place + 2]
     rows.target.make_room(n_places + 1)
-    verified = rows.target.feed(torch.stack(proposals, dim=1), pad(drafted, (1, 0), value=True))
+    verified = rows.target.feed(
+        torch.stack(proposals, dim=1), pad(drafted, (1, 0), value=True)
+    )
     stacked = torch.stack(logits, dim=1) if logits else verified[:, :0]
-    return Round(torch.stack(proposals, dim=1)[:, 1:], drafted, stacked, verified, drawn)
+    return Round(
+        torch.stack(proposals, dim=1)[:, 1:], drafted, stacked, verified, drawn
+    )
 
 
 def decide(now: Round, decoding: Decoding, eos: tuple[int, ...]) -> Outcome:
-    """Accept up to the first proposal that does not pass, and add one token of the target's."""
+    """Accept up to the first proposal that does not pass, and add one token of the
+    target's.
+    """
     coins = torch.where(now.drafted, coins_of(now, decoding), 0.0)
     passed = now.drawn[:, :-1, COIN] < coins
     n_accepted = passed.long().cumprod(1).sum(1)
@@ -118,52 +158,86 @@ def decide(now: Round, decoding: Decoding, eos: tuple[int, ...]) -> Outcome:
     own = _next_token(now, n_accepted, decoding)[:, None]
     text = torch.where(place < n_accepted[:, None], pad(now.proposals, (0, 1)), own)
     written = place <= n_accepted[:, None]
-    ends = torch.isin(text, torch.tensor(eos, dtype=torch.long, device=text.device)) & written
+    ends = (
+        torch.isin(text, torch.tensor(eos, dtype=torch.long, device=text.device))
+        & written
+    )
     end = torch.arange(len(own), device=own.device), n_accepted
-    known = pad(coins, (0, 1))[end].isfinite() & now.target[end].amax(-1).isfinite()  # NaN is never accepted
-    return Outcome(passed, n_accepted, text, written & (ends.cumsum(1) - ends.long() == 0), ends.any(1), known)
+    # NaN is never accepted
+    known = pad(coins, (0, 1))[end].isfinite() & now.target[end].amax(-1).isfinite()
+    return Outcome(
+        passed,
+        n_accepted,
+        text,
+        written & (ends.cumsum(1) - ends.long() == 0),
+        ends.any(1),
+        known,
+    )
 
 
 def coins_of(now: Round, decoding: Decoding) -> Tensor:
-    """The chance that the target takes a proposal, given those before it (n_rows, n_places)."""
+    """The chance that the target takes a proposal, given those before it (n_rows,
+    n_places).
+    """
     verifying = now.target[:, :-1]
     if decoding.greedy:
         token, logit, _ = sampling.best_two(verifying)
         known = logit.isfinite() & sampling.at(now.draft, now.proposals).isfinite()
         return torch.where(known, (token == now.proposals).float(), torch.nan)
-    own, other = (sampling.at(deployed(logits, decoding), now.proposals) for logits in (now.draft, verifying))
+    own, other = (
+        sampling.at(deployed(logits, decoding), now.proposals)
+        for logits in (now.draft, verifying)
+    )
     return sampling.coin(own, other)
 
 
 def _next_token(now: Round, n_accepted: Tensor, decoding: Decoding) -> Tensor:
-    """The target's own token behind the accepted ones: what the draft left undrawn, or simply the next (n_rows,)."""
+    """The target's own token behind the accepted ones: what the draft left undrawn, or
+    simply the next (n_rows,).
+    """
     row = torch.arange(len(n_accepted), device=n_accepted.device)
     drawn = now.drawn[row, n_accepted]
     if decoding.greedy or not now.proposals.shape[1]:
         return choose(now.target[row, n_accepted], drawn[:, TOKEN], decoding)
     rejected = n_accepted < now.drafted.sum(1)
-    return sampling.draw(owed(now, n_accepted, decoding), torch.where(rejected, drawn[:, REPLACEMENT], drawn[:, TOKEN]))
+    return sampling.draw(
+        owed(now, n_accepted, decoding),
+        torch.where(rejected, drawn[:, REPLACEMENT], drawn[:, TOKEN]),
+    )
 
 
 def owed(now: Round, n_accepted: Tensor, decoding: Decoding) -> Tensor:
-    """Weights of the target's own token: what the draft left undrawn where it was rejected (n_rows, vocabulary)."""
+    """Weights of the target's own token: what the draft left undrawn where it was
+    rejected (n_rows, vocabulary).
+    """
     row = torch.arange(len(n_accepted), device=n_accepted.device)
     rejected = n_accepted < now.drafted.sum(1)
-    refused = deployed(now.draft[row, n_accepted.clamp(max=now.proposals.shape[1] - 1)], decoding)
-    return sampling.residual(deployed(now.target[row, n_accepted], decoding), refused * rejected[:, None])
+    refused = deployed(
+        now.draft[row, n_accepted.clamp(max=now.proposals.shape[1] - 1)], decoding
+    )
+    return sampling.residual(
+        deployed(now.target[row, n_accepted], decoding), refused * rejected[:, None]
+    )
 
 
 def advance(rows: Rows, outcome: Outcome, *, adapt: bool) -> None:
-    """Take back what was not accepted, and set up the next round; `adapt` follows the heuristic schedule."""
+    """Take back what was not accepted, and set up the next round; `adapt` follows the
+    heuristic schedule.
+    """
     n_accepted = outcome.n_accepted
     place = torch.arange(outcome.text.shape[1], device=n_accepted.device)
     rows.target.take_back(place <= n_accepted[:, None])
-    if len(place) > 1:  # the draft read its tail of two, then all its proposals but the last
+    # the draft read its tail of two, then all its proposals but the last
+    if len(place) > 1:
         rows.draft.take_back(pad(place[:-1] < n_accepted[:, None], (1, 0), value=True))
     behind = torch.cat([rows.tail, outcome.text], dim=1)
-    rows.tail = behind.gather(1, n_accepted[:, None] + torch.tensor([1, 2], device=n_accepted.device))
+    rows.tail = behind.gather(
+        1, n_accepted[:, None] + torch.tensor([1, 2], device=n_accepted.device)
+    )
     rows.tail_valid = torch.ones_like(rows.tail_valid)
     rows.n_new = rows.n_new + n_accepted + 1
     if adapt:
         full = n_accepted >= rows.n_ahead
-        rows.n_ahead = torch.where(full, rows.n_ahead + 2, (rows.n_ahead - 1).clamp(min=1))
+        rows.n_ahead = torch.where(
+            full, rows.n_ahead + 2, (rows.n_ahead - 1).clamp(min=1)
+        )

@@ -1,9 +1,11 @@
-"""Probability functions of speculative sampling, on tensors whose last dimension is the vocabulary.
+"""Probability functions of speculative sampling, on tensors whose last dimension is the
+vocabulary.
 
-Knows distributions and uniform numbers; does not know models, prompts or text. A speculative step is a maximal coupling
-of two distributions, so the same three functions serve both directions: `coin` says with what probability a token
-drawn from one also passes for the other, `residual` is what the rest is drawn from, `draw` turns a uniform number into
-a token.
+Knows distributions and uniform numbers; does not know models, prompts or text. A
+speculative step is a maximal coupling of two distributions, so the same three functions
+serve both directions: `coin` says with what probability a token drawn from one also
+passes for the other, `residual` is what the rest is drawn from, `draw` turns a uniform
+number into a token.
 """
 
 import hashlib
@@ -18,9 +20,12 @@ DRAWS = 3  # uniform numbers per position: the token, the coin, the replacement
 _WIDTH = 64  # tokens in a block
 
 
-def distribution(logits: Tensor, temperature: float = 1.0, *, top_k: int = 0, top_p: float = 1.0) -> Tensor:
+def distribution(
+    logits: Tensor, temperature: float = 1.0, *, top_k: int = 0, top_p: float = 1.0
+) -> Tensor:
     """Probabilities after temperature, then top-k, then top-p, each applied once."""
-    if temperature != 1.0:  # from the best downwards, so that a temperature near 0 has nothing to overflow
+    # from the best downwards, so that a temperature near 0 has nothing to overflow
+    if temperature != 1.0:
         best = logits.amax(-1, keepdim=True)
         logits = (logits - best) / max(temperature, torch.finfo(logits.dtype).tiny)
     if 0 < top_k < logits.shape[-1]:
@@ -35,10 +40,14 @@ def _top_k(logits: Tensor, top_k: int) -> Tensor:
 
 
 def _top_p(probabilities: Tensor, top_p: float) -> Tensor:
-    """The most probable tokens that together hold at least top_p, with any tied to the last of them, rescaled to 1."""
+    """The most probable tokens that together hold at least top_p, with any tied to the
+    last of them, rescaled to 1.
+    """
     ordered = _descending(probabilities)
     n_kept = (ordered.cumsum(-1) - ordered < top_p).sum(-1, keepdim=True).clamp(min=1)
-    kept = probabilities.masked_fill(~(probabilities >= ordered.gather(-1, n_kept - 1)), 0.0)
+    kept = probabilities.masked_fill(
+        ~(probabilities >= ordered.gather(-1, n_kept - 1)), 0.0
+    )
     return kept / kept.sum(-1, keepdim=True)
 
 
@@ -51,64 +60,98 @@ def _descending(values: Tensor) -> Tensor:
 
 
 def coin(own: Tensor, other: Tensor) -> Tensor:
-    """min(1, other / own): the chance that a token of probability `own` where it was drawn passes for `other`.
+    """min(1, other / own): the chance that a token of probability `own` where it was
+    drawn passes for `other`.
 
-    For a draft's proposal own is the draft's probability; for the target's own text it is the target's. What was drawn
-    has some; where a text is read again, rounding may leave its token just outside a filter, without any.
+    For a draft's proposal own is the draft's probability; for the target's own text it
+    is the target's. What was drawn has some; where a text is read again, rounding may
+    leave its token just outside a filter, without any.
     """
     return (other / own.clamp(min=torch.finfo(own.dtype).tiny)).clamp(max=1.0)
 
 
 def residual(own: Tensor, other: Tensor) -> Tensor:
-    """Weights max(0, own - other): what `own` owes once the overlap is taken; `own` itself where they are equal."""
+    """Weights max(0, own - other): what `own` owes once the overlap is taken; `own`
+    itself where they are equal.
+    """
     rest = (own - other).clamp(min=0.0)
     return torch.where(rest.sum(-1, keepdim=True) == 0, own, rest)
 
 
 def draw(weights: Tensor, uniforms: Tensor) -> Tensor:
-    """One token per row by inverse CDF. Weights need not sum to 1; a token of weight 0 is never drawn."""
-    mass = _blocks(weights, torch.sum)  # (..., n_blocks): two short searches instead of one over the vocabulary
+    """One token per row by inverse CDF. Weights need not sum to 1; a token of weight 0
+    is never drawn.
+    """
+    # (..., n_blocks): two short searches instead of one over the vocabulary
+    mass = _blocks(weights, torch.sum)
     ends = mass.cumsum(-1)
     below = uniforms.unsqueeze(-1) * ends[..., -1:]
     block = _search(ends, below)
     inside = _block(weights, block, 0.0)
     start = ends.gather(-1, block) - mass.gather(-1, block)
-    token: Tensor = block * _WIDTH + _search(inside.cumsum(-1), (below - start).clamp(min=0.0))
+    token: Tensor = block * _WIDTH + _search(
+        inside.cumsum(-1), (below - start).clamp(min=0.0)
+    )
     return token.squeeze(-1).clamp(max=weights.shape[-1] - 1)  # NaN sorts past the end
 
 
 def _search(ends: Tensor, below: Tensor) -> Tensor:
-    """The first place whose cumulative sum exceeds `below`, held under the total against rounding."""
+    """The first place whose cumulative sum exceeds `below`, held under the total
+    against rounding.
+    """
     last = ends[..., -1:]
     below = torch.minimum(below, torch.nextafter(last, torch.zeros_like(last)))
     return torch.searchsorted(ends, below, right=True).clamp(max=ends.shape[-1] - 1)
 
 
 def best_two(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The first largest entry's index, its value and the second largest value of every row; NaN wins."""
+    """The first largest entry's index, its value and the second largest value of every
+    row; NaN wins.
+    """
     tops = _blocks(values, torch.amax)
     block = tops.argmax(-1, keepdim=True)
     inside = _block(values, block, -torch.inf)
     place = inside.argmax(-1, keepdim=True)
-    others = torch.maximum(inside.scatter(-1, place, -torch.inf).amax(-1), tops.scatter(-1, block, -torch.inf).amax(-1))
-    return (block * _WIDTH + place).squeeze(-1), inside.gather(-1, place).squeeze(-1), others
+    others = torch.maximum(
+        inside.scatter(-1, place, -torch.inf).amax(-1),
+        tops.scatter(-1, block, -torch.inf).amax(-1),
+    )
+    return (
+        (block * _WIDTH + place).squeeze(-1),
+        inside.gather(-1, place).squeeze(-1),
+        others,
+    )
 
 
 def _blocks(values: Tensor, reduce: Callable[..., Tensor]) -> Tensor:
-    """Reduce every block of neighbouring tokens: vectorised reductions are far faster than argmax or cumsum."""
+    """Reduce every block of neighbouring tokens: vectorised reductions are far faster
+    than argmax or cumsum.
+    """
     n_whole = values.shape[-1] // _WIDTH
     whole = n_whole * _WIDTH
-    parts = [reduce(values[..., :whole].reshape(*values.shape[:-1], n_whole, _WIDTH), dim=-1)] if whole else []
+    parts = (
+        [
+            reduce(
+                values[..., :whole].reshape(*values.shape[:-1], n_whole, _WIDTH), dim=-1
+            )
+        ]
+        if whole
+        else []
+    )
     if whole < values.shape[-1]:
         parts.append(reduce(values[..., whole:], dim=-1, keepdim=True))
     return torch.cat(parts, dim=-1)
 
 
 def _block(values: Tensor, block: Tensor, fill: float) -> Tensor:
-    """The tokens of one block per row (..., _WIDTH); `fill` past the end of the vocabulary."""
+    """The tokens of one block per row (..., _WIDTH); `fill` past the end of the
+    vocabulary.
+    """
     tokens = block * _WIDTH + torch.arange(_WIDTH, device=values.device)
     past = tokens >= values.shape[-1]
-    return values.gather(-1, tokens.clamp(max=values.shape[-1] - 1)).masked_fill(past, fill)
+    return values.gather(-1, tokens.clamp(max=values.shape[-1] - 1)).masked_fill(
+        past, fill
+    )
 
 
 def at(values: Tensor, tokens: Tensor) -> Tensor:
@@ -117,7 +160,9 @@ def at(values: Tensor, tokens: Tensor) -> Tensor:
 
 
 def overlap(a: Tensor, b: Tensor) -> Tensor:
-    """Sum of min(a, b): 1 minus the total variation, and the mean of `coin` over tokens drawn from either."""
+    """Sum of min(a, b): 1 minus the total variation, and the mean of `coin` over tokens
+    drawn from either.
+    """
     return torch.minimum(a, b).sum(-1)
 
 
@@ -134,13 +179,22 @@ def kl(own: Tensor, other: Tensor) -> Tensor:
 
 
 def uniforms(seed: int, ids: Sequence[str], n_positions: int) -> NDArray[np.float32]:
-    """Each prompt's own stream, from the run's seed and the prompt's id: (n_prompts, n_positions, DRAWS) in [0, 1).
+    """Each prompt's own stream, from the run's seed and the prompt's id: (n_prompts,
+    n_positions, DRAWS) in [0, 1).
 
-    A longer stream starts with the shorter one. Nothing depends on which other prompts are there.
+    A longer stream starts with the shorter one. Nothing depends on which other prompts
+    are there.
     """
-    return np.stack([_stream(seed, name).random((n_positions, DRAWS), dtype=np.float32) for name in ids])
+    return np.stack(
+        [
+            _stream(seed, name).random((n_positions, DRAWS), dtype=np.float32)
+            for name in ids
+        ]
+    )
 
 
 def _stream(seed: int, name: str) -> np.random.Generator:
     digest = hashlib.sha256(f"{seed}\0{name}".encode()).digest()
-    return np.random.Generator(np.random.Philox(key=np.frombuffer(digest[:16], dtype=np.uint64)))
+    return np.random.Generator(
+        np.random.Philox(key=np.frombuffer(digest[:16], dtype=np.uint64))
+    )

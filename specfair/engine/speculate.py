@@ -1,8 +1,10 @@
-"""Live speculative decoding, batched: every row accepts its own number of tokens, finished rows make room for new ones.
+"""Live speculative decoding, batched: every row accepts its own number of tokens,
+finished rows make room for new ones.
 
-Knows slots, and what is counted; does not know groups or statistics. It checks what replay derives from a Trace, and
-its counts are canonical as replay's are: drafts beyond the end of a text are not counted, and a text's last token is
-always the target's own. The text it writes has the target's law; under greedy decoding it is the target's text.
+Knows slots, and what is counted; does not know groups or statistics. It checks what
+replay derives from a Trace, and its counts are canonical as replay's are: drafts beyond
+the end of a text are not counted, and a text's last token is always the target's own.
+The text it writes has the target's law; under greedy decoding it is the target's text.
 """
 
 from collections.abc import Sequence
@@ -39,26 +41,41 @@ class Live:
     texts: tuple[NDArray[np.int32], ...]
     tally: Tally  # canonical counts per prompt
     lookahead: Lookahead
-    n_study_drafted: Ints  # per prompt: every drafted token, also after a round's first rejection ...
-    n_study_accepted: Ints  # ... and how many of those pass their coin given the draft's own text before them
+    # per prompt: every drafted token, also after a round's first rejection ...
+    n_study_drafted: Ints
+    # ... and how many of those pass their coin given the draft's own text before them
+    n_study_accepted: Ints
 
     @property
     def study_rate(self) -> float:
         """Accepted / (accepted + rejected) over all drafted candidates, tested or not.
 
-        The original study's statistic, for comparison with its figures only; it is not the acceptance rate.
+        The original study's statistic, for comparison with its figures only; it is not
+        the acceptance rate.
         """
         return float(self.n_study_accepted.sum() / self.n_study_drafted.sum())
 
 
 def speculate(
-    pair: Pair, prompts: Sequence[Prompt], decoding: Decoding, lookahead: Lookahead | int, *, n_slots: int | None = None
+    pair: Pair,
+    prompts: Sequence[Prompt],
+    decoding: Decoding,
+    lookahead: Lookahead | int,
+    *,
+    n_slots: int | None = None,
 ) -> Live:
-    """Decode every prompt speculatively, n_slots at a time. A heuristic lookahead starts anew with every prompt."""
+    """Decode every prompt speculatively, n_slots at a time. A heuristic lookahead
+    starts anew with every prompt.
+    """
     return _halving(_job(pair, prompts, decoding, lookahead), n_slots).finish()
 
 
-def count(pair: Pair, prompts: Sequence[Prompt], decoding: Decoding, lookahead: Lookahead | int) -> Tally:
+def count(
+    pair: Pair,
+    prompts: Sequence[Prompt],
+    decoding: Decoding,
+    lookahead: Lookahead | int,
+) -> Tally:
     """The same counts, without the Trace."""
     job = _job(pair, prompts, decoding, lookahead)
     job.recording = False
@@ -66,9 +83,16 @@ def count(pair: Pair, prompts: Sequence[Prompt], decoding: Decoding, lookahead: 
 
 
 def decode(
-    pair: Pair, prompts: Sequence[Prompt], decoding: Decoding, lookahead: Lookahead | int, *, n_slots: int | None = None
+    pair: Pair,
+    prompts: Sequence[Prompt],
+    decoding: Decoding,
+    lookahead: Lookahead | int,
+    *,
+    n_slots: int | None = None,
 ) -> tuple[tuple[NDArray[np.int32], ...], Tally]:
-    """The same texts and counts. It is timed, and so never tried twice: what does not fit raises."""
+    """The same texts and counts. It is timed, and so never tried twice: what does not
+    fit raises.
+    """
     job = _job(pair, prompts, decoding, lookahead)
     job.recording = False
     _drain(job, n_slots or _SLOTS.get(pair.device.type, 64))
@@ -80,23 +104,40 @@ def _halving(job: "_Job", n_slots: int | None) -> "_Job":
     n = min(n_slots or _SLOTS.get(job.pair.device.type, 64), max(1, len(job.ids)))
     while not fits(partial(_drain, job, n)):
         if n == 1:
-            longest, decoding = max(range(len(job.ids)), key=lambda i: len(job.ids[i])), job.sheet.decoding
+            longest, decoding = (
+                max(range(len(job.ids)), key=lambda i: len(job.ids[i])),
+                job.sheet.decoding,
+            )
             name, n_tokens = job.sheet.prompts[longest].id, len(job.ids[longest])
-            raise does_not_fit(name, n_tokens, n_new=decoding.max_new_tokens, device=job.pair.device)
+            raise does_not_fit(
+                name, n_tokens, n_new=decoding.max_new_tokens, device=job.pair.device
+            )
         job, n = replace(job), n // 2
     return job
 
 
-def _job(pair: Pair, prompts: Sequence[Prompt], decoding: Decoding, lookahead: Lookahead | int) -> "_Job":
+def _job(
+    pair: Pair,
+    prompts: Sequence[Prompt],
+    decoding: Decoding,
+    lookahead: Lookahead | int,
+) -> "_Job":
     check_decoding(pair, decoding)
     ids, _ = encode(pair, prompts, decoding.max_new_tokens)
     sheet = Sheet(prompts, decoding, () if decoding.ignore_eos else pair.eos)
-    return _Job(pair, ids, sheet, Lookahead(lookahead) if isinstance(lookahead, int) else lookahead)
+    return _Job(
+        pair,
+        ids,
+        sheet,
+        Lookahead(lookahead) if isinstance(lookahead, int) else lookahead,
+    )
 
 
 @dataclass(slots=True)
 class _Job:
-    """What is to be decoded and what is written down meanwhile; tables are (n_prompts, max_new_tokens)."""
+    """What is to be decoded and what is written down meanwhile; tables are (n_prompts,
+    max_new_tokens).
+    """
 
     pair: Pair
     ids: list[list[int]]
@@ -105,16 +146,24 @@ class _Job:
     recording: bool = True
     texts: NDArray[np.int32] = field(init=False)
     lengths: Ints = field(init=False)
-    planned: Ints = field(init=False)  # where a round began: the lookahead it began with; elsewhere 0
+    # where a round began: the lookahead it began with; elsewhere 0
+    planned: Ints = field(init=False)
     tested: NDArray[np.bool_] = field(init=False)
     n_study: Ints = field(init=False)  # (2, n_prompts): drafted, accepted
-    unknown: NDArray[np.bool_] = field(init=False)  # (n_prompts,) where some decision rested on NaN or infinity
+    # (n_prompts,) where some decision rested on NaN or infinity
+    unknown: NDArray[np.bool_] = field(init=False)
 
     def __post_init__(self) -> None:
         shape = (len(self.ids), self.sheet.decoding.max_new_tokens)
         self.texts, self.planned = np.zeros(shape, np.int32), np.zeros(shape, np.int64)
-        self.tested, self.lengths = np.zeros(shape, np.bool_), np.zeros(len(self.ids), np.int64)
-        self.n_study, self.unknown = np.zeros((2, len(self.ids)), np.int64), np.zeros(len(self.ids), np.bool_)
+        self.tested, self.lengths = (
+            np.zeros(shape, np.bool_),
+            np.zeros(len(self.ids), np.int64),
+        )
+        self.n_study, self.unknown = (
+            np.zeros((2, len(self.ids)), np.int64),
+            np.zeros(len(self.ids), np.bool_),
+        )
 
     @property
     def written(self) -> tuple[NDArray[np.int32], ...]:
@@ -122,7 +171,9 @@ class _Job:
 
     @property
     def counted(self) -> NDArray[np.bool_]:
-        """Tested places, but for the last token of a text: that one is the target's own, however it came about."""
+        """Tested places, but for the last token of a text: that one is the target's
+        own, however it came about.
+        """
         return self.tested & self.sheet.within(self.lengths - 1)
 
     @property
@@ -130,8 +181,16 @@ class _Job:
         left = self.lengths[:, None] - np.arange(self.texts.shape[1]) - 1
         n_drafted = np.minimum(self.planned, left.clip(min=0)).sum(1)
         accepted = self.sheet.columns["accepted"] & self.counted
-        counts = (self.lengths, (self.planned > 0).sum(1), n_drafted, self.counted.sum(1), accepted.sum(1))
-        return veiled(Tally(*(count.astype(np.float64) for count in counts)), self.unknown)
+        counts = (
+            self.lengths,
+            (self.planned > 0).sum(1),
+            n_drafted,
+            self.counted.sum(1),
+            accepted.sum(1),
+        )
+        return veiled(
+            Tally(*(count.astype(np.float64) for count in counts)), self.unknown
+        )
 
     def finish(self) -> Live:
         head = header(self.pair, self.sheet.prompts, self.sheet.decoding)
@@ -154,7 +213,9 @@ def _drain(job: _Job, n_slots: int) -> None:
     while waiting or active is not None:
         free = n_slots - (0 if active is None else len(active.prompts))
         if waiting and free >= _REFILL * n_slots:
-            entering = _enter(job, np.array([waiting.pop() for _ in range(min(free, len(waiting)))]))
+            entering = _enter(
+                job, np.array([waiting.pop() for _ in range(min(free, len(waiting)))])
+            )
             if active is None:
                 active = entering
             else:
@@ -169,7 +230,13 @@ def _drain(job: _Job, n_slots: int) -> None:
 
 def _enter(job: _Job, prompts: Ints) -> Rows:
     ids = [job.ids[i] for i in prompts]
-    return enter(job.pair, prompts, ids, n_ahead=job.lookahead.n, uniforms=job.sheet.uniforms(prompts))
+    return enter(
+        job.pair,
+        prompts,
+        ids,
+        n_ahead=job.lookahead.n,
+        uniforms=job.sheet.uniforms(prompts),
+    )
 
 
 def _round(job: _Job, rows: Rows) -> Tensor:
@@ -188,7 +255,9 @@ def _note(job: _Job, rows: Rows, now: Round, outcome: Outcome) -> None:
     begin = rows.n_new.cpu().numpy()
     job.unknown[rows.prompts] |= ~outcome.known.cpu().numpy()
     job.planned[rows.prompts, begin] = rows.n_ahead.cpu().numpy()
-    job.n_study[:, rows.prompts] += torch.stack([now.drafted.sum(1), passed.sum(1)]).cpu().numpy()
+    job.n_study[:, rows.prompts] += (
+        torch.stack([now.drafted.sum(1), passed.sum(1)]).cpu().numpy()
+    )
     row, place = (index.cpu().numpy() for index in written.nonzero(as_tuple=True))
     job.texts[rows.prompts[row], begin[row] + place] = text[written].cpu().numpy()
     job.lengths[rows.prompts] = begin + written.sum(1).cpu().numpy()
@@ -198,7 +267,9 @@ def _note(job: _Job, rows: Rows, now: Round, outcome: Outcome) -> None:
     found = {"accepted": passed[tested]}
     if job.recording:
         at = At(text[:, :-1][tested], proposal=now.proposals[tested])
-        found = columns(now.target[:, :-1][tested], now.draft[tested], at, job.sheet.decoding)
+        found = columns(
+            now.target[:, :-1][tested], now.draft[tested], at, job.sheet.decoding
+        )
     row, place = (index.cpu().numpy() for index in tested.nonzero(as_tuple=True))
     where = (rows.prompts[row], begin[row] + place)
     job.tested[where] = True

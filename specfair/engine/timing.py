@@ -1,6 +1,8 @@
-"""Speed-up by the clock as a metric like any other: seconds alone over seconds speculative, a ratio of sums.
+"""Speed-up by the clock as a metric like any other: seconds alone over seconds
+speculative, a ratio of sums.
 
-Knows how measured times become a Sample and reach disk. Does not know how they were taken: that is clock.py's part.
+Knows how measured times become a Sample and reach disk. Does not know how they were
+taken: that is clock.py's part.
 """
 
 import json
@@ -13,18 +15,25 @@ from specfair.errors import StoreError
 from specfair.stats import Sample
 
 METRIC = "speedup_measured"
-DEFINITION = "wall time of the target alone / wall time of speculative decoding, same batch, in alternation"
+DEFINITION = (
+    "wall time of the target alone / wall time of speculative decoding, same "
+    "batch, in alternation"
+)
 N_ROUNDS = 10  # batches of each group; fewer than eight clusters would be exploratory
 N_PROMPTS = 4 * N_ROUNDS  # of each group, at most
 
 
 def sample(times: Times) -> Sample:
-    """Each batch of each group is one observation; groups timed in the same round are compared with each other."""
+    """Each batch of each group is one observation; groups timed in the same round are
+    compared with each other.
+    """
     n_rounds, n_groups = times.alone.shape
     group = np.tile(np.array(times.groups, dtype=np.str_), n_rounds)
     turn = np.repeat(np.arange(n_rounds).astype(np.str_), n_groups)
     name = np.char.add(np.char.add(group, " "), turn)
-    return Sample(times.alone.ravel(), times.speculative.ravel(), name, group, name, turn)
+    return Sample(
+        times.alone.ravel(), times.speculative.ravel(), name, group, name, turn
+    )
 
 
 def save(times: Times, path: Path) -> None:
@@ -38,9 +47,17 @@ def load(path: Path) -> Times:
     """Read what `save` wrote."""
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
-        arrays = (np.array(stored[name], dtype=np.float64) for name in ("alone", "speculative"))
-        return Times(tuple(stored["groups"]), np.array(stored["n_tokens"], dtype=np.int64), *arrays)
+        arrays = (
+            np.array(stored[name], dtype=np.float64)
+            for name in ("alone", "speculative")
+        )
+        return Times(
+            tuple(stored["groups"]),
+            np.array(stored["n_tokens"], dtype=np.int64),
+            *arrays,
+        )
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise StoreError(
-            f"times {path.name!r} cannot be read ({type(error).__name__}). They are taken again."
+            f"times {path.name!r} cannot be read ({type(error).__name__}). "
+            "They are taken again."
         ) from error

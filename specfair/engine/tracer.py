@@ -1,7 +1,9 @@
-"""Pair and prompts to a Trace: one batched generation by the target, one batched forward pass of the draft over it.
+"""Pair and prompts to a Trace: one batched generation by the target, one batched
+forward pass of the draft over it.
 
-Knows what is asked of the models and what a Trace says of itself; does not know lookaheads, acceptance counts or
-groups. Results depend neither on batch size nor on the order or the number of the prompts.
+Knows what is asked of the models and what a Trace says of itself; does not know
+lookaheads, acceptance counts or groups. Results depend neither on batch size nor on the
+order or the number of the prompts.
 """
 
 import hashlib
@@ -14,7 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specfair.engine.columns import Sheet
-from specfair.engine.lockstep import Job, Progress, in_batches, read, write, write_and_read
+from specfair.engine.lockstep import (
+    Job,
+    Progress,
+    in_batches,
+    read,
+    write,
+    write_and_read,
+)
 from specfair.errors import DataError, ModelError, UsageError
 from specfair.models.pairs import Pair, encode
 from specfair.texts.prompts import Prompt
@@ -31,8 +40,12 @@ def trace(
     progress: Progress | None = None,
     batch_tokens: int | None = None,
 ) -> Trace:
-    """Let the target write after every prompt, and record what the draft makes of every token."""
-    return trace_drafts([pair], prompts, decoding, progress=progress, batch_tokens=batch_tokens)[0]
+    """Let the target write after every prompt, and record what the draft makes of every
+    token.
+    """
+    return trace_drafts(
+        [pair], prompts, decoding, progress=progress, batch_tokens=batch_tokens
+    )[0]
 
 
 def trace_drafts(
@@ -43,26 +56,47 @@ def trace_drafts(
     progress: Progress | None = None,
     batch_tokens: int | None = None,
 ) -> list[Trace]:
-    """A Trace for each of several drafts of one target, which writes only once: a further draft costs only itself."""
+    """A Trace for each of several drafts of one target, which writes only once: a
+    further draft costs only itself.
+    """
     job = _job(pairs, prompts, decoding)
     in_batches(job, write_and_read, progress, batch_tokens)
     kept = job.sheets[0].within(job.sheets[0].lengths())
-    return [sheet.finish(header(pair, prompts, decoding), kept) for pair, sheet in zip(pairs, job.sheets, strict=True)]
+    return [
+        sheet.finish(header(pair, prompts, decoding), kept)
+        for pair, sheet in zip(pairs, job.sheets, strict=True)
+    ]
 
 
-def generate(pair: Pair, prompts: Sequence[Prompt], decoding: Decoding) -> list[NDArray[np.int32]]:
-    """The text alone, as `trace` has it: what the target costs by itself. Timed, so what does not fit raises."""
+def generate(
+    pair: Pair, prompts: Sequence[Prompt], decoding: Decoding
+) -> list[NDArray[np.int32]]:
+    """The text alone, as `trace` has it: what the target costs by itself. Timed, so
+    what does not fit raises.
+    """
     job = _job([pair], prompts, decoding)
     in_batches(job, write, once=True)
     sheet = job.sheets[0]
-    return [tokens[:n] for tokens, n in zip(sheet.columns["token"], sheet.lengths(), strict=True)]
+    return [
+        tokens[:n]
+        for tokens, n in zip(sheet.columns["token"], sheet.lengths(), strict=True)
+    ]
 
 
-def rescore(pair: Pair, traced: Trace, *, progress: Progress | None = None, batch_tokens: int | None = None) -> Trace:
-    """The same text of the same target, seen by another draft. One forward pass of each model, no generation."""
+def rescore(
+    pair: Pair,
+    traced: Trace,
+    *,
+    progress: Progress | None = None,
+    batch_tokens: int | None = None,
+) -> Trace:
+    """The same text of the same target, seen by another draft. One forward pass of each
+    model, no generation.
+    """
     if pair.target_fingerprint != traced.header.target_fingerprint:
         raise DataError(
-            f"the trace was written by {traced.header.target!r}, the pair's target {pair.target_name!r} "
+            f"the trace was written by {traced.header.target!r}, the pair's target "
+            f"{pair.target_name!r} "
             "has other weights; only the draft may change. Trace again."
         )
     job = _job([pair], traced.prompts, traced.header.decoding)
@@ -71,9 +105,18 @@ def rescore(pair: Pair, traced: Trace, *, progress: Progress | None = None, batc
     sheet.columns["token"][kept] = traced["token"]
     in_batches(job, read, progress, batch_tokens)
     new = sheet.finish(
-        replace(traced.header, draft=pair.draft_name, draft_fingerprint=pair.draft_fingerprint, cost_ratio=None), kept
+        replace(
+            traced.header,
+            draft=pair.draft_name,
+            draft_fingerprint=pair.draft_fingerprint,
+            cost_ratio=None,
+        ),
+        kept,
     )
-    same = {name: traced.columns[name] for name in ("token", "target_prob", "target_entropy", "margin")}
+    same = {
+        name: traced.columns[name]
+        for name in ("token", "target_prob", "target_entropy", "margin")
+    }
     return replace(new, columns={**new.columns, **same})
 
 
@@ -81,22 +124,32 @@ def check_decoding(pair: Pair, decoding: Decoding) -> None:
     """Refuse settings that have no meaning, for any model or for this one."""
     rules = [
         ("max_new_tokens", decoding.max_new_tokens >= 1, "at least 1"),
-        ("temperature", 0.0 <= decoding.temperature < float("inf"), "0 (greedy) or positive"),
+        (
+            "temperature",
+            0.0 <= decoding.temperature < float("inf"),
+            "0 (greedy) or positive",
+        ),
         ("top_k", decoding.top_k >= 0, "0 (off) or positive"),
         ("top_p", 0.0 < decoding.top_p <= 1.0, "above 0 and at most 1 (off)"),
     ]
     for name, fits, rule in rules:
         if not fits:
-            raise UsageError(f"{name} is {getattr(decoding, name)}; it must be {rule}. Change {name}.")
+            raise UsageError(
+                f"{name} is {getattr(decoding, name)}; it must be {rule}. "
+                f"Change {name}."
+            )
     if not pair.eos and not decoding.ignore_eos:
         raise ModelError(
-            f"model {pair.target_name!r} declares no end-of-text token; without one texts end only with the budget. "
+            f"model {pair.target_name!r} declares no end-of-text token; without one "
+            "texts end only with the budget. "
             "Set eos_token_id in its generation_config, or ignore_eos = true."
         )
 
 
 def header(pair: Pair, prompts: Sequence[Prompt], decoding: Decoding) -> Header:
-    """What the trace of these prompts by this pair says of itself. A prompt set brings its own name and fingerprint."""
+    """What the trace of these prompts by this pair says of itself. A prompt set brings
+    its own name and fingerprint.
+    """
     return Header(
         target=pair.target_name,
         draft=pair.draft_name,
@@ -104,7 +157,8 @@ def header(pair: Pair, prompts: Sequence[Prompt], decoding: Decoding) -> Header:
         draft_fingerprint=pair.draft_fingerprint,
         tokenizer_fingerprint=pair.tokenizer_fingerprint,
         prompts=getattr(prompts, "name", "prompts"),
-        prompts_fingerprint=getattr(prompts, "fingerprint", None) or _fingerprint(prompts),
+        prompts_fingerprint=getattr(prompts, "fingerprint", None)
+        or _fingerprint(prompts),
         decoding=decoding,
         dtype=str(pair.dtype).removeprefix("torch."),
         device=pair.device.type,
@@ -132,7 +186,10 @@ def _job(pairs: Sequence[Pair], prompts: Sequence[Prompt], decoding: Decoding) -
     check_decoding(pairs[0], decoding)
     if len({(p.target_fingerprint, p.n_vocab) for p in pairs}) != 1:
         names = ", ".join(f"{p.target_name!r} with {p.n_vocab} tokens" for p in pairs)
-        raise DataError(f"drafts are traced together for one target; these pairs have {names}. Trace them one by one.")
+        raise DataError(
+            "drafts are traced together for one target; these pairs have "
+            f"{names}. Trace them one by one."
+        )
     ids, _ = encode(pairs[0], prompts, decoding.max_new_tokens)
     eos = () if decoding.ignore_eos else pairs[0].eos
     return Job(pairs, ids, [Sheet(prompts, decoding, eos) for _ in pairs], decoding)

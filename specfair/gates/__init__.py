@@ -1,13 +1,18 @@
 """Gates: an Estimate held against a Bound gives a Verdict.
 
-pass          the 95% interval lies within the bound, or beyond it by no more than the minimum effect
-fail          evidence and size: the p-value, after Holm's correction over the family, is below 0.05, and the value is
-              beyond the bound by the minimum effect or more
-insufficient  neither; the verdict says how many more prompts would decide, or that what is judged did not occur
-invalid       there is no finite estimate, because of NaN or a count that cannot be relied on: never a pass
+pass          the 95% interval lies within the bound, or beyond it by no more than
+              the minimum effect
+fail          evidence and size: the p-value, after Holm's correction over the
+              family, is below 0.05, and the value is beyond the bound by the
+              minimum effect or more
+insufficient  neither; the verdict says how many more prompts would decide, or that
+              what is judged did not occur
+invalid       there is no finite estimate, because of NaN or a count that cannot be
+              relied on: never a pass
 
-An equivalence gate turns the burden of proof: it passes only when the 90% interval lies inside the margins.
-Knows how to decide. Does not know how intervals are made, nor which test asks.
+An equivalence gate turns the burden of proof: it passes only when the 90% interval lies
+inside the margins. Knows how to decide. Does not know how intervals are made, nor which
+test asks.
 """
 
 import math
@@ -19,7 +24,17 @@ from specfair.gates.verdict import Verdict, from_dict, to_dict
 from specfair.gates.words import sentence, way_out
 from specfair.stats import Estimate, equivalence, holm
 
-__all__ = ["KINDS", "OWN", "Bound", "Kind", "Verdict", "check", "check_family", "from_dict", "to_dict"]
+__all__ = [
+    "KINDS",
+    "OWN",
+    "Bound",
+    "Kind",
+    "Verdict",
+    "check",
+    "check_family",
+    "from_dict",
+    "to_dict",
+]
 
 ALPHA = 0.05
 
@@ -29,20 +44,34 @@ def check(estimate: Estimate, bound: Bound, case: str = "") -> Verdict:
     return check_family({case: estimate}, bound, case)[case]
 
 
-def check_family(estimates: Mapping[str, Estimate], bound: Bound, case: str = "") -> dict[str, Verdict]:
-    """The verdicts on estimates that answer one question together, p-values adjusted by Holm."""
+def check_family(
+    estimates: Mapping[str, Estimate], bound: Bound, case: str = ""
+) -> dict[str, Verdict]:
+    """The verdicts on estimates that answer one question together, p-values adjusted by
+    Holm.
+    """
     p_values = [_p_value(e, bound) for e in estimates.values()]
     return {
-        name: _verdict(case or name, estimate, bound, p_values=(p, adjusted, len(estimates)))
-        for (name, estimate), p, adjusted in zip(estimates.items(), p_values, holm(p_values), strict=True)
+        name: _verdict(
+            case or name, estimate, bound, p_values=(p, adjusted, len(estimates))
+        )
+        for (name, estimate), p, adjusted in zip(
+            estimates.items(), p_values, holm(p_values), strict=True
+        )
     }
 
 
 def _p_value(estimate: Estimate, bound: Bound) -> float:
-    return equivalence(estimate, bound.value).p_value if bound.kind == "equivalence" else estimate.p_value(bound.value)
+    return (
+        equivalence(estimate, bound.value).p_value
+        if bound.kind == "equivalence"
+        else estimate.p_value(bound.value)
+    )
 
 
-def _verdict(case: str, estimate: Estimate, bound: Bound, *, p_values: tuple[float, float, int]) -> Verdict:
+def _verdict(
+    case: str, estimate: Estimate, bound: Bound, *, p_values: tuple[float, float, int]
+) -> Verdict:
     p, p_holm, size = p_values
     verdict = Verdict(
         case=case,
@@ -63,7 +92,11 @@ def _verdict(case: str, estimate: Estimate, bound: Bound, *, p_values: tuple[flo
         method=estimate.method,
         strict=bound.strict,
     )
-    return replace(verdict, sentence=sentence(verdict, estimate, size), way_out=way_out(verdict, estimate, bound))
+    return replace(
+        verdict,
+        sentence=sentence(verdict, estimate, size),
+        way_out=way_out(verdict, estimate, bound),
+    )
 
 
 def _decide(estimate: Estimate, bound: Bound, p_holm: float) -> str:
@@ -72,7 +105,12 @@ def _decide(estimate: Estimate, bound: Bound, p_holm: float) -> str:
     if bound.kind == "equivalence":
         return _decide_equivalence(estimate, bound, p_holm)
     beyond = bound.sign * (estimate.value - bound.value)
-    nearest, farthest = sorted((bound.sign * (estimate.low - bound.value), bound.sign * (estimate.high - bound.value)))
+    nearest, farthest = sorted(
+        (
+            bound.sign * (estimate.low - bound.value),
+            bound.sign * (estimate.high - bound.value),
+        )
+    )
     evidence = p_holm < ALPHA if math.isfinite(p_holm) else nearest > 0
     if beyond > 0 and evidence and beyond >= bound.min_effect:
         return "fail"

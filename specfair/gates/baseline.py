@@ -1,7 +1,9 @@
-"""A Baseline: what was measured once, by prompt, kept in git so that later runs can be compared with it in pairs.
+"""A Baseline: what was measured once, by prompt, kept in git so that later runs can be
+compared with it in pairs.
 
-Knows its file (versioned, checksummed, one line a thing, so that diffs are small) and how two of them compare. It does
-not know models or bounds, and it never changes by itself.
+Knows its file (versioned, checksummed, one line a thing, so that diffs are small) and
+how two of them compare. It does not know models or bounds, and it never changes by
+itself.
 """
 
 import hashlib
@@ -28,19 +30,29 @@ _DIGITS = 3
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """Numerators and denominators of one metric for every prompt, by stage (`base` or a dataset)."""
+    """Numerators and denominators of one metric for every prompt, by stage (`base` or a
+    dataset).
+    """
 
-    about: Mapping[str, str]  # metric, lookahead, decoding, prompt set and its fingerprint, models
-    labels: Mapping[str, tuple[str, ...]]  # prompt, group, cluster, template: one entry per prompt
+    # metric, lookahead, decoding, prompt set and its fingerprint, models
+    about: Mapping[str, str]
+    # prompt, group, cluster, template: one entry per prompt
+    labels: Mapping[str, tuple[str, ...]]
     counts: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]]
 
     def sample(self, stage: str) -> Sample:
-        """The stage's counts; a stage that is not here is an error that says what is."""
+        """The stage's counts; a stage that is not here is an error that says what
+        is.
+        """
         if stage not in self.counts:
             raise StoreError(
-                f"baseline has no {stage!r}; it holds {', '.join(self.counts)}. Add it with --specfair-update-baseline."
+                f"baseline has no {stage!r}; it holds "
+                f"{', '.join(self.counts)}. Add it with "
+                "--specfair-update-baseline."
             )
-        numerator, denominator = (np.array(column, dtype=np.float64) for column in self.counts[stage])
+        numerator, denominator = (
+            np.array(column, dtype=np.float64) for column in self.counts[stage]
+        )
         labels = (np.array(self.labels[name], dtype=np.str_) for name in _LABELS)
         return Sample(numerator, denominator, *labels)
 
@@ -49,7 +61,10 @@ def take(samples: Mapping[str, Sample], about: Mapping[str, str]) -> Baseline:
     """A baseline of these samples, which are of the same prompts."""
     first = next(iter(samples.values()))
     labels = {name: tuple(getattr(first, name).tolist()) for name in _LABELS}
-    counts = {stage: (_rounded(s.numerator), _rounded(s.denominator)) for stage, s in samples.items()}
+    counts = {
+        stage: (_rounded(s.numerator), _rounded(s.denominator))
+        for stage, s in samples.items()
+    }
     return Baseline(about, labels, counts)
 
 
@@ -60,7 +75,10 @@ def _rounded(values: Any) -> tuple[float, ...]:
 def merge(parts: Iterable[Baseline]) -> Baseline:
     """The stages of all parts, which are of one run."""
     found = list(parts)
-    return replace(found[0], counts={stage: c for part in found for stage, c in part.counts.items()})
+    return replace(
+        found[0],
+        counts={stage: c for part in found for stage, c in part.counts.items()},
+    )
 
 
 def dumps(baseline: Baseline) -> str:
@@ -68,10 +86,13 @@ def dumps(baseline: Baseline) -> str:
     body = {
         "about": dict(sorted(baseline.about.items())),
         "counts": {
-            s: dict(zip(("numerator", "denominator"), c, strict=True)) for s, c in sorted(baseline.counts.items())
+            s: dict(zip(("numerator", "denominator"), c, strict=True))
+            for s, c in sorted(baseline.counts.items())
         },
         "estimates": {
-            s + f": {g}" * (g is not None): v for s in sorted(baseline.counts) for g, v in _values(baseline.sample(s))
+            s + f": {g}" * (g is not None): v
+            for s in sorted(baseline.counts)
+            for g, v in _values(baseline.sample(s))
         },
         "labels": dict(baseline.labels),
     }
@@ -79,89 +100,150 @@ def dumps(baseline: Baseline) -> str:
 
 
 def _values(sample: Sample) -> list[tuple[str | None, float]]:
-    """The value over all groups, under None since any name may be a group's, then each group's."""
+    """The value over all groups, under None since any name may be a group's, then each
+    group's.
+    """
     values = [(group, sample.of(group).value) for group in sample.groups]
     return [(group, round(v, _DIGITS)) for group, v in ((None, sample.value), *values)]
 
 
 def invalid(baseline: Baseline) -> str:
-    """Why it cannot be kept: the first stage and group without a number; empty where every one has its number."""
+    """Why it cannot be kept: the first stage and group without a number; empty where
+    every one has its number.
+    """
     for stage in baseline.counts:
         sample = baseline.sample(stage)
         for group in sample.groups:
             if not np.isfinite(sample.of(group).value):
                 counted = bool(sample.of(group).denominator.any())
-                return f"{stage} has no number for {group!r} ({'NaN' if counted else 'nothing was counted'})"
+                return (
+                    f"{stage} has no number for {group!r} "
+                    f"({'NaN' if counted else 'nothing was counted'})"
+                )
     return "" if baseline.counts else "nothing was measured"
 
 
 def _checksum(body: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(body, sort_keys=True, allow_nan=False).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps(body, sort_keys=True, allow_nan=False).encode()
+    ).hexdigest()
 
 
 def _lines(value: Any, depth: int = 0) -> str:
     """JSON with one entry of a mapping a line, and whole lists on theirs."""
     if not isinstance(value, Mapping):
         return json.dumps(value, allow_nan=False)
-    inner = ",\n".join(f"{' ' * (depth + 1)}{json.dumps(k)}: {_lines(v, depth + 1)}" for k, v in value.items())
+    inner = ",\n".join(
+        f"{' ' * (depth + 1)}{json.dumps(k)}: {_lines(v, depth + 1)}"
+        for k, v in value.items()
+    )
     return f"{{\n{inner}\n{' ' * depth}}}"
 
 
 def loads(text: str, name: str) -> Baseline:
     """Read what dumps wrote, or say why not."""
-    again = "Restore it from git, or delete it and make it again with --specfair-save-baseline."
+    again = (
+        "Restore it from git, or delete it and make it again with "
+        "--specfair-save-baseline."
+    )
     try:
         stored = json_of(text)
         schema, checksum = stored.pop("schema"), stored.pop("checksum")
         found = _checksum(stored)  # NaN has none
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise StoreError(
-            f"baseline {name!r} is not a whole baseline file ({type(error).__name__}: {error}). {again}"
+            f"baseline {name!r} is not a whole baseline file "
+            f"({type(error).__name__}: {error}). {again}"
         ) from error
     if schema != SCHEMA:
-        raise StoreError(f"baseline {name!r} has schema {schema!r}; this version reads {SCHEMA}. {again}")
+        raise StoreError(
+            f"baseline {name!r} has schema {schema!r}; this version reads "
+            f"{SCHEMA}. {again}"
+        )
     if checksum != found:
-        raise StoreError(f"baseline {name!r} does not match its checksum: it was edited or damaged. {again}")
+        raise StoreError(
+            f"baseline {name!r} does not match its checksum: it was edited or "
+            f"damaged. {again}"
+        )
     try:
         return _built(stored)
     except (ValueError, KeyError, AttributeError, TypeError, OverflowError) as error:
         raise StoreError(
-            f"baseline {name!r} does not hold what a baseline holds ({type(error).__name__}: {error}). {again}"
+            f"baseline {name!r} does not hold what a baseline holds "
+            f"({type(error).__name__}: {error}). {again}"
         ) from error
 
 
 def _built(stored: Mapping[str, Any]) -> Baseline:
-    """The baseline of a whole file, every column of the type and length it must have."""
+    """The baseline of a whole file, every column of the type and length it must
+    have.
+    """
     labels = {label: tuple(stored["labels"][label]) for label in _LABELS}
-    counts = {s: (tuple(c["numerator"]), tuple(c["denominator"])) for s, c in stored["counts"].items()}
-    for what, column in ((f"{s} counts", c) for s, both in counts.items() for c in both):
-        if not all(isinstance(x, int | float) and not isinstance(x, bool) and np.isfinite(float(x)) for x in column):
+    counts = {
+        s: (tuple(c["numerator"]), tuple(c["denominator"]))
+        for s, c in stored["counts"].items()
+    }
+    for what, column in (
+        (f"{s} counts", c) for s, both in counts.items() for c in both
+    ):
+        if not all(
+            isinstance(x, int | float)
+            and not isinstance(x, bool)
+            and np.isfinite(float(x))
+            for x in column
+        ):
             raise TypeError(f"{what} are not all numbers")
         if len(column) != len(labels["prompt"]):
-            raise ValueError(f"{what} are {len(column)} of {len(labels['prompt'])} prompts")
+            raise ValueError(
+                f"{what} are {len(column)} of {len(labels['prompt'])} prompts"
+            )
     if not all(isinstance(x, str) for column in labels.values() for x in column):
         raise TypeError("labels are not all text")
-    if len({len(column) for column in labels.values()}) != 1 or len(set(labels["prompt"])) != len(labels["prompt"]):
+    if len({len(column) for column in labels.values()}) != 1 or len(
+        set(labels["prompt"])
+    ) != len(labels["prompt"]):
         raise ValueError("labels are not one of each for every prompt")
     about = dict(stored["about"])
-    if not counts or not labels["prompt"] or not all(isinstance(x, str) for x in about.values()):
-        raise ValueError("it holds no stage, no prompt, or does not say what it is about")
+    if (
+        not counts
+        or not labels["prompt"]
+        or not all(isinstance(x, str) for x in about.values())
+    ):
+        raise ValueError(
+            "it holds no stage, no prompt, or does not say what it is about"
+        )
     return Baseline(about, labels, counts)
 
 
 def path_of(name: str, root: Path) -> Path:
     """Where the baseline of this name is: always in the project's reports/baselines."""
-    return root / FOLDER / f"{outputs.word(name.removesuffix('.json'), option='baseline')}.json"
+    return (
+        root
+        / FOLDER
+        / f"{outputs.word(name.removesuffix('.json'), option='baseline')}.json"
+    )
 
 
-def check_asked(root: Path, *, compare: str | None, save: str | None, update: bool) -> None:
-    """Refuse before a run what could only fail after it; None where an option was not given."""
+def check_asked(
+    root: Path, *, compare: str | None, save: str | None, update: bool
+) -> None:
+    """Refuse before a run what could only fail after it; None where an option was not
+    given.
+    """
     if update and (save is not None or not compare):
-        way = "It goes with --specfair-baseline NAME" + ", not with --specfair-save-baseline" * (save is not None)
-        raise UsageError(f"--specfair-update-baseline does not say which baseline it replaces. {way}.")
+        way = (
+            "It goes with --specfair-baseline NAME"
+            + ", not with --specfair-save-baseline" * (save is not None)
+        )
+        raise UsageError(
+            "--specfair-update-baseline does not say which baseline it "
+            f"replaces. {way}."
+        )
     if save is not None and os.path.lexists(path_of(save, root)):
         raise _exists(save)
-    if compare is not None and not (update and not os.path.lexists(path_of(compare, root))):
+    if compare is not None and not (
+        update and not os.path.lexists(path_of(compare, root))
+    ):
         read(compare, root)
 
 
@@ -181,40 +263,65 @@ def read_file(path: Path, name: str) -> Baseline:
         return loads(whole(path), name)
     except DataError as error:
         if os.path.exists(path):
-            raise StoreError(f"baseline {name!r} cannot be read: {error} Or make it again.") from error
+            raise StoreError(
+                f"baseline {name!r} cannot be read: {error} Or make it again."
+            ) from error
         there = sorted(p.stem for p in path.parent.glob("*.json"))
         raise StoreError(
-            f"baseline {name!r} does not exist; stored here: {', '.join(there) or 'none'}. Make it with "
+            f"baseline {name!r} does not exist; stored here: "
+            f"{', '.join(there) or 'none'}. Make it with "
             f"--specfair-save-baseline {name}."
         ) from error
 
 
-def save(baseline: Baseline, name: str, *, root: Path, update: bool = False) -> list[str]:
-    """Write it, and return what changed in words. Without `update` an existing file is left alone."""
+def save(
+    baseline: Baseline, name: str, *, root: Path, update: bool = False
+) -> list[str]:
+    """Write it, and return what changed in words. Without `update` an existing file is
+    left alone.
+    """
     wrong = invalid(baseline)
     if wrong:
-        raise StoreError(f"baseline {name!r} is not written: {wrong}. Mend what made the run invalid and run again.")
+        raise StoreError(
+            f"baseline {name!r} is not written: {wrong}. Mend what made the "
+            "run invalid and run again."
+        )
     path = path_of(name, root)
     if not os.path.lexists(path):
         write_text_atomically(path, dumps(baseline))
-        what = f"{counted(len(baseline.counts), 'stage')}, {counted(len(baseline.labels['prompt']), 'prompt')}"
+        what = (
+            f"{counted(len(baseline.counts), 'stage')}, "
+            f"{counted(len(baseline.labels['prompt']), 'prompt')}"
+        )
         return [f"baseline {name!r} saved: {what}"]
     if not update:
         raise _exists(name)
     old = read(name, root)
     other = differences(old, baseline) + _other_pair(old, baseline)
     lost = [stage for stage in old.counts if stage not in baseline.counts]
-    new = baseline if other else replace(baseline, counts={**old.counts, **baseline.counts})
+    new = (
+        baseline
+        if other
+        else replace(baseline, counts={**old.counts, **baseline.counts})
+    )
     said = [] if differences(old, baseline) else _changed(old, new)
-    said += [f"baseline {name!r} was of something else ({'; '.join(other)}) and was replaced"] * bool(other)
-    said += [f"baseline {name!r} dropped what was not measured again: {', '.join(lost)}"] * bool(other and lost)
+    said += [
+        (
+            f"baseline {name!r} was of something else ({'; '.join(other)}) and was "
+            "replaced"
+        )
+    ] * bool(other)
+    said += [
+        f"baseline {name!r} dropped what was not measured again: {', '.join(lost)}"
+    ] * bool(other and lost)
     write_text_atomically(path, dumps(new))
     return said or [f"baseline {name!r} is unchanged"]
 
 
 def _exists(name: str) -> StoreError:
     return StoreError(
-        f"baseline {name!r} exists and is never overwritten unasked. Use --specfair-baseline {name} "
+        f"baseline {name!r} exists and is never overwritten unasked. Use "
+        f"--specfair-baseline {name} "
         "--specfair-update-baseline."
     )
 
@@ -225,7 +332,10 @@ def _changed(old: Baseline, new: Baseline) -> list[str]:
         before = dict(_values(old.sample(stage))) if stage in old.counts else {}
         for group, value in _values(new.sample(stage)):
             if before.get(group) != value:
-                lines.append(f"baseline {case_of(stage, group)}: {before.get(group, 'absent')} -> {value}")
+                lines.append(
+                    f"baseline {case_of(stage, group)}: "
+                    f"{before.get(group, 'absent')} -> {value}"
+                )
     return lines
 
 
@@ -235,19 +345,31 @@ def case_of(stage: str, group: str | None) -> str:
 
 
 def differences(old: Baseline, new: Baseline) -> list[str]:
-    """Why two baselines cannot be compared; models may differ, since they are what is compared."""
-    return _differing(old, new, ("metric", "lookahead", "decoding", "prompts_fingerprint"))
+    """Why two baselines cannot be compared; models may differ, since they are what is
+    compared.
+    """
+    return _differing(
+        old, new, ("metric", "lookahead", "decoding", "prompts_fingerprint")
+    )
 
 
 def _other_pair(old: Baseline, new: Baseline) -> list[str]:
-    """Why stages of two baselines cannot stand in one; what an older file does not say is not held against it."""
-    names = [n for n in ("target", "draft", "target_fingerprint", "draft_fingerprint") if n in old.about]
+    """Why stages of two baselines cannot stand in one; what an older file does not say
+    is not held against it.
+    """
+    names = [
+        n
+        for n in ("target", "draft", "target_fingerprint", "draft_fingerprint")
+        if n in old.about
+    ]
     return _differing(old, new, names)
 
 
 def _differing(old: Baseline, new: Baseline, names: Iterable[str]) -> list[str]:
     return [
-        f"{n} {old.about.get(n)!r} is not {new.about.get(n)!r}" for n in names if old.about.get(n) != new.about.get(n)
+        f"{n} {old.about.get(n)!r} is not {new.about.get(n)!r}"
+        for n in names
+        if old.about.get(n) != new.about.get(n)
     ]
 
 
@@ -256,14 +378,17 @@ def check_comparable(old: Baseline, new: Baseline, name: str) -> None:
     found = differences(old, new)
     if found:
         raise StoreError(
-            f"baseline {name!r} answers another question: {'; '.join(found)}. Measure with its settings, or make a new "
+            f"baseline {name!r} answers another question: {'; '.join(found)}. Measure "
+            "with its settings, or make a new "
             "one with --specfair-update-baseline."
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """New minus old on the same prompts: over all groups, and of each. A group may have any name, `overall` too."""
+    """New minus old on the same prompts: over all groups, and of each. A group may have
+    any name, `overall` too.
+    """
 
     overall: Estimate
     by_group: Mapping[str, Estimate]

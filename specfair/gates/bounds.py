@@ -1,9 +1,12 @@
-"""Which bound holds for which case: rules from `[tool.specfair.gates]` and `--specfair-gate`, the narrowest winning.
+"""Which bound holds for which case: rules from `[tool.specfair.gates]` and
+`--specfair-gate`, the narrowest winning.
 
-A rule is a path and a number: `gap`, `imdb.gap`, `imdb.queer.gain`, `alpha.gap`. The last word is the kind of gate, the
-words before it name a dataset, a group or a metric in any order. A word that could name two of them says which:
-`group:kl.gain`; a word that holds a dot, or anything else that ends a word, stands in quotes: `"U.S.".gain`. Knows
-which rules were ever held against something; what a kind of gate means is known elsewhere.
+A rule is a path and a number: `gap`, `imdb.gap`, `imdb.queer.gain`, `alpha.gap`. The
+last word is the kind of gate, the words before it name a dataset, a group or a metric
+in any order. A word that could name two of them says which: `group:kl.gain`; a word
+that holds a dot, or anything else that ends a word, stands in quotes: `"U.S.".gain`.
+Knows which rules were ever held against something; what a kind of gate means is known
+elsewhere.
 """
 
 import math
@@ -20,15 +23,22 @@ from specfair.vocabulary import BASE, TUNED
 
 _NUMBER = r"[-+\w.]+?"
 _PATH = r"""(?:"[^"]*"|'[^']*'|[^"'<>=])+?"""
-_EXPRESSION = re.compile(rf"^\s*({_PATH})\s*(<=|>=|=)\s*({_NUMBER})\s*(?:(?:±|~)\s*({_NUMBER}))?\s*$", re.DOTALL)
-_WORD = re.compile(r"""\s*(?:(\w+:)?(?:"([^"]*)"|'([^']*)')|([^."'\s][^."']*?))\s*(?:\.|$)""")
+_EXPRESSION = re.compile(
+    rf"^\s*({_PATH})\s*(<=|>=|=)\s*({_NUMBER})\s*(?:(?:±|~)\s*({_NUMBER}))?\s*$",
+    re.DOTALL,
+)
+_WORD = re.compile(
+    r"""\s*(?:(\w+:)?(?:"([^"]*)"|'([^']*)')|([^."'\s][^."']*?))\s*(?:\.|$)"""
+)
 _NAMES = ("dataset", "group", "metric")
 _BOUNDABLE = tuple(kind for kind in KINDS if kind not in OWN)
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One bound and the cases it is for. An empty dataset or group stands for all, an empty metric for the kind's."""
+    """One bound and the cases it is for. An empty dataset or group stands for all, an
+    empty metric for the kind's.
+    """
 
     kind: str
     value: float | None = None
@@ -38,63 +48,115 @@ class Rule:
     metric: str = ""
     off: bool = False
     typed: bool = False  # for this run only, on the command line
-    guessed: tuple[str, ...] = field(default=(), compare=False)  # names that did not say what they name
+    # names that did not say what they name
+    guessed: tuple[str, ...] = field(default=(), compare=False)
 
     def __str__(self) -> str:
-        words = [_written(what, getattr(self, what)) for what in _NAMES if getattr(self, what)]
+        words = [
+            _written(what, getattr(self, what))
+            for what in _NAMES
+            if getattr(self, what)
+        ]
         value = "off" if self.off else "" if self.value is None else f"{self.value:g}"
         effect = "" if self.min_effect is None else f"~{self.min_effect:g}"
-        return ".".join([*words, self.kind]) + ("=" if self.off else KINDS[self.kind].comparison) + value + effect
+        return (
+            ".".join([*words, self.kind])
+            + ("=" if self.off else KINDS[self.kind].comparison)
+            + value
+            + effect
+        )
 
     def covers(self, kind: str, dataset: str, group: str, metric: str) -> bool:
         """Whether a case of this kind is one of those the rule is for."""
-        asked = ((self.dataset, dataset), (self.group, group), (self.metric or KINDS[self.kind].metric, metric))
+        asked = (
+            (self.dataset, dataset),
+            (self.group, group),
+            (self.metric or KINDS[self.kind].metric, metric),
+        )
         return self.kind == kind and all(own in ("", given) for own, given in asked)
 
     @property
     def narrowness(self) -> tuple[int, int, int]:
-        """How much the rule names: a group is narrower than a dataset, a dataset than a metric."""
+        """How much the rule names: a group is narrower than a dataset, a dataset than a
+        metric.
+        """
         return (bool(self.group), bool(self.dataset), bool(self.metric))
 
 
 def covering(
-    rules: Iterable[Rule], kind: str, *, dataset: str = "", group: str = "", metric: str = ""
+    rules: Iterable[Rule],
+    kind: str,
+    *,
+    dataset: str = "",
+    group: str = "",
+    metric: str = "",
 ) -> tuple[Rule, ...]:
-    """The rules for a case, the narrowest last and the later of two equals behind the other."""
-    found = [r for r in rules if r.covers(kind, dataset or BASE, group, metric or KINDS[kind].metric)]
+    """The rules for a case, the narrowest last and the later of two equals behind the
+    other.
+    """
+    found = [
+        r
+        for r in rules
+        if r.covers(kind, dataset or BASE, group, metric or KINDS[kind].metric)
+    ]
     return tuple(sorted(found, key=lambda r: r.narrowness))
 
 
 def bound_for(
-    rules: Iterable[Rule], kind: str, *, dataset: str = "", group: str = "", metric: str = ""
+    rules: Iterable[Rule],
+    kind: str,
+    *,
+    dataset: str = "",
+    group: str = "",
+    metric: str = "",
 ) -> Bound | None:
-    """The bound of the narrowest rule that covers the case, the later of two equals; None where the gate is off.
+    """The bound of the narrowest rule that covers the case, the later of two equals;
+    None where the gate is off.
 
-    The default of a kind is about its own metric: another one is bounded only by a rule that names it.
+    The default of a kind is about its own metric: another one is bounded only by a rule
+    that names it.
     """
     usual = metric in ("", KINDS[kind].metric)
     value, min_effect = KINDS[kind].bound if usual else None, KINDS[kind].min_effect
     for rule in covering(rules, kind, dataset=dataset, group=group, metric=metric):
         value = None if rule.off else value if rule.value is None else rule.value
         min_effect = min_effect if rule.min_effect is None else rule.min_effect
-    return None if value is None else Bound(kind, value, min_effect, metric or KINDS[kind].metric)
+    return (
+        None
+        if value is None
+        else Bound(kind, value, min_effect, metric or KINDS[kind].metric)
+    )
 
 
 def metrics_bounded(rules: Iterable[Rule], kind: str) -> tuple[str, ...]:
-    """The metrics that a kind of gate is asked about: its own, and those that rules name."""
-    return tuple(dict.fromkeys([KINDS[kind].metric, *(r.metric for r in rules if r.kind == kind and r.metric)]))
+    """The metrics that a kind of gate is asked about: its own, and those that rules
+    name.
+    """
+    return tuple(
+        dict.fromkeys(
+            [
+                KINDS[kind].metric,
+                *(r.metric for r in rules if r.kind == kind and r.metric),
+            ]
+        )
+    )
 
 
 def rules_of(table: object, path: tuple[str, ...] = ()) -> tuple[Rule, ...]:
-    """The rules in a TOML table: numbers are bounds, `{ bound, min_effect }` gives both, other tables narrow."""
+    """The rules in a TOML table: numbers are bounds, `{ bound, min_effect }` gives
+    both, other tables narrow.
+    """
     if not isinstance(table, Mapping):
         raise UsageError(
-            f"gates = {table!r} is not a table. Write [tool.specfair.gates] and below it gap = 0.1, for example."
+            f"gates = {table!r} is not a table. Write [tool.specfair.gates] "
+            "and below it gap = 0.1, for example."
         )
     found: list[Rule] = []
     for name, value in table.items():
         here = (*path, name)
-        if isinstance(value, Mapping) and not (value and set(value) <= {"bound", "min_effect"}):
+        if isinstance(value, Mapping) and not (
+            value and set(value) <= {"bound", "min_effect"}
+        ):
             found += rules_of(value, here)
         elif isinstance(value, Mapping):
             found.append(_rule(here, value.get("bound"), value.get("min_effect")))
@@ -104,14 +166,22 @@ def rules_of(table: object, path: tuple[str, ...] = ()) -> tuple[Rule, ...]:
 
 
 def parse_rule(text: str) -> Rule:
-    """The rule in an expression such as `imdb.gap<=0.05` or `gain>=-0.01~0.02`, where ~ gives the minimum effect."""
+    """The rule in an expression such as `imdb.gap<=0.05` or `gain>=-0.01~0.02`, where ~
+    gives the minimum effect.
+    """
     match = _EXPRESSION.match(text)
     if not match:
-        raise UsageError(f"gate {text!r} is not PATH<=NUMBER or PATH>=NUMBER. Write for example imdb.gap<=0.05.")
+        raise UsageError(
+            f"gate {text!r} is not PATH<=NUMBER or PATH>=NUMBER. Write for "
+            "example imdb.gap<=0.05."
+        )
     path, sign, bound, effect = match.groups()
     rule = _rule(_words(path, text), bound, effect)
     if sign not in ("=", KINDS[rule.kind].comparison):
-        raise UsageError(f"gate {text!r} has {sign}; {rule.kind} is bounded by {KINDS[rule.kind].comparison}. Turn it.")
+        raise UsageError(
+            f"gate {text!r} has {sign}; {rule.kind} is bounded by "
+            f"{KINDS[rule.kind].comparison}. Turn it."
+        )
     return rule
 
 
@@ -122,7 +192,8 @@ def _words(path: str, text: str) -> tuple[str, ...]:
         match = _WORD.match(path, at)
         if not match:
             raise UsageError(
-                f'gate {text!r} cannot be read from {path[at:]!r} on. Put dots between words: imdb."U.S.".gain>=0.'
+                f"gate {text!r} cannot be read from {path[at:]!r} on. Put dots "
+                'between words: imdb."U.S.".gain>=0.'
             )
         prefix, double, single, plain = match.groups()
         quoted = double if double is not None else single
@@ -142,9 +213,18 @@ def _rule(path: tuple[str, ...], bound: Any, effect: Any) -> Rule:
     for word in words:
         what, name = _named(word, written)
         if what in names:
-            raise UsageError(f"gate {written!r} names two {what}s, {names[what]!r} and {name!r}. Keep one.")
+            raise UsageError(
+                f"gate {written!r} names two {what}s, {names[what]!r} and "
+                f"{name!r}. Keep one."
+            )
         names[what] = name
-    made = Rule(kind, _number(path, bound), _number(path, effect), off=bound == "off", guessed=guessed)
+    made = Rule(
+        kind,
+        _number(path, bound),
+        _number(path, effect),
+        off=bound == "off",
+        guessed=guessed,
+    )
     return replace(made, **names)
 
 
@@ -156,15 +236,23 @@ def _written(what: str, name: str) -> str:
 
 
 def _named(word: str, written: str) -> tuple[str, str]:
-    """What a word names, and the name; one that names nothing known is a group, checked with the prompt set."""
+    """What a word names, and the name; one that names nothing known is a group, checked
+    with the prompt set.
+    """
     what, colon, name = word.partition(":")
     if colon and what in _NAMES:
         if not name:
-            raise UsageError(f"gate {written!r} names no {what} behind {word!r}. Write {what}:NAME.")
+            raise UsageError(
+                f"gate {written!r} names no {what} behind {word!r}. Write {what}:NAME."
+            )
         return what, name
     if word in METRICS:
         return "metric", word
-    return ("dataset" if word in (*corpora.NAMES, BASE, TUNED) or word.startswith("file:") else "group"), word
+    return (
+        "dataset"
+        if word in (*corpora.NAMES, BASE, TUNED) or word.startswith("file:")
+        else "group"
+    ), word
 
 
 def _number(path: tuple[str, ...], value: Any) -> float | None:
@@ -177,21 +265,29 @@ def _number(path: tuple[str, ...], value: Any) -> float | None:
     if not math.isfinite(number):
         name = ".".join(path)
         raise UsageError(
-            f'gate {name} = {value!r} is not a finite number. Give one such as 0.05, or "off" to switch it off.'
+            f"gate {name} = {value!r} is not a finite number. Give one such as "
+            '0.05, or "off" to switch it off.'
         )
     return number
 
 
 def check_groups(rules: Iterable[Rule], groups: Iterable[str]) -> None:
-    """Refuse rules for groups that the prompt set does not have, and words that may be a group or something else."""
+    """Refuse rules for groups that the prompt set does not have, and words that may be
+    a group or something else.
+    """
     known = list(groups)
     for rule in rules:
         if rule.group and rule.group not in known:
-            raise UsageError(unknown("name in a gate", rule.group, (*known, *METRICS, *corpora.NAMES)))
+            raise UsageError(
+                unknown(
+                    "name in a gate", rule.group, (*known, *METRICS, *corpora.NAMES)
+                )
+            )
         for what, name in (("dataset", rule.dataset), ("metric", rule.metric)):
             if name in rule.guessed and name in known:
                 raise UsageError(
-                    f"gate {str(rule)!r}: {name!r} is a {what} and a group of these prompts. Write group:{name} or "
+                    f"gate {str(rule)!r}: {name!r} is a {what} and a group of these "
+                    f"prompts. Write group:{name} or "
                     f"{what}:{name}."
                 )
 

@@ -1,4 +1,5 @@
-"""Two baselines side by side: every stage and group compared by prompt, gated, and printed in four forms.
+"""Two baselines side by side: every stage and group compared by prompt, gated, and
+printed in four forms.
 
 Knows tables and exit codes. It does not know how either baseline was measured.
 """
@@ -36,26 +37,44 @@ class Comparison:
         return 3 if "insufficient" in decisions or self.absent else 0
 
 
-def compare(old: str, new: str, *, root: Path, rules: Iterable[Rule] = ()) -> Comparison:
-    """Compare two baselines by name or path; Holm's correction is over the groups of a stage, as in the evals."""
+def compare(
+    old: str, new: str, *, root: Path, rules: Iterable[Rule] = ()
+) -> Comparison:
+    """Compare two baselines by name or path; Holm's correction is over the groups of a
+    stage, as in the evals.
+    """
     before, after = (_read(name, root) for name in (old, new))
     baseline.check_comparable(before, after, old)
     both = [stage for stage in before.counts if stage in after.counts]
     rules = tuple(rules)
-    verdicts = tuple(v for stage in both for v in judge(before, after, stage=stage, rules=rules).values())
+    verdicts = tuple(
+        v
+        for stage in both
+        for v in judge(before, after, stage=stage, rules=rules).values()
+    )
     added = tuple(stage for stage in after.counts if stage not in before.counts)
     return Comparison(old, new, verdicts, tuple(baseline.stale(before, after)), added)
 
 
 def _read(name: str, root: Path) -> baseline.Baseline:
     """A path ends with .json; all else is a name."""
-    return baseline.read_file(Path(name), name) if name.endswith(".json") else baseline.read(name, root)
+    return (
+        baseline.read_file(Path(name), name)
+        if name.endswith(".json")
+        else baseline.read(name, root)
+    )
 
 
 def judge(
-    before: baseline.Baseline, after: baseline.Baseline, *, stage: str, rules: tuple[Rule, ...]
+    before: baseline.Baseline,
+    after: baseline.Baseline,
+    *,
+    stage: str,
+    rules: tuple[Rule, ...],
 ) -> Mapping[str, Verdict]:
-    """The verdicts of one stage by case, everyone together first; cases whose gate is off are left out."""
+    """The verdicts of one stage by case, everyone together first; cases whose gate is
+    off are left out.
+    """
     change = baseline.compare(before, after, stage)
     found = {}
     overall = bounds.bound_for(rules, KIND, dataset=stage)
@@ -71,7 +90,10 @@ def judge(
 
 def _text(found: Comparison) -> str:
     lines = [f"{v.decision:<12} {v.sentence}" for v in found.verdicts]
-    lines += [f"{'incomplete':<12} {stage}: in {found.old}, not in {found.new}" for stage in found.absent]
+    lines += [
+        f"{'incomplete':<12} {stage}: in {found.old}, not in {found.new}"
+        for stage in found.absent
+    ]
     lines += [f"{'new':<12} {stage}: not in {found.old}" for stage in found.added]
     return "\n".join(map(plain, lines))
 
@@ -79,7 +101,11 @@ def _text(found: Comparison) -> str:
 def _markdown(found: Comparison) -> str:
     rows = ["| case | decision | change | 95% interval |", "| --- | --- | --- | --- |"]
     rows += [
-        f"| {_cell(v.case)} | {v.decision} | {v.value:+.3f} | {v.low:+.3f} to {v.high:+.3f} |" for v in found.verdicts
+        (
+            f"| {_cell(v.case)} | {v.decision} | {v.value:+.3f} | {v.low:+.3f} to "
+            f"{v.high:+.3f} |"
+        )
+        for v in found.verdicts
     ]
     rows += [f"| {_cell(stage)} | incomplete | | |" for stage in found.absent]
     return "\n".join([f"### {_cell(found.old)} against {_cell(found.new)}", "", *rows])
@@ -90,23 +116,43 @@ def _cell(text: str) -> str:
 
 
 def _json(found: Comparison) -> str:
-    verdicts = [gates.to_dict(verdict) for verdict in found.verdicts]  # numbers that are none are null there
+    # numbers that are none are null there
+    verdicts = [gates.to_dict(verdict) for verdict in found.verdicts]
     whole = asdict(found) | {"verdicts": verdicts, "exit_code": found.exit_code}
     return json.dumps(whole, indent=1, sort_keys=True, default=str, allow_nan=False)
 
 
 def _junit(found: Comparison) -> str:
     bad = [v for v in found.verdicts if v.decision in ("fail", "invalid")]
-    counts = {"tests": len(found.verdicts) + len(found.absent), "failures": len(bad) + len(found.absent)}
-    suite = ElementTree.Element("testsuite", {"name": "specfair compare", **{k: str(n) for k, n in counts.items()}})
+    counts = {
+        "tests": len(found.verdicts) + len(found.absent),
+        "failures": len(bad) + len(found.absent),
+    }
+    suite = ElementTree.Element(
+        "testsuite",
+        {"name": "specfair compare", **{k: str(n) for k, n in counts.items()}},
+    )
     for verdict in found.verdicts:
-        case = ElementTree.SubElement(suite, "testcase", name=plain(verdict.case), classname=KIND)
+        case = ElementTree.SubElement(
+            suite, "testcase", name=plain(verdict.case), classname=KIND
+        )
         if verdict in bad:
             ElementTree.SubElement(case, "failure", message=plain(verdict.sentence))
     for stage in found.absent:
-        case = ElementTree.SubElement(suite, "testcase", name=plain(stage), classname=KIND)
-        ElementTree.SubElement(case, "failure", message=plain(f"{stage} is in {found.old} but was not measured"))
+        case = ElementTree.SubElement(
+            suite, "testcase", name=plain(stage), classname=KIND
+        )
+        ElementTree.SubElement(
+            case,
+            "failure",
+            message=plain(f"{stage} is in {found.old} but was not measured"),
+        )
     return ElementTree.tostring(suite, encoding="unicode")
 
 
-FORMATS: Mapping[str, Callable[[Comparison], str]] = {"text": _text, "md": _markdown, "json": _json, "junit": _junit}
+FORMATS: Mapping[str, Callable[[Comparison], str]] = {
+    "text": _text,
+    "md": _markdown,
+    "json": _json,
+    "junit": _junit,
+}

@@ -1,6 +1,7 @@
 """Kinds of gate and the bounds they hold estimates to.
 
-Knows defaults and which side of a bound is right. Does not know estimates, nor which case a bound is for.
+Knows defaults and which side of a bound is right. Does not know estimates, nor which
+case a bound is for.
 """
 
 import math
@@ -12,7 +13,9 @@ from specfair.errors import UsageError, unknown
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of gate: which side of the bound is right, its defaults, and what its value is called."""
+    """A kind of gate: which side of the bound is right, its defaults, and what its
+    value is called.
+    """
 
     comparison: str
     bound: float | None  # None: off unless configured
@@ -27,13 +30,19 @@ KINDS: Mapping[str, Kind] = {
     "gain": Kind(">=", 0.0, 0.01, "acceptance_rate", "gain in {}"),
     "improve": Kind(">=", None, 0.0, "acceptance_rate", "gain in {}"),
     "widening": Kind("<=", 0.0, 0.02, "acceptance_rate", "widening of the gap of {}"),
-    "worst_pair": Kind("<=", 0.10, 0.02, "acceptance_rate", "worst pair's difference in {}"),
+    "worst_pair": Kind(
+        "<=", 0.10, 0.02, "acceptance_rate", "worst pair's difference in {}"
+    ),
     "confident_rejections": Kind("<=", 0.10, 0.02, "confident_rejections", "gap of {}"),
     "speedup": Kind(">=", 0.80, 0.02, "mean_acceptance_length", "min/max ratio of {}"),
     "clock": Kind(">=", None, 0.05, "speedup_measured", "min/max ratio of {}"),
-    "frequency": Kind("<=", None, 0.0, "acceptance_rate", "gain in {} for each tenfold of mentions"),
+    "frequency": Kind(
+        "<=", None, 0.0, "acceptance_rate", "gain in {} for each tenfold of mentions"
+    ),
     "equivalence": Kind("<=", None, 0.0, "acceptance_rate", "difference in {}"),
-    "regression": Kind(">=", 0.0, 0.01, "acceptance_rate", "change of {} against the baseline"),
+    "regression": Kind(
+        ">=", 0.0, 0.01, "acceptance_rate", "change of {} against the baseline"
+    ),
     "at_most": Kind("<=", None, 0.0, "", "{}"),
     "at_least": Kind(">=", None, 0.0, "", "{}"),
 }
@@ -42,7 +51,9 @@ OWN = ("at_most", "at_least")  # bounds that a test brings along; no rule can na
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """What a gate demands. A value beyond it by less than `min_effect` does not fail; `strict` fails the undecided."""
+    """What a gate demands. A value beyond it by less than `min_effect` does not fail;
+    `strict` fails the undecided.
+    """
 
     kind: str
     value: float
@@ -54,20 +65,42 @@ class Bound:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise UsageError(unknown("gate", self.kind, KINDS))
-        if not (math.isfinite(self.value) and math.isfinite(self.min_effect) and self.min_effect >= 0):
+        if not (
+            math.isfinite(self.value)
+            and math.isfinite(self.min_effect)
+            and self.min_effect >= 0
+        ):
             raise UsageError(
-                f"gate {self.kind} has bound {self.value} and min_effect {self.min_effect}; both are finite numbers "
-                "and min_effect is at least 0. Mend the number, or switch the gate off."
+                f"gate {self.kind} has bound {self.value} and min_effect "
+                f"{self.min_effect}; both are finite numbers "
+                "and min_effect is at least 0. Mend the number, or switch the gate "
+                "off."
             )
-        object.__setattr__(self, "comparison", self.comparison or KINDS[self.kind].comparison)
+        object.__setattr__(
+            self, "comparison", self.comparison or KINDS[self.kind].comparison
+        )
 
     @classmethod
-    def at_most(cls, value: float, *, min_effect: float = 0.0, metric: str = "", strict: bool = False) -> "Bound":
+    def at_most(
+        cls,
+        value: float,
+        *,
+        min_effect: float = 0.0,
+        metric: str = "",
+        strict: bool = False,
+    ) -> "Bound":
         """A ceiling for whatever estimate it is held against."""
         return cls("at_most", value, min_effect, metric, strict=strict)
 
     @classmethod
-    def at_least(cls, value: float, *, min_effect: float = 0.0, metric: str = "", strict: bool = False) -> "Bound":
+    def at_least(
+        cls,
+        value: float,
+        *,
+        min_effect: float = 0.0,
+        metric: str = "",
+        strict: bool = False,
+    ) -> "Bound":
         """A floor."""
         return cls("at_least", value, min_effect, metric, strict=strict)
 

@@ -17,7 +17,9 @@ _NAMED = 3  # groups, at most, in advice
 
 
 def sentence(v: Verdict, estimate: Estimate, size: int) -> str:
-    """What was found, in one line whatever the names in it hold. `size` is that of the family."""
+    """What was found, in one line whatever the names in it hold. `size` is that of the
+    family.
+    """
     return plain(_sentence(v, estimate, size))
 
 
@@ -25,17 +27,31 @@ def _sentence(v: Verdict, estimate: Estimate, size: int) -> str:
     subject = f"{v.case}: " if v.case else ""
     what = KINDS[v.gate].words.format(v.metric) if v.metric else "the estimate"
     if v.decision == "invalid":
-        return f"{subject}{what} could not be measured: {estimate.method.removeprefix('invalid: ') or 'not a number'}"
+        return (
+            f"{subject}{what} could not be measured: "
+            f"{estimate.method.removeprefix('invalid: ') or 'not a number'}"
+        )
     if estimate.nothing:
-        return f"{subject}{what} has nothing to judge: {estimate.method.removeprefix('invalid: ')}"
+        return (
+            f"{subject}{what} has nothing to judge: "
+            f"{estimate.method.removeprefix('invalid: ')}"
+        )
     numbers = f"{what} {v.value:.3f} [{v.low:.3f}, {v.high:.3f}]"
     family = f", Holm over {size}" if size > 1 else ""
-    shown = f"p = {max(v.p_holm, 1e-4):.4f}{family}" if math.isfinite(v.p_holm) else "no p-value"
+    shown = (
+        f"p = {max(v.p_holm, 1e-4):.4f}{family}"
+        if math.isfinite(v.p_holm)
+        else "no p-value"
+    )
     return f"{subject}{numbers} {_relation(v)} ({shown}){_who(v, estimate.parts)}"
 
 
 def _relation(v: Verdict) -> str:
-    exceeds, within = ("exceeds", "is at most") if v.comparison == "<=" else ("falls short of", "is at least")
+    exceeds, within = (
+        ("exceeds", "is at most")
+        if v.comparison == "<="
+        else ("falls short of", "is at least")
+    )
     margin = v.gate == "equivalence"
     bound = f"the margin of {v.bound:.3g} either way" if margin else f"{v.bound:.3g}"
     effect = f"the minimum effect {v.min_effect:g}"
@@ -46,7 +62,11 @@ def _relation(v: Verdict) -> str:
     if margin:
         return f"lies inside {bound}"
     inside = v.high <= v.bound if v.comparison == "<=" else v.low >= v.bound
-    return f"{within} {bound}" if inside else f"{within} {bound}, or beyond it by less than {effect}"
+    return (
+        f"{within} {bound}"
+        if inside
+        else f"{within} {bound}, or beyond it by less than {effect}"
+    )
 
 
 def _who(v: Verdict, parts: Sequence[Part]) -> str:
@@ -59,11 +79,17 @@ def _who(v: Verdict, parts: Sequence[Part]) -> str:
         return ""
     speed = v.metric in METRICS and METRICS[v.metric].higher_is_better
     low, high = ("slowest", "fastest") if speed else ("lowest", "highest")
-    return f"; {low} {named[0].group} ({_counts(named[0])}), {high} {named[1].group} ({_counts(named[1])})"
+    return (
+        f"; {low} {named[0].group} ({_counts(named[0])}), {high} {named[1].group} "
+        f"({_counts(named[1])})"
+    )
 
 
 def _counts(part: Part) -> str:
-    return f"{part.n_prompts:,} prompts, {part.n_clusters:,} cluster{'s' * (part.n_clusters != 1)}"
+    return (
+        f"{part.n_prompts:,} prompts, {part.n_clusters:,} "
+        f"cluster{'s' * (part.n_clusters != 1)}"
+    )
 
 
 def way_out(v: Verdict, estimate: Estimate, bound: Bound) -> str:
@@ -75,20 +101,48 @@ def _way_out(v: Verdict, estimate: Estimate, bound: Bound) -> str:
     if v.decision == "pass":
         return ""
     if v.decision == "invalid":
-        return "Look at the groups' prompts and the models' outputs: mend what made them unusable, or drop the group."
+        return (
+            "Look at the groups' prompts and the models' outputs: mend what made "
+            "them unusable, or drop the group."
+        )
     if estimate.nothing:
-        return "Nothing is wrong with the models or the prompts; more prompts may bring some of it about."
+        return (
+            "Nothing is wrong with the models or the prompts; more prompts may "
+            "bring some of it about."
+        )
     if v.decision == "fail":
-        who = " and ".join(v.groups) if 0 < len(v.groups) <= 2 else "all groups together"
+        who = (
+            " and ".join(v.groups) if 0 < len(v.groups) <= 2 else "all groups together"
+        )
         return f"Mend the draft for {who}, or set the bound to what is acceptable."
-    decisive = bound.value if bound.sign * (estimate.value - bound.limit) > 0 else bound.limit
+    decisive = (
+        bound.value if bound.sign * (estimate.value - bound.limit) > 0 else bound.limit
+    )
     have = {p.group: p.n_prompts for p in estimate.parts}
-    needed = {g: n for g, n in prompts_needed(estimate, decisive).items() if n.n_prompts <= MANY_TIMES * have[g]}
+    needed = {
+        g: n
+        for g, n in prompts_needed(estimate, decisive).items()
+        if n.n_prompts <= MANY_TIMES * have[g]
+    }
     if not any(have.values()):
-        return "Prompts are not the evidence here: more groups would decide, or a wider min_effect."
+        return (
+            "Prompts are not the evidence here: more groups would decide, or a "
+            "wider min_effect."
+        )
     if not needed:
-        return "The value is too near the bound for more prompts to decide: widen min_effect or move the bound."
+        return (
+            "The value is too near the bound for more prompts to decide: widen "
+            "min_effect or move the bound."
+        )
     most = sorted(needed, key=lambda g: -needed[g].n_prompts)[:_NAMED]
-    counts = [f"{needed[g].n_prompts:,} more prompts of {g} in {needed[g].n_clusters:,} new clusters" for g in most]
-    rest = [f"more of {counted(len(needed) - _NAMED, 'other group')}"] * (len(needed) > _NAMED)
+    counts = [
+        (
+            f"{needed[g].n_prompts:,} more prompts of {g} in "
+            f"{needed[g].n_clusters:,} new clusters"
+        )
+        for g in most
+    ]
+    rest = [f"more of {counted(len(needed) - _NAMED, 'other group')}"] * (
+        len(needed) > _NAMED
+    )
     return f"About {', and '.join([', '.join(counts), *rest])} would decide."

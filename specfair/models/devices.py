@@ -1,4 +1,5 @@
-"""Names of devices and dtypes to what torch calls them, what `auto` means here, and whether a device's memory held.
+"""Names of devices and dtypes to what torch calls them, what `auto` means here, and
+whether a device's memory held.
 
 Knows this machine; does not know models.
 """
@@ -9,15 +10,28 @@ import torch
 
 from specfair.errors import ModelError, UsageError, unknown
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+DTYPES = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
 DEVICES = ("auto", "cuda", "mps", "cpu")
 
-# what allocators that do not raise OutOfMemoryError say: drivers, BLAS handles, the CPU's on Linux and elsewhere
-_NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory", "alloc_failed")
+# what allocators that do not raise OutOfMemoryError say: drivers, BLAS handles, the
+# CPU's on Linux and elsewhere
+_NO_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "not enough memory",
+    "alloc_failed",
+)
 
 
 def device_of(name: str) -> torch.device:
-    """auto is the first of cuda, mps and cpu that is here; a device may carry a number, as in cuda:1."""
+    """auto is the first of cuda, mps and cpu that is here; a device may carry a number,
+    as in cuda:1.
+    """
     kind, colon, number = name.partition(":")
     if kind not in DEVICES:
         raise UsageError(unknown("device", name, DEVICES))
@@ -30,13 +44,16 @@ def device_of(name: str) -> torch.device:
         return torch.device(next(name for name, n in n_present.items() if n))
     if (colon and not number.isdecimal()) or int(number or 0) >= n_present[kind]:
         raise UsageError(
-            f"device {name!r} is not available; this machine has {n_present[kind]} of {kind}. Use auto or cpu."
+            f"device {name!r} is not available; this machine has "
+            f"{n_present[kind]} of {kind}. Use auto or cpu."
         )
     return torch.device(name)
 
 
 def dtype_of(name: str, device: torch.device) -> torch.dtype:
-    """auto is bfloat16 on a GPU that has it, else float32, in which results do not depend on the batch."""
+    """auto is bfloat16 on a GPU that has it, else float32, in which results do not
+    depend on the batch.
+    """
     if name == "auto":
         half = device.type == "cuda" and torch.cuda.is_bf16_supported()
         return torch.bfloat16 if half else torch.float32
@@ -46,10 +63,14 @@ def dtype_of(name: str, device: torch.device) -> torch.dtype:
 
 
 def ran_out(error: BaseException) -> bool:
-    """Whether this says that memory ran out, in any of the ways allocators have of saying it."""
+    """Whether this says that memory ran out, in any of the ways allocators have of
+    saying it.
+    """
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _NO_MEMORY)
+    return isinstance(error, RuntimeError) and any(
+        words in str(error).lower() for words in _NO_MEMORY
+    )
 
 
 def fits(work: Callable[[], object]) -> bool:
@@ -60,14 +81,19 @@ def fits(work: Callable[[], object]) -> bool:
     except (MemoryError, RuntimeError) as error:
         if not ran_out(error):
             raise
-    torch.cuda.empty_cache()  # outside the handler: the error holds the frames that hold the memory
+    # outside the handler: the error holds the frames that hold the memory
+    torch.cuda.empty_cache()
     return False
 
 
-def does_not_fit(prompt: str, n_tokens: int, *, n_new: int, device: torch.device) -> ModelError:
+def does_not_fit(
+    prompt: str, n_tokens: int, *, n_new: int, device: torch.device
+) -> ModelError:
     """For a prompt that is too large alone: no batch is smaller."""
     return ModelError(
-        f"prompt {prompt!r} does not fit into the memory of {device} even in a batch of 1: "
+        f"prompt {prompt!r} does not fit into the memory of {device} even in a batch "
+        "of 1: "
         f"{n_tokens} tokens and {n_new} new ones, beside both models. "
-        "Shorten it, lower max_new_tokens, choose dtype bfloat16 or a device with more memory."
+        "Shorten it, lower max_new_tokens, choose dtype bfloat16 or a device with "
+        "more memory."
     )

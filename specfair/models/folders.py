@@ -1,7 +1,8 @@
-"""Where a model's files are (folder, hub cache, download), whether they are all there, and their fingerprint.
+"""Where a model's files are (folder, hub cache, download), whether they are all there,
+and their fingerprint.
 
-Knows files and the hub's cache; does not know torch, nor what a model computes. Every load happens from a folder on
-disk, so a warm cache causes no traffic at all.
+Knows files and the hub's cache; does not know torch, nor what a model computes. Every
+load happens from a folder on disk, so a warm cache causes no traffic at all.
 """
 
 import hashlib
@@ -22,13 +23,22 @@ from specfair.typed import typed
 from specfair.vocabulary import EMBEDDED
 
 _FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
-_NOT_NEEDED = ("onnx/*", "original/*", "consolidated*", "*/*")  # the same weights again, in other formats
-_VOLATILE = {"_name_or_path", "transformers_version", "torch_dtype", "dtype", "use_cache"}
+# the same weights again, in other formats
+_NOT_NEEDED = ("onnx/*", "original/*", "consolidated*", "*/*")
+_VOLATILE = {
+    "_name_or_path",
+    "transformers_version",
+    "torch_dtype",
+    "dtype",
+    "use_cache",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What the user asked for: a folder, or a hub id with an optional revision behind an @."""
+    """What the user asked for: a folder, or a hub id with an optional revision behind
+    an @.
+    """
 
     name: str
     allow_pickle: bool = False
@@ -45,7 +55,10 @@ def locate(source: Source, role: str) -> Path:
     if os.path.isdir(folder):  # unlike Path.is_dir, whatever the name
         return _complete(folder, source)
     if source.name.startswith((".", "/", "~")) or source.name.count("/") > 1:
-        raise ModelError(f"{role} {source.name!r} does not exist; a model is a folder or a hub id. Check the path.")
+        raise ModelError(
+            f"{role} {source.name!r} does not exist; a model is a folder or a "
+            "hub id. Check the path."
+        )
     return _from_hub(source, role)
 
 
@@ -58,7 +71,8 @@ def _from_hub(source: Source, role: str) -> Path:
     except (OSError, ValueError, ModelError) as error:
         if constants.HF_HUB_OFFLINE:
             raise ModelError(
-                f"{role} {source.name!r} is not complete in the hub cache ({brief(error)}) and "
+                f"{role} {source.name!r} is not complete in the hub cache "
+                f"({brief(error)}) and "
                 "HF_HUB_OFFLINE is set. Unset it once to download, or give a folder."
             ) from error
     return _download(name, revision, source)
@@ -70,7 +84,8 @@ def _download(name: str, revision: str, source: Source) -> Path:
     why = unreachable()
     if why:
         raise ModelError(
-            f"model {source.name!r} cannot be fetched from the hub: {why}. Check the network, or give a folder."
+            f"model {source.name!r} cannot be fetched from the hub: {why}. "
+            "Check the network, or give a folder."
         )
     try:
         return _complete(_snapshot(name, revision, source, offline=False), source)
@@ -99,18 +114,26 @@ def _snapshot(name: str, revision: str, source: Source, *, offline: bool) -> Pat
 def _complete(folder: Path, source: Source) -> Path:
     if not (folder / "config.json").is_file():
         raise ModelError(
-            f"model {source.name!r} has no config.json; a model folder needs config, weights and "
+            f"model {source.name!r} has no config.json; a model folder needs config, "
+            "weights and "
             "tokenizer. Save it with save_pretrained."
         )
     _json(folder / "config.json")
-    missing = [name for name in _weights(folder, source) if not (folder / name).is_file()]
+    missing = [
+        name for name in _weights(folder, source) if not (folder / name).is_file()
+    ]
     if missing:
-        raise ModelError(f"model {source.name!r} lacks {missing[0]}; its index lists it. Copy or download it again.")
+        raise ModelError(
+            f"model {source.name!r} lacks {missing[0]}; its index lists it. "
+            "Copy or download it again."
+        )
     return folder
 
 
 def _weights(folder: Path, source: Source) -> list[str]:
-    """Names of the weight files; safetensors, or pickles where the user allowed them."""
+    """Names of the weight files; safetensors, or pickles where the user allowed
+    them.
+    """
     for stem in ["model.safetensors", *["pytorch_model.bin"] * source.allow_pickle]:
         if (folder / stem).is_file():
             return [stem]
@@ -119,11 +142,13 @@ def _weights(folder: Path, source: Source) -> list[str]:
             return _shards(_json(index), source)
     if any(folder.glob("*.bin")):
         raise ModelError(
-            f"model {source.name!r} has only pickle weights; loading a pickle runs its code. Convert it "
+            f"model {source.name!r} has only pickle weights; loading a pickle runs "
+            "its code. Convert it "
             "with save_pretrained, or allow pickles (allow_pickle)."
         )
     raise ModelError(
-        f"model {source.name!r} has no model.safetensors; weights are read from there. Save it with save_pretrained."
+        f"model {source.name!r} has no model.safetensors; weights are read "
+        "from there. Save it with save_pretrained."
     )
 
 
@@ -133,17 +158,27 @@ def _shards(index: dict[str, Any], source: Source) -> list[str]:
         names = sorted(set(typed(Mapping[str, str], index["weight_map"]).values()))
     except (KeyError, ValueError) as error:
         raise ModelError(
-            f"model {source.name!r} has an index without a weight_map of names ({brief(error)}). Copy it again."
+            f"model {source.name!r} has an index without a weight_map of names "
+            f"({brief(error)}). Copy it again."
         ) from error
     for name in names:
         if Path(name).name != name:
-            raise ModelError(f"model {source.name!r} names weights outside its folder, {name!r}. Do not trust it.")
+            raise ModelError(
+                f"model {source.name!r} names weights outside its folder, "
+                f"{name!r}. Do not trust it."
+            )
     return names
 
 
 def fingerprint(folder: Path, source: Source) -> str:
-    """sha256 over the architecture and the weights' bytes. Says nothing of where they lie."""
-    config = {key: value for key, value in _json(folder / "config.json").items() if key not in _VOLATILE}
+    """sha256 over the architecture and the weights' bytes. Says nothing of where they
+    lie.
+    """
+    config = {
+        key: value
+        for key, value in _json(folder / "config.json").items()
+        if key not in _VOLATILE
+    }
     digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
     for name in _weights(folder, source):
         digest.update(f"{name}:{_content((folder / name).resolve())}".encode())
@@ -160,7 +195,8 @@ def _json(path: Path) -> dict[str, Any]:
         return dict(typed(Mapping[str, Any], json_of(whole(path))))
     except (ValueError, DataError) as error:
         raise ModelError(
-            f"{path.name} of model {path.parent.name!r} is not a JSON object ({brief(error)}). Copy it again."
+            f"{path.name} of model {path.parent.name!r} is not a JSON object "
+            f"({brief(error)}). Copy it again."
         ) from error
 
 

@@ -1,7 +1,8 @@
-"""A Pair: a target and a draft with one vocabulary, on one device, ready to be asked for logits.
+"""A Pair: a target and a draft with one vocabulary, on one device, ready to be asked
+for logits.
 
-Knows how models and tokenizers are loaded, checked and told apart; does not know decoding, traces or groups. Remote
-code stays off.
+Knows how models and tokenizers are loaded, checked and told apart; does not know
+decoding, traces or groups. Remote code stays off.
 """
 
 import hashlib
@@ -12,7 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 from transformers.utils import logging
 
 from specfair.errors import DataError, ModelError
@@ -28,8 +34,10 @@ class Loading:
     """How the pair is loaded, beside device and dtype."""
 
     allow_pickle: bool = False
-    device_map: str | None = None  # as in from_pretrained, for models larger than one device
-    truncate: bool = False  # cut prompts that do not fit the context from the left, instead of refusing them
+    # as in from_pretrained, for models larger than one device
+    device_map: str | None = None
+    # cut prompts that do not fit the context from the left, instead of refusing them
+    truncate: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,33 +68,68 @@ class Pair:
     def eos(self) -> tuple[int, ...]:
         """Tokens that end the target's text; none where it declares none."""
         value = getattr(self.target.generation_config, "eos_token_id", None)
-        value = getattr(self.target.config, "eos_token_id", None) if value is None else value
-        return () if value is None else (value,) if isinstance(value, int) else tuple(value)
+        value = (
+            getattr(self.target.config, "eos_token_id", None)
+            if value is None
+            else value
+        )
+        return (
+            ()
+            if value is None
+            else (value,)
+            if isinstance(value, int)
+            else tuple(value)
+        )
 
     @property
     def n_vocab(self) -> int:
-        """Rows both models have: embeddings padded beyond the vocabulary by one of them are left out."""
+        """Rows both models have: embeddings padded beyond the vocabulary by one of them
+        are left out.
+        """
         return min(_n_rows(self.target), _n_rows(self.draft))
 
     @property
     def context(self) -> int | None:
         """The longest text both can read; None where neither has a limit."""
-        limits = [getattr(_text_config(m), "max_position_embeddings", None) for m in (self.target, self.draft)]
+        limits = [
+            getattr(_text_config(m), "max_position_embeddings", None)
+            for m in (self.target, self.draft)
+        ]
         return min((n for n in limits if n), default=None)
 
 
-def load(target: str, draft: str, *, device: str = "auto", dtype: str = "auto", loading: Loading | None = None) -> Pair:
-    """Load both by folder, hub id ("name" or "name@revision") or "embedded"; every refusal is a ModelError."""
+def load(
+    target: str,
+    draft: str,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    loading: Loading | None = None,
+) -> Pair:
+    """Load both by folder, hub id ("name" or "name@revision") or "embedded"; every
+    refusal is a ModelError.
+    """
     loading = loading or Loading()
     where = device_of(device)
     precision = dtype_of(dtype, where)
     sources = [Source(name, loading.allow_pickle) for name in (target, draft)]
-    folders = [locate(s, role) for s, role in zip(sources, ("target", "draft"), strict=True)]
+    folders = [
+        locate(s, role) for s, role in zip(sources, ("target", "draft"), strict=True)
+    ]
     with quiet():
-        tokenizers = [_tokenizer(str(folder), source.name) for folder, source in zip(folders, sources, strict=True)]
+        tokenizers = [
+            _tokenizer(str(folder), source.name)
+            for folder, source in zip(folders, sources, strict=True)
+        ]
         check_vocabularies(*(t.get_vocab() for t in tokenizers))
-        models = [_model(str(f), s, where, precision, loading) for f, s in zip(folders, sources, strict=True)]
-    prints = [fingerprint(folder, source) for folder, source in zip(folders, sources, strict=True)]
+        models = [
+            _model(str(f), s, where, precision, loading)
+            for f, s in zip(folders, sources, strict=True)
+        ]
+    prints = [
+        fingerprint(folder, source)
+        for folder, source in zip(folders, sources, strict=True)
+    ]
     return _checked(
         Pair(
             target=models[0],
@@ -110,7 +153,9 @@ def assemble(
     target_name: str = "target",
     draft_name: str = "draft",
 ) -> Pair:
-    """A pair of models that are already in memory; fingerprints are of their weights there."""
+    """A pair of models that are already in memory; fingerprints are of their weights
+    there.
+    """
     return _checked(
         Pair(
             target=_frozen(target),
@@ -125,23 +170,32 @@ def assemble(
     )
 
 
-def encode(pair: Pair, prompts: Sequence[Prompt], max_new_tokens: int) -> tuple[list[list[int]], int]:
-    """Token ids of every prompt, and how many prompts had to be cut to leave room for the new tokens.
+def encode(
+    pair: Pair, prompts: Sequence[Prompt], max_new_tokens: int
+) -> tuple[list[list[int]], int]:
+    """Token ids of every prompt, and how many prompts had to be cut to leave room for
+    the new tokens.
 
-    An empty text starts from the tokenizer's beginning-of-text token, or its end-of-text token where there is none.
+    An empty text starts from the tokenizer's beginning-of-text token, or its
+    end-of-text token where there is none.
     """
     if not prompts:
         return [], 0
     encoded = pair.tokenizer([p.text for p in prompts], verbose=False)["input_ids"]
-    ids = [tokens or _start(pair, prompt) for tokens, prompt in zip(encoded, prompts, strict=True)]
+    ids = [
+        tokens or _start(pair, prompt)
+        for tokens, prompt in zip(encoded, prompts, strict=True)
+    ]
     room = None if pair.context is None else pair.context - max_new_tokens
     if room is None or max(map(len, ids)) <= room:
         return ids, 0
     long = [i for i, tokens in enumerate(ids) if len(tokens) > room]
     if not pair.truncate or room < 1:
         raise DataError(
-            f"prompt {prompts[long[0]].id!r} has {len(ids[long[0]])} tokens; the context of {pair.context} "
-            f"leaves {room} beside {max_new_tokens} new tokens ({len(long)} such prompts). Shorten them, "
+            f"prompt {prompts[long[0]].id!r} has {len(ids[long[0]])} tokens; the "
+            f"context of {pair.context} "
+            f"leaves {room} beside {max_new_tokens} new tokens ({len(long)} such "
+            "prompts). Shorten them, "
             "or allow truncation from the left (truncate = true)."
         )
     return [tokens[-room:] for tokens in ids], len(long)
@@ -152,11 +206,18 @@ def _start(pair: Pair, prompt: Prompt) -> list[int]:
         if token is not None:
             return [token]
     raise DataError(
-        f"prompt {prompt.id!r} is empty and the tokenizer has no token to begin a text with. Give it a text."
+        f"prompt {prompt.id!r} is empty and the tokenizer has no token to "
+        "begin a text with. Give it a text."
     )
 
 
-def _model(folder: str, source: Source, device: torch.device, dtype: torch.dtype, loading: Loading) -> PreTrainedModel:
+def _model(
+    folder: str,
+    source: Source,
+    device: torch.device,
+    dtype: torch.dtype,
+    loading: Loading,
+) -> PreTrainedModel:
     try:
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder,
@@ -167,16 +228,19 @@ def _model(folder: str, source: Source, device: torch.device, dtype: torch.dtype
             trust_remote_code=False,
             use_safetensors=None if loading.allow_pickle else True,
         )
-    except Exception as error:  # whatever a damaged file makes the libraries beneath raise
+    # whatever a damaged file makes the libraries beneath raise
+    except Exception as error:
         raise ModelError(
-            f"model {source.name!r} cannot be loaded ({type(error).__name__}: {brief(error)}). "
+            f"model {source.name!r} cannot be loaded ({type(error).__name__}: "
+            f"{brief(error)}). "
             "Check its files, or save it again with save_pretrained."
         ) from error
     model, info = loaded
     missing = sorted(info["missing_keys"]) + sorted(map(str, info["mismatched_keys"]))
     if missing:
         raise ModelError(
-            f"model {source.name!r} has no usable weights for {missing[0]!r} ({len(missing)} tensors); "
+            f"model {source.name!r} has no usable weights for {missing[0]!r} "
+            f"({len(missing)} tensors); "
             "they would be random. Save it again with save_pretrained."
         )
     placed: list[Any] = [model] if loading.device_map else []
@@ -196,28 +260,42 @@ def _frozen(model: Any) -> PreTrainedModel:
 
 def _tokenizer(folder: str, name: str) -> PreTrainedTokenizerBase:
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
         tokenizer.get_vocab()
     except Exception as error:  # as above: the libraries beneath raise what they like
         raise ModelError(
-            f"the tokenizer of {name!r} cannot be loaded ({type(error).__name__}: {brief(error)}). "
+            f"the tokenizer of {name!r} cannot be loaded ({type(error).__name__}: "
+            f"{brief(error)}). "
             "Save the tokenizer's files beside the model."
         ) from error
     return tokenizer
 
 
 def check_vocabularies(target: Mapping[str, int], draft: Mapping[str, int]) -> None:
-    """Raise a ModelError that names tokens which differ, unless every token has the same id in both."""
+    """Raise a ModelError that names tokens which differ, unless every token has the
+    same id in both.
+    """
     if target == draft:
         return
     differing = sorted(
-        (token for token in target.keys() | draft.keys() if target.get(token) != draft.get(token)),
+        (
+            token
+            for token in target.keys() | draft.keys()
+            if target.get(token) != draft.get(token)
+        ),
         key=lambda token: (target.get(token, len(target)), token),
     )
-    shown = ", ".join(f"{t!r} is {target.get(t)} in the target and {draft.get(t)} in the draft" for t in differing[:3])
+    shown = ", ".join(
+        f"{t!r} is {target.get(t)} in the target and {draft.get(t)} in the draft"
+        for t in differing[:3]
+    )
     raise ModelError(
-        f"target and draft have different vocabularies: {len(differing)} tokens differ ({shown}). A draft "
-        "can only propose tokens the target knows by the same id: choose two models of one family."
+        f"target and draft have different vocabularies: {len(differing)} tokens "
+        f"differ ({shown}). A draft "
+        "can only propose tokens the target knows by the same id: choose two models "
+        "of one family."
     )
 
 
@@ -227,7 +305,8 @@ def _checked(pair: Pair) -> Pair:
         largest = max(pair.tokenizer.get_vocab().values())
         if largest >= _n_rows(model):
             raise ModelError(
-                f"model {name!r} has {_n_rows(model)} output rows but its tokenizer writes token "
+                f"model {name!r} has {_n_rows(model)} output rows but its tokenizer "
+                "writes token "
                 f"{largest}. Use the tokenizer it was trained with."
             )
     return pair
@@ -237,10 +316,16 @@ def _check_cache(model: PreTrainedModel, name: str) -> None:
     from inspect import signature
 
     kinds = set(getattr(_text_config(model), "layer_types", None) or []) - _ATTENTION
-    if getattr(model, "_is_stateful", False) or "past_key_values" not in signature(model.forward).parameters or kinds:
+    if (
+        getattr(model, "_is_stateful", False)
+        or "past_key_values" not in signature(model.forward).parameters
+        or kinds
+    ):
         raise ModelError(
-            f"model {name!r} ({model.config.model_type}) keeps a running state instead of a key/value "
-            "cache, which cannot be taken back after a rejected token. Choose an attention-only model."
+            f"model {name!r} ({model.config.model_type}) keeps a running state "
+            "instead of a key/value "
+            "cache, which cannot be taken back after a rejected token. Choose an "
+            "attention-only model."
         )
 
 
@@ -250,7 +335,9 @@ def _text_config(model: PreTrainedModel) -> Any:
 
 def _n_rows(model: Any) -> int:
     output = model.get_output_embeddings()
-    return int(_text_config(model).vocab_size if output is None else output.weight.shape[0])
+    return int(
+        _text_config(model).vocab_size if output is None else output.weight.shape[0]
+    )
 
 
 def fingerprint_model(model: PreTrainedModel) -> str:
@@ -258,21 +345,33 @@ def fingerprint_model(model: PreTrainedModel) -> str:
     digest = hashlib.sha256(model.config.model_type.encode())
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        digest.update(
+            tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
+        )
     return digest.hexdigest()
 
 
 def fingerprint_tokenizer(tokenizer: PreTrainedTokenizerBase) -> str:
-    """sha256 over what decides how a text becomes tokens; padding and truncation, which we set ourselves, do not."""
+    """sha256 over what decides how a text becomes tokens; padding and truncation, which
+    we set ourselves, do not.
+    """
     backend = getattr(tokenizer, "backend_tokenizer", None)
     rules = json.loads(backend.to_str()) if backend is not None else {}
-    rules = {key: value for key, value in rules.items() if key not in ("padding", "truncation")}
-    return hashlib.sha256(json.dumps([rules, tokenizer.get_vocab()], sort_keys=True).encode()).hexdigest()
+    rules = {
+        key: value
+        for key, value in rules.items()
+        if key not in ("padding", "truncation")
+    }
+    return hashlib.sha256(
+        json.dumps([rules, tokenizer.get_vocab()], sort_keys=True).encode()
+    ).hexdigest()
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No progress bars and no advice from the loaders: what matters is checked and said in one line."""
+    """No progress bars and no advice from the loaders: what matters is checked and said
+    in one line.
+    """
     said: Any = logging  # untyped functions
     level, bars = said.get_verbosity(), said.is_progress_bar_enabled()
     said.set_verbosity_error()

@@ -1,4 +1,6 @@
-"""The report: a stored run and its three forms. Knows nothing of models; loads jinja2 and altair only to draw."""
+"""The report: a stored run and its three forms. Knows nothing of models; loads jinja2
+and altair only to draw.
+"""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,4 +1,5 @@
-"""What a page is made of: sections of panels and tables, and cards for verdicts. Plain data, ready for a template.
+"""What a page is made of: sections of panels and tables, and cards for verdicts. Plain
+data, ready for a template.
 
 Knows nothing of jinja or of drawing; texts from outside are already made harmless here.
 """
@@ -31,7 +32,9 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One drawing with its finding, what it is based on, and the same figures as a table."""
+    """One drawing with its finding, what it is based on, and the same figures as a
+    table.
+    """
 
     title: str
     drawing: Markup
@@ -64,7 +67,8 @@ class Drawing:
     bound: float
     zero: float | None
     allowed: tuple[float, ...]  # both ends of what the bound allows
-    tolerated: tuple[float, ...]  # both ends of what lies beyond it by less than the least effect
+    # both ends of what lies beyond it by less than the least effect
+    tolerated: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)

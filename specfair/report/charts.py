@@ -1,8 +1,9 @@
-"""One theme for all charts, and the way from an Altair chart to an inline SVG that follows the page's colours.
+"""One theme for all charts, and the way from an Altair chart to an inline SVG that
+follows the page's colours.
 
-Colours are the page's CSS variables, so light, dark and print need one drawing. Altair places the marks; words are set
-here, at positions that do not depend on which fonts are installed (and ten times faster than by measuring them).
-Knows nothing of reports.
+Colours are the page's CSS variables, so light, dark and print need one drawing. Altair
+places the marks; words are set here, at positions that do not depend on which fonts are
+installed (and ten times faster than by measuring them). Knows nothing of reports.
 """
 
 import math
@@ -29,13 +30,21 @@ THEME: Mapping[str, Any] = {
     "aria": False,
     "background": "transparent",
     "view": {"stroke": None},
-    "axis": {"domain": False, "ticks": False, "labels": False, "title": None, "grid": True, "gridColor": LINE},
+    "axis": {
+        "domain": False,
+        "ticks": False,
+        "labels": False,
+        "title": None,
+        "grid": True,
+        "gridColor": LINE,
+    },
     "rule": {"color": INK},
     "point": {"filled": True, "opacity": 1},
     "line": {"strokeJoin": "round"},
 }
 _CHATTER = re.compile(
-    r' (?:aria-hidden|aria-roledescription|role|pointer-events|class|stroke-miterlimit)="[^"]*"|'
+    r" "
+    r'(?:aria-hidden|aria-roledescription|role|pointer-events|class|stroke-miterlimit)="[^"]*"|'
     r' opacity="1"|<path class="(?:background|foreground)"[^>]*/>'
 )
 _NUMBERS = re.compile(r"(\d+\.\d)\d+")
@@ -47,7 +56,9 @@ Rows = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """Text in a chart, in pixels from the plot's upper left corner; y is the middle of the letters."""
+    """Text in a chart, in pixels from the plot's upper left corner; y is the middle of
+    the letters.
+    """
 
     text: str
     x: float
@@ -60,28 +71,48 @@ class Word:
 
 
 def table(name: str) -> alt.Chart:
-    """A chart on rows that come later: a spec is built once and drawn with many tables."""
+    """A chart on rows that come later: a spec is built once and drawn with many
+    tables.
+    """
     return alt.Chart(alt.NamedData(name=name))
 
 
 def spec(chart: alt.LayerChart | alt.FacetChart, *, padding: Sequence[int]) -> Spec:
     """The chart as data; padding is left, top, right, bottom."""
     room = dict(zip(("left", "top", "right", "bottom"), padding, strict=True))
-    return {**chart.to_dict(validate=False), "config": THEME, "padding": room, "autosize": "none"}
+    return {
+        **chart.to_dict(validate=False),
+        "config": THEME,
+        "padding": room,
+        "autosize": "none",
+    }
 
 
-def svg(drawing: Spec, tables: Mapping[str, Rows], words: Iterable[Word], *, name: str) -> Markup:
-    """The drawing with these tables and words as an <svg> element; `name` is its text alternative."""
-    datasets = {key: [{k: _finite(v) for k, v in row.items()} for row in rows] for key, rows in tables.items()}
+def svg(
+    drawing: Spec, tables: Mapping[str, Rows], words: Iterable[Word], *, name: str
+) -> Markup:
+    """The drawing with these tables and words as an <svg> element; `name` is its text
+    alternative.
+    """
+    datasets = {
+        key: [{k: _finite(v) for k, v in row.items()} for row in rows]
+        for key, rows in tables.items()
+    }
     marks = vl_convert.vegalite_to_svg({**drawing, "datasets": datasets})
     box = re.search(r'viewBox="[^"]*"', marks)
-    body = _NUMBERS.sub(r"\1", _CHATTER.sub("", marks[marks.index(">") + 1 : marks.rindex("</svg>")]))
+    body = _NUMBERS.sub(
+        r"\1", _CHATTER.sub("", marks[marks.index(">") + 1 : marks.rindex("</svg>")])
+    )
     body = _own_ids(body, name)
-    opening = f'<svg {box.group() if box else ""} role="img" aria-label="{escape(name)}" font-size="{TEXT}">'
+    opening = (
+        f'<svg {box.group() if box else ""} role="img" aria-label="{escape(name)}" '
+        f'font-size="{TEXT}">'
+    )
     room = drawing["padding"]
     lettering = "".join(_text(word) for word in words)
     return Markup(  # noqa: S704  # marks hold numbers and our colours only, words are escaped
-        f'{opening}{body}<g transform="translate({room["left"]},{room["top"]})">{lettering}</g></svg>'
+        f"{opening}{body}<g "
+        f'transform="translate({room["left"]},{room["top"]})">{lettering}</g></svg>'
     )
 
 
@@ -91,7 +122,9 @@ def _own_ids(body: str, name: str) -> str:
     bare = re.sub("|".join(map(re.escape, ids)), "", body) if ids else body
     prefix = f"c{zlib.crc32((name + bare).encode('utf-8', 'replace')):08x}"
     for i, own in enumerate(ids):
-        body = re.sub(rf'(\bid="|url\(#){re.escape(own)}(?=["\)])', rf"\g<1>{prefix}-{i}", body)
+        body = re.sub(
+            rf'(\bid="|url\(#){re.escape(own)}(?=["\)])', rf"\g<1>{prefix}-{i}", body
+        )
     return body
 
 
@@ -105,13 +138,24 @@ def _text(word: Word) -> str:
     size = f' font-size="{word.size:g}"' if word.size != TEXT else ""
     halo = ' class="halo"' if word.halo else ""
     place = f'x="{word.x:.1f}" y="{word.y + 0.36 * word.size:.1f}"'
-    return f'<text {place}{anchor}{weight}{size}{halo} fill="{word.ink}">{escape(word.text)}</text>'
+    return (
+        f"<text {place}{anchor}{weight}{size}{halo} "
+        f'fill="{word.ink}">{escape(word.text)}</text>'
+    )
 
 
 def colour(group: str, extremes: tuple[str, str]) -> str:
-    """The slowest and the fastest group have a colour of their own, everyone else is grey."""
+    """The slowest and the fastest group have a colour of their own, everyone else is
+    grey.
+    """
     slowest, fastest = extremes
-    return SLOW if group and group == slowest else FAST if group and group == fastest else QUIET
+    return (
+        SLOW
+        if group and group == slowest
+        else FAST
+        if group and group == fastest
+        else QUIET
+    )
 
 
 def ticks(domain: Sequence[float], wanted: int = 4) -> list[float]:
@@ -119,7 +163,10 @@ def ticks(domain: Sequence[float], wanted: int = 4) -> list[float]:
     wide = domain[1] - domain[0]
     power = 10.0 ** math.floor(math.log10(wide / wanted))
     step = next(m * power for m in (1, 2, 5, 10) if wide / (m * power) <= wanted + 1)
-    first, last = math.ceil(domain[0] / step - 1e-9), math.floor(domain[1] / step + 1e-9)
+    first, last = (
+        math.ceil(domain[0] / step - 1e-9),
+        math.floor(domain[1] / step + 1e-9),
+    )
     return [round(i * step, 10) for i in range(first, last + 1)]
 
 
@@ -133,13 +180,21 @@ def figures(values: Sequence[float], sign: str = "") -> list[str]:
 def across(field: str, domain: Sequence[float], *, grid: bool = True) -> alt.X:
     """An x position on a fixed domain, with a light grid and no frame."""
     axis = alt.Axis(values=ticks(domain)) if grid else None
-    return alt.X(f"{field}:Q", scale=alt.Scale(domain=list(domain), nice=False, zero=False), axis=axis)
+    return alt.X(
+        f"{field}:Q",
+        scale=alt.Scale(domain=list(domain), nice=False, zero=False),
+        axis=axis,
+    )
 
 
 def up(field: str, domain: Sequence[float], *, grid: bool = True) -> alt.Y:
     """A y position, likewise."""
     axis = alt.Axis(values=ticks(domain)) if grid else None
-    return alt.Y(f"{field}:Q", scale=alt.Scale(domain=list(domain), nice=False, zero=False), axis=axis)
+    return alt.Y(
+        f"{field}:Q",
+        scale=alt.Scale(domain=list(domain), nice=False, zero=False),
+        axis=axis,
+    )
 
 
 def down(field: str, n: float) -> alt.Y:
@@ -151,14 +206,20 @@ def below(domain: Sequence[float], *, width: float, height: float) -> list[Word]
     """The figures of the x axis."""
     values = ticks(domain)
     at = (width * (value - domain[0]) / (domain[1] - domain[0]) for value in values)
-    return [Word(text, x, height + 12, "middle") for text, x in zip(figures(values), at, strict=True)]
+    return [
+        Word(text, x, height + 12, "middle")
+        for text, x in zip(figures(values), at, strict=True)
+    ]
 
 
 def beside(domain: Sequence[float], *, height: float, sign: str = "") -> list[Word]:
     """The figures of the y axis."""
     values = ticks(domain)
     at = (height * (domain[1] - value) / (domain[1] - domain[0]) for value in values)
-    return [Word(text, -7, y, "end") for text, y in zip(figures(values, sign), at, strict=True)]
+    return [
+        Word(text, -7, y, "end")
+        for text, y in zip(figures(values, sign), at, strict=True)
+    ]
 
 
 def painted(field: str = "colour") -> alt.Color:
@@ -166,8 +227,12 @@ def painted(field: str = "colour") -> alt.Color:
     return alt.Color(f"{field}:N", scale=None, legend=None)
 
 
-def span(values: Iterable[float], *, margin: float = 0.06, at_least: float = 0.02) -> tuple[float, float]:
-    """A domain around the values, never so narrow that rounding looks like a difference."""
+def span(
+    values: Iterable[float], *, margin: float = 0.06, at_least: float = 0.02
+) -> tuple[float, float]:
+    """A domain around the values, never so narrow that rounding looks like a
+    difference.
+    """
     known = [value for value in values if math.isfinite(value)] or [0.0, 1.0]
     low, high = min(known), max(known)
     room = max((high - low) * margin, (at_least - (high - low)) / 2)
@@ -175,7 +240,9 @@ def span(values: Iterable[float], *, margin: float = 0.06, at_least: float = 0.0
 
 
 def spread(wanted: Sequence[float], gap: float) -> list[float]:
-    """Positions near the wanted ones and at least `gap` apart, in the same order: labels that do not overlap."""
+    """Positions near the wanted ones and at least `gap` apart, in the same order:
+    labels that do not overlap.
+    """
     order = sorted(range(len(wanted)), key=lambda i: wanted[i])
     placed = {i: wanted[i] for i in order}
     for _ in range(40):

@@ -1,6 +1,7 @@
 """Charts over an ordered axis: lookaheads, training steps, runs.
 
-Knows series of points with optional intervals; names of the few series that matter stand at their ends.
+Knows series of points with optional intervals; names of the few series that matter
+stand at their ends.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +28,9 @@ WIDE = 1.5  # steps: a gap between parts of the axis
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A value at a place, with its interval where there is one; points of one part are joined."""
+    """A value at a place, with its interval where there is one; points of one part are
+    joined.
+    """
 
     x: float
     y: float
@@ -47,7 +50,9 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Ticks:
-    """What stands below the axis: a text at each place, and titles centred below parts of it."""
+    """What stands below the axis: a text at each place, and titles centred below parts
+    of it.
+    """
 
     places: Mapping[float, str]
     titles: Mapping[str, float]
@@ -61,21 +66,38 @@ def lines(
     reference: float | None = None,
     shared: Sequence[float] = (),
 ) -> Markup:
-    """Unnamed series thin and grey, named ones on top with intervals and names. The scale holds `shared` too."""
+    """Unnamed series thin and grey, named ones on top with intervals and names. The
+    scale holds `shared` too.
+    """
     series = [s for s in sorted(series, key=lambda s: bool(s.name)) if s.points]
-    known = [v for s in series for p in s.points for v in (p.y, p.low, p.high) if v is not None]
+    known = [
+        v
+        for s in series
+        for p in s.points
+        for v in (p.y, p.low, p.high)
+        if v is not None
+    ]
     domain = charts.span([*known, *shared, *([] if reference is None else [reference])])
-    ticks = ticks or Ticks({x: f"{x:,.6g}" for x in sorted({p.x for s in series for p in s.points})}, {})
+    ticks = ticks or Ticks(
+        {x: f"{x:,.6g}" for x in sorted({p.x for s in series for p in s.points})}, {}
+    )
     xs = charts.span(ticks.places, margin=0.05)
     at: charts.Rows = [] if reference is None else [{"y": reference}]
     tables = {"points": _points(series, xs), "reference": at}
-    words = charts.beside(domain, height=HEIGHT) + _ends([s for s in series if s.name], domain) + _below(ticks, xs)
+    words = (
+        charts.beside(domain, height=HEIGHT)
+        + _ends([s for s in series if s.name], domain)
+        + _below(ticks, xs)
+    )
     return charts.svg(_lines(xs, domain), tables, words, name=name)
 
 
 def _points(series: Sequence[Series], xs: tuple[float, float]) -> charts.Rows:
     named = [i for i, s in enumerate(series) if s.name]
-    aside = {i: (xs[1] - xs[0]) * APART * (k / max(len(named) - 1, 1) - 0.5) for k, i in enumerate(named)}
+    aside = {
+        i: (xs[1] - xs[0]) * APART * (k / max(len(named) - 1, 1) - 0.5)
+        for k, i in enumerate(named)
+    }
     return [
         {
             "x": p.x + aside.get(i, 0.0),
@@ -104,7 +126,10 @@ def _below(ticks: Ticks, xs: tuple[float, float]) -> list[Word]:
     parts = _parts(list(ticks.places))
     shown = [(x, ticks.places[x]) for part in parts for x in part[::every]]
     words = [Word(text, at(x), HEIGHT + 12, "middle", size=9.5) for x, text in shown]
-    return words + [Word(label(text), at(x), HEIGHT + 27, "middle", size=10) for text, x in ticks.titles.items()]
+    return words + [
+        Word(label(text), at(x), HEIGHT + 27, "middle", size=10)
+        for text, x in ticks.titles.items()
+    ]
 
 
 def _parts(xs: Sequence[float]) -> list[list[float]]:
@@ -120,16 +145,26 @@ def _parts(xs: Sequence[float]) -> list[list[float]]:
 
 @cache
 def _lines(xs: tuple[float, float], domain: tuple[float, float]) -> charts.Spec:
-    x, y, low = charts.across("x", xs, grid=False), charts.up("y", domain), charts.up("low", domain)
+    x, y, low = (
+        charts.across("x", xs, grid=False),
+        charts.up("y", domain),
+        charts.up("low", domain),
+    )
     points, reference = charts.table("points"), charts.table("reference")
     named = points.transform_filter("datum.named")
     measured = points.transform_filter("datum.named && isValid(datum.low)")
     width = alt.StrokeWidth("weight:Q", scale=None, legend=None)
     layers = [
         reference.mark_rule(strokeDash=[3, 3], color=SOFT).encode(y=y),
-        points.mark_line().encode(x=x, y=y, detail="line:N", color=charts.painted(), strokeWidth=width),
-        measured.mark_rule(opacity=0.55).encode(x=x, y=low, y2="high:Q", color=charts.painted()),
-        points.transform_filter("datum.alone").mark_point(size=10).encode(x=x, y=y, color=charts.painted()),
+        points.mark_line().encode(
+            x=x, y=y, detail="line:N", color=charts.painted(), strokeWidth=width
+        ),
+        measured.mark_rule(opacity=0.55).encode(
+            x=x, y=low, y2="high:Q", color=charts.painted()
+        ),
+        points.transform_filter("datum.alone")
+        .mark_point(size=10)
+        .encode(x=x, y=y, color=charts.painted()),
         named.mark_point(size=30).encode(x=x, y=y, color=charts.painted()),
     ]
     chart = alt.layer(*layers).properties(width=PLOT, height=HEIGHT)
@@ -138,9 +173,18 @@ def _lines(xs: tuple[float, float], domain: tuple[float, float]) -> charts.Spec:
 
 def _ends(named: Sequence[Series], domain: tuple[float, float]) -> list[Word]:
     """Names at the ends of their lines, moved apart where they would overlap."""
-    wanted = [HEIGHT * (domain[1] - s.points[-1].y) / (domain[1] - domain[0]) for s in named]
+    wanted = [
+        HEIGHT * (domain[1] - s.points[-1].y) / (domain[1] - domain[0]) for s in named
+    ]
     places = charts.spread(wanted, LEADING)
     return [
-        Word(label(s.name, LONGEST), PLOT + 6, y, ink=s.colour, strong=s.colour == INK, size=10)
+        Word(
+            label(s.name, LONGEST),
+            PLOT + 6,
+            y,
+            ink=s.colour,
+            strong=s.colour == INK,
+            size=10,
+        )
         for s, y in zip(named, places, strict=True)
     ]

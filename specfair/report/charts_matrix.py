@@ -1,4 +1,5 @@
-"""All pairs of groups as a triangle of cells: what is detected is coloured and printed, the rest is muted.
+"""All pairs of groups as a triangle of cells: what is detected is coloured and printed,
+the rest is muted.
 
 Knows numbers of rows and columns, not what they compare.
 """
@@ -29,17 +30,33 @@ class Cell:
     p: float
 
 
-def matrix(groups: Sequence[str], cells: Sequence[Cell], *, worst: Cell | None, name: str) -> Markup:
-    """The lower triangle, rows named, columns numbered on the diagonal, the worst pair outlined."""
+def matrix(
+    groups: Sequence[str], cells: Sequence[Cell], *, worst: Cell | None, name: str
+) -> Markup:
+    """The lower triangle, rows named, columns numbered on the diagonal, the worst pair
+    outlined.
+    """
     n, size = len(groups), _size(len(groups))
     most = max((abs(cell.difference) for cell in cells), default=1.0) or 1.0
     rows = [
-        {"x": c.column, "right": c.column + 1, "y": c.row, "bottom": c.row + 1, "colour": _paint(c, most)}
+        {
+            "x": c.column,
+            "right": c.column + 1,
+            "y": c.row,
+            "bottom": c.row + 1,
+            "colour": _paint(c, most),
+        }
         for c in cells
     ]
     outline = [row for row, cell in zip(rows, cells, strict=True) if cell is worst]
-    words = [Word(f"{label(group)} {i + 1}", -7, (i + 0.5) * size, "end") for i, group in enumerate(groups)]
-    words += [Word(str(i + 1), (i + 0.5) * size, (i + 0.68) * size, "middle") for i in range(n - 1)]
+    words = [
+        Word(f"{label(group)} {i + 1}", -7, (i + 0.5) * size, "end")
+        for i, group in enumerate(groups)
+    ]
+    words += [
+        Word(str(i + 1), (i + 0.5) * size, (i + 0.68) * size, "middle")
+        for i in range(n - 1)
+    ]
     words += [
         Word(
             number(c.difference, 2).replace("0.", ".", 1),
@@ -56,11 +73,15 @@ def matrix(groups: Sequence[str], cells: Sequence[Cell], *, worst: Cell | None, 
 
 
 def _paint(cell: Cell, most: float) -> str:
-    """Blue where the row is faster, orange where it is slower, deeper for more, pale where nothing is detected."""
+    """Blue where the row is faster, orange where it is slower, deeper for more, pale
+    where nothing is detected.
+    """
     if not cell.p < DETECTED:
         return "var(--faint)"
     depth = round(15 + 55 * abs(cell.difference) / most)
-    return f"color-mix(in srgb, {FAST if cell.difference > 0 else SLOW} {depth}%, {CARD})"
+    return (
+        f"color-mix(in srgb, {FAST if cell.difference > 0 else SLOW} {depth}%, {CARD})"
+    )
 
 
 def _size(n: int) -> float:
@@ -71,7 +92,10 @@ def _size(n: int) -> float:
 @cache
 def _matrix(n: int) -> charts.Spec:
     size, columns = _size(n), max(n - 1, 1)
-    x, y = charts.across("x", (0, columns), grid=False), charts.up("y", (n, 0), grid=False)
+    x, y = (
+        charts.across("x", (0, columns), grid=False),
+        charts.up("y", (n, 0), grid=False),
+    )
     layers = [
         charts.table("cells")
         .mark_rect(stroke=CARD, strokeWidth=1)
@@ -81,4 +105,6 @@ def _matrix(n: int) -> charts.Spec:
         .encode(x=x, x2="right:Q", y=y, y2="bottom:Q"),
     ]
     chart = alt.layer(*layers).properties(width=size * columns, height=size * n)
-    return charts.spec(chart, padding=(LABELS, 2, WIDTH - LABELS - round(size * columns), 4))
+    return charts.spec(
+        chart, padding=(LABELS, 2, WIDTH - LABELS - round(size * columns), 4)
+    )

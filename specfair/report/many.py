@@ -1,6 +1,8 @@
-"""What is drawn of many groups: the ends. Everything is in the tables; a chart of two hundred rows shows nothing.
+"""What is drawn of many groups: the ends. Everything is in the tables; a chart of two
+hundred rows shows nothing.
 
-Knows how many rows a reader can follow, and says in words what was left out. Knows nothing of drawing.
+Knows how many rows a reader can follow, and says in words what was left out. Knows
+nothing of drawing.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,12 +27,23 @@ def ends(rows: Sequence[Row], key: Callable[[Row], float]) -> list[Row]:
 
 
 def drawn(n: int, what: str = "group", order: str = "lowest and the {} highest") -> str:
-    """What `ends` left out, as the end of a sentence; nothing where it left out nothing."""
-    return f"; drawn are the {ENDS} {order.format(ENDS)} of {plural(n, what)}, the table has all" if n > MANY else ""
+    """What `ends` left out, as the end of a sentence; nothing where it left out
+    nothing.
+    """
+    return (
+        (
+            f"; drawn are the {ENDS} {order.format(ENDS)} of {plural(n, what)}, "
+            "the table has all"
+        )
+        if n > MANY
+        else ""
+    )
 
 
 def outer(found: Index, at: Stage, n: int = FEWEST) -> tuple[str, ...]:
-    """The groups whose pairs and tokens are shown at a stage: all of a few, of many the n slowest and n fastest."""
+    """The groups whose pairs and tokens are shown at a stage: all of a few, of many the
+    n slowest and n fastest.
+    """
     if len(found.report.groups) <= MANY:
         return found.report.groups
     ordered = sorted(found.by_group(found.report.metric, at), key=lambda row: row.value)
@@ -44,7 +57,9 @@ def note(report: Report) -> tuple[str, ...]:
         return ()
     both = f"the {FEWEST} slowest and the {FEWEST} fastest groups"
     return (
-        f"Of {plural(n, 'group')}, charts draw the {ENDS} at either end and the tables below them have all. Pairs and "
-        f"tokens are shown of {both} only, causes of the {2 * FEWEST} slowest; gaps, ratios and checks are about all "
+        f"Of {plural(n, 'group')}, charts draw the {ENDS} at either end and the "
+        "tables below them have all. Pairs and "
+        f"tokens are shown of {both} only, causes of the {2 * FEWEST} slowest; gaps, "
+        "ratios and checks are about all "
         f"{count(n * (n - 1) // 2)} pairs.",
     )

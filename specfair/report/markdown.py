@@ -1,6 +1,7 @@
 """The report in short, as Markdown for step summaries and pull requests.
 
-Says the same sentences as the page. Knows nothing of HTML or charts; text from outside cannot form Markdown or HTML.
+Says the same sentences as the page. Knows nothing of HTML or charts; text from outside
+cannot form Markdown or HTML.
 """
 
 import re
@@ -24,7 +25,9 @@ def render_markdown(report: Report) -> str:
     found = index(report)
     blocks = (
         f"## specfair: {_escape(findings.verdict(report))}",
-        " \u00b7 ".join(f"{MARKS[d]} {n} {findings.WORDS[d]}" for d, n in tally(report).items()),
+        " \u00b7 ".join(
+            f"{MARKS[d]} {n} {findings.WORDS[d]}" for d, n in tally(report).items()
+        ),
         _compared(report),
         _checks(report),
         _datasets(found),
@@ -40,15 +43,23 @@ def _escape(text: object, limit: int = 200) -> str:
 
 
 def _code(text: object) -> str:
-    """A code span that holds what it was given, backticks too: what is copied from it is what runs."""
+    """A code span that holds what it was given, backticks too: what is copied from it
+    is what runs.
+    """
     whole = clean(text, COMMAND)
     fence = "`" * (max((len(run) for run in re.findall("`+", whole)), default=0) + 1)
-    room = " " if "`" in (whole[:1], whole[-1:]) or (whole[:1] == whole[-1:] == " ") else ""
+    room = (
+        " "
+        if "`" in (whole[:1], whole[-1:]) or (whole[:1] == whole[-1:] == " ")
+        else ""
+    )
     return f"{fence}{room}{whole}{room}{fence}"
 
 
 def _compared(report: Report) -> str:
-    pair = " / ".join(_escape(name, 80) for name in (report.target, report.draft) if name)
+    pair = " / ".join(
+        _escape(name, 80) for name in (report.target, report.draft) if name
+    )
     parts = [
         pair,
         _escape(report.prompts, 400) if report.prompts else "",
@@ -70,7 +81,8 @@ def _checks(report: Report) -> str:
     rows = [
         (
             f"{MARKS[card.decision]} {findings.WORDS[card.decision]}",
-            _escape(card.case, 80) + f" ({_escape(card.about, 600)})" * bool(card.about),
+            _escape(card.case, 80)
+            + f" ({_escape(card.about, 600)})" * bool(card.about),
             _escape(card.gate, 40),
             card.actual,
             card.interval,
@@ -80,14 +92,21 @@ def _checks(report: Report) -> str:
         for card in urgent[:N_CHECKS]
     ]
     more = len(urgent) - len(rows)
-    shown = _table(("", "check", "gate", "value", "95% interval", "expected", "prompts"), rows)
-    return shown + (f"\n\nand {plural(more, 'more check')} of this kind." if more else "")
+    shown = _table(
+        ("", "check", "gate", "value", "95% interval", "expected", "prompts"), rows
+    )
+    return shown + (
+        f"\n\nand {plural(more, 'more check')} of this kind." if more else ""
+    )
 
 
 def _datasets(found: Index) -> str:
     metric, rows = found.report.metric, []
     for dataset in found.report.datasets:
-        before, after = (found.estimate(metric, Stage(dataset, stage)) for stage in ("before", "after"))
+        before, after = (
+            found.estimate(metric, Stage(dataset, stage))
+            for stage in ("before", "after")
+        )
         change, gap = found.change(dataset), found.gap(metric, Stage(dataset, "after"))
         if before and after:
             rows.append(
@@ -95,12 +114,27 @@ def _datasets(found: Index) -> str:
                     _escape(dataset, 60),
                     number(before.value),
                     number(after.value),
-                    f"{signed(change.value)} ({signed(change.low)} to {signed(change.high)})" if change else "n/a",
+                    (
+                        f"{signed(change.value)} ({signed(change.low)} to "
+                        f"{signed(change.high)})"
+                    )
+                    if change
+                    else "n/a",
                     "yes" if change and measurable(change) else "no",
                     number(gap.gap) if gap else "n/a",
                 )
             )
-    table = _table((f"after ({_escape(metric, 40)})", "before", "after", "change", "measurable", "gap after"), rows)
+    table = _table(
+        (
+            f"after ({_escape(metric, 40)})",
+            "before",
+            "after",
+            "change",
+            "measurable",
+            "gap after",
+        ),
+        rows,
+    )
     return f"{_escape(findings.speed(found), 600)}\n\n{table}" if rows else ""
 
 
@@ -120,6 +154,19 @@ def _gaps(found: Index) -> str:
                     _escape(gap.highest_group, 60),
                 )
             )
-    table = _table(("gap", "between groups", "95% interval", "shuffled labels", "ratio", "slowest", "fastest"), rows)
+    table = _table(
+        (
+            "gap",
+            "between groups",
+            "95% interval",
+            "shuffled labels",
+            "ratio",
+            "slowest",
+            "fastest",
+        ),
+        rows,
+    )
     sentence = findings.share(found)
-    return "\n\n".join(block for block in (_escape(sentence, 900) if sentence else "", table) if block)
+    return "\n\n".join(
+        block for block in (_escape(sentence, 900) if sentence else "", table) if block
+    )

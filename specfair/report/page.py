@@ -1,7 +1,8 @@
 """A Report: one run as it is stored and as a page shows it, in tidy rows.
 
-Knows the columns and their JSON form. It does not know how the numbers came about, nor what any page looks like; it
-needs nothing but the standard library, so a stored run opens anywhere.
+Knows the columns and their JSON form. It does not know how the numbers came about, nor
+what any page looks like; it needs nothing but the standard library, so a stored run
+opens anywhere.
 """
 
 import json
@@ -55,7 +56,9 @@ RETIRED = ("recipes",)  # stood empty in runs stored by an earlier version
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """One stored run. Everything a page says is computed from these fields and nothing else."""
+    """One stored run. Everything a page says is computed from these fields and nothing
+    else.
+    """
 
     created: str  # ISO 8601
     command: str
@@ -67,11 +70,13 @@ class Report:
     decoding: str = ""  # in words
     lookahead: str = "constant-5"  # the one gates look at
     metric: str = "acceptance_rate"  # likewise
-    sources: Mapping[str, str] = field(default_factory=dict)  # dataset -> its source in words
+    # dataset -> its source in words
+    sources: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()  # dropped prompts and other things a reader must know
     settings: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
-    definitions: Mapping[str, str] = field(default_factory=dict)  # metric -> one sentence
+    # metric -> one sentence
+    definitions: Mapping[str, str] = field(default_factory=dict)
     verdicts: tuple[Mapping[str, Any], ...] = ()
     estimates: tuple[EstimateRow, ...] = ()
     gaps: tuple[GapRow, ...] = ()
@@ -92,13 +97,26 @@ class Report:
         return about(self.settings, self.prompts, self.decoding) if self.groups else ""
 
     def to_json(self) -> str:
-        """The stored form: sorted keys, six significant digits, NaN and infinity as null."""
-        plain = {f.name: _plain(getattr(self, f.name)) for f in fields(self) if f.name not in ROWS}
+        """The stored form: sorted keys, six significant digits, NaN and infinity as
+        null.
+        """
+        plain = {
+            f.name: _plain(getattr(self, f.name))
+            for f in fields(self)
+            if f.name not in ROWS
+        }
         tables = {name: _table(row, getattr(self, name)) for name, row in ROWS.items()}
-        return json.dumps({**plain, **tables}, sort_keys=True, allow_nan=False, indent=None) + "\n"
+        return (
+            json.dumps(
+                {**plain, **tables}, sort_keys=True, allow_nan=False, indent=None
+            )
+            + "\n"
+        )
 
     def plain(self) -> "Report":
-        """The run as a stored copy reads: no numpy types, rounded. What is drawn is what is stored."""
+        """The run as a stored copy reads: no numpy types, rounded. What is drawn is
+        what is stored.
+        """
         return Report.from_json(self.to_json())
 
     @classmethod
@@ -107,15 +125,28 @@ class Report:
         try:
             stored = json_of(text)
         except ValueError as error:
-            raise StoreError(f"stored run is not JSON ({error}). Run the evals again.") from error
+            raise StoreError(
+                f"stored run is not JSON ({error}). Run the evals again."
+            ) from error
         schema = stored.get("schema") if isinstance(stored, dict) else None
         if schema != SCHEMA or isinstance(schema, bool):
-            raise StoreError(f"stored run has schema {schema!r}; this version reads {SCHEMA}. Run the evals again.")
+            raise StoreError(
+                f"stored run has schema {schema!r}; this version reads "
+                f"{SCHEMA}. Run the evals again."
+            )
         kinds = {f.name: f.type for f in fields(cls)}
         try:
-            return cls(**{name: _value(name, kinds, value) for name, value in stored.items() if name not in RETIRED})
+            return cls(
+                **{
+                    name: _value(name, kinds, value)
+                    for name, value in stored.items()
+                    if name not in RETIRED
+                }
+            )
         except (TypeError, KeyError, ValueError) as error:
-            raise StoreError(f"stored run is damaged ({error}). Run the evals again.") from error
+            raise StoreError(
+                f"stored run is damaged ({error}). Run the evals again."
+            ) from error
 
 
 def _value(name: str, kinds: Mapping[str, Any], stored: Any) -> Any:
@@ -132,28 +163,49 @@ def _value(name: str, kinds: Mapping[str, Any], stored: Any) -> Any:
 
 
 def _verdict(stored: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a page reads of it has its type; a decision that nobody knows is not a pass."""
+    """What a page reads of it has its type; a decision that nobody knows is not a
+    pass.
+    """
     for key in stored.keys() & VERDICT.keys():
         typed(VERDICT[key], stored[key])
-    return stored if stored.get("decision") in DECISIONS else {**stored, "decision": "invalid"}
+    return (
+        stored
+        if stored.get("decision") in DECISIONS
+        else {**stored, "decision": "invalid"}
+    )
 
 
 def about(settings: Mapping[str, Any], prompts: str, decoding: str) -> str:
-    """The pair (and the ready-made one beside it), prompts, decoding and lookahead: what tells two audits apart."""
+    """The pair (and the ready-made one beside it), prompts, decoding and lookahead:
+    what tells two audits apart.
+    """
     target, draft = (str(settings.get(name, "")) for name in ("target", "draft"))
-    tuned = [str(settings.get(f"tuned_{role}") or base) for role, base in (("target", target), ("draft", draft))]
-    pair = f"{target} / {draft}" + f", then {tuned[0]} / {tuned[1]}" * (tuned != [target, draft])
-    return "; ".join(part for part in (pair, prompts, decoding, str(settings.get("lookahead", ""))) if part)
+    tuned = [
+        str(settings.get(f"tuned_{role}") or base)
+        for role, base in (("target", target), ("draft", draft))
+    ]
+    pair = f"{target} / {draft}" + f", then {tuned[0]} / {tuned[1]}" * (
+        tuned != [target, draft]
+    )
+    return "; ".join(
+        part
+        for part in (pair, prompts, decoding, str(settings.get("lookahead", "")))
+        if part
+    )
 
 
 def elsewhere(report: Report, verdict: Mapping[str, Any]) -> str:
-    """What a verdict is about where that is another audit than the report's own; otherwise empty."""
+    """What a verdict is about where that is another audit than the report's own;
+    otherwise empty.
+    """
     named = str(verdict.get("about") or "")
     return "" if named == report.about else named
 
 
 def _plain(value: Any) -> Any:
-    """The value as JSON has it: floats rounded or null, tuples as lists, keys as text."""
+    """The value as JSON has it: floats rounded or null, tuples as lists, keys as
+    text.
+    """
     if isinstance(value, Mapping):
         return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, str | bool | int) or value is None:
@@ -169,7 +221,10 @@ def _plain(value: Any) -> Any:
 
 def _table(row: type, rows: tuple[Any, ...]) -> dict[str, Any]:
     columns = [f.name for f in fields(row)]
-    return {"columns": columns, "rows": [[_plain(getattr(entry, name)) for name in columns] for entry in rows]}
+    return {
+        "columns": columns,
+        "rows": [[_plain(getattr(entry, name)) for name in columns] for entry in rows],
+    }
 
 
 def _rows(row: type, stored: Any) -> tuple[Any, ...]:
@@ -177,6 +232,11 @@ def _rows(row: type, stored: Any) -> tuple[Any, ...]:
     kinds = {f.name: f.type for f in fields(row)}
     columns = typed(tuple[str, ...], table["columns"])
     return tuple(
-        row(**{name: typed(kinds[name], value) for name, value in zip(columns, entry, strict=True)})
+        row(
+            **{
+                name: typed(kinds[name], value)
+                for name, value in zip(columns, entry, strict=True)
+            }
+        )
         for entry in typed(tuple[tuple[Any, ...], ...], table["rows"])
     )

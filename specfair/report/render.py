@@ -1,6 +1,8 @@
-"""A Report as one self-contained HTML page, and several as an index. Pure functions of what they are given.
+"""A Report as one self-contained HTML page, and several as an index. Pure functions of
+what they are given.
 
-Knows which sections a page has and in which order. The page may run its own script and style sheet, nothing else.
+Knows which sections a page has and in which order. The page may run its own script and
+style sheet, nothing else.
 """
 
 import base64
@@ -41,12 +43,18 @@ WAYS = (
     (sections_more.baseline, "Baseline"),
 )
 METHOD = (
-    "A small draft model proposes tokens and the target accepts or rejects them. The text is the target's either way; "
-    "where the draft understands a group's text less well, fewer tokens are accepted and that group waits longer.",
-    "The unit of evidence is the prompt's cluster, never the token. Intervals are 95% intervals of a bootstrap over "
-    "clusters; before and after are compared on the same prompts; families of comparisons are corrected by Holm.",
-    "The widest difference of several groups is positive even when all are alike, so the gap that shuffled labels "
-    "reach stands beside it. A check fails only on evidence and at least its least effect; without enough evidence it "
+    "A small draft model proposes tokens and the target accepts or rejects them. The "
+    "text is the target's either way; "
+    "where the draft understands a group's text less well, fewer tokens are accepted "
+    "and that group waits longer.",
+    "The unit of evidence is the prompt's cluster, never the token. Intervals are 95% "
+    "intervals of a bootstrap over "
+    "clusters; before and after are compared on the same prompts; families of "
+    "comparisons are corrected by Holm.",
+    "The widest difference of several groups is positive even when all are alike, so "
+    "the gap that shuffled labels "
+    "reach stands beside it. A check fails only on evidence and at least its least "
+    "effect; without enough evidence it "
     "is undecided, which is not a pass, and says how many prompts would decide it.",
 )
 
@@ -58,7 +66,9 @@ def render_html(report: Report) -> str:
     every = cards.cards(report)
     urgent = [card for card in every if card.decision != "pass"]
     counts = tally(report)
-    made = [(section, name) for way, name in WAYS if (section := way(found)) is not None]
+    made = [
+        (section, name) for way, name in WAYS if (section := way(found)) is not None
+    ]
     return _page(
         "page.html.j2",
         title=f"specfair: {findings.verdict(report)}",
@@ -113,16 +123,25 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
     )
     environment.filters.update(
-        count=text.count, say=text.say, clean=text.clean, attribute=lambda value: text.clean(value, 80) if value else ""
+        count=text.count,
+        say=text.say,
+        clean=text.clean,
+        attribute=lambda value: text.clean(value, 80) if value else "",
     )
     return environment
 
 
 def _page(template: str, **data: Any) -> str:
-    """The template with style, script and the policy that admits those two and nothing else."""
+    """The template with style, script and the policy that admits those two and nothing
+    else.
+    """
     style, script = _asset("style.css"), _asset("script.js")
     policy = _policy(style=style, script=script)
-    return _environment().get_template(template).render(style=style, script=script, policy=policy, **data)
+    return (
+        _environment()
+        .get_template(template)
+        .render(style=style, script=script, policy=policy, **data)
+    )
 
 
 def _asset(name: str) -> Markup:
@@ -133,10 +152,14 @@ def _asset(name: str) -> Markup:
 
 def _policy(*, style: str, script: str) -> str:
     def fingerprint(source: str) -> str:
-        return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
+        return (
+            "sha256-"
+            + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
+        )
 
     return (
-        f"default-src 'none'; style-src '{fingerprint(style)}'; script-src '{fingerprint(script)}'; "
+        f"default-src 'none'; style-src '{fingerprint(style)}'; script-src "
+        f"'{fingerprint(script)}'; "
         "base-uri 'none'; form-action 'none'"
     )
 
@@ -157,7 +180,10 @@ def _compared(report: Report) -> list[tuple[str, Markup]]:
 
 def _sources(report: Report) -> str:
     """The datasets, and what they really are: once where it is the same for all."""
-    kinds = {d: report.sources.get(d, "").removeprefix(d).lstrip(", ") for d in report.datasets}
+    kinds = {
+        d: report.sources.get(d, "").removeprefix(d).lstrip(", ")
+        for d in report.datasets
+    }
     if len(set(kinds.values())) == 1 and report.datasets:
         kind = kinds[report.datasets[0]]
         return text.listed(list(report.datasets)) + (f" ({kind})" if kind else "")
@@ -166,7 +192,11 @@ def _sources(report: Report) -> str:
 
 def _facts(report: Report) -> list[tuple[str, list[tuple[str, str]]]]:
     """Settings and provenance as flat tables."""
-    tables = (("Settings", report.settings), ("Provenance", report.provenance), ("Sources", report.sources))
+    tables = (
+        ("Settings", report.settings),
+        ("Provenance", report.provenance),
+        ("Sources", report.sources),
+    )
     flat = [(heading, list(_flatten(values))) for heading, values in tables]
     return [(heading, rows) for heading, rows in flat if rows]
 
@@ -177,5 +207,9 @@ def _flatten(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, 
         if isinstance(value, Mapping):
             yield from _flatten(value, f"{name} / ")
         else:
-            shown = ", ".join(str(x) for x in value) if isinstance(value, list | tuple) else str(value)
+            shown = (
+                ", ".join(str(x) for x in value)
+                if isinstance(value, list | tuple)
+                else str(value)
+            )
             yield name, text.clean(shown, 400)

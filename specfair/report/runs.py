@@ -1,4 +1,6 @@
-"""Several runs side by side: what each decided, and a trend per metric. Knows rows of Reports, in order of time."""
+"""Several runs side by side: what each decided, and a trend per metric. Knows rows of
+Reports, in order of time.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -28,32 +30,53 @@ class Run:
 
 def ordered(reports: Sequence[Report]) -> list[Report]:
     """By time, the oldest first."""
-    return sorted((report.plain() for report in reports), key=lambda report: report.created)
+    return sorted(
+        (report.plain() for report in reports), key=lambda report: report.created
+    )
 
 
 def runs(reports: Sequence[Report]) -> list[Run]:
     """A row a run."""
     return [
-        Run(clean(r.created[:16].replace("T", " ")), r.target or "n/a", r.draft or "n/a", tally(r), findings.verdict(r))
+        Run(
+            clean(r.created[:16].replace("T", " ")),
+            r.target or "n/a",
+            r.draft or "n/a",
+            tally(r),
+            findings.verdict(r),
+        )
         for r in reports
     ]
 
 
 def trends(reports: Sequence[Report]) -> list[Panel]:
-    """A panel a metric: all groups together, at the base pair and after each dataset; and the gap between groups."""
+    """A panel a metric: all groups together, at the base pair and after each dataset;
+    and the gap between groups.
+    """
     found = [index(report) for report in reports]
-    wanted = [*((metric, title) for metric, title, _ in METRICS), (GAP, "Gap between groups")]
-    return [panel for metric, title in wanted if (panel := _trend(found, metric, title))]
+    wanted = [
+        *((metric, title) for metric, title, _ in METRICS),
+        (GAP, "Gap between groups"),
+    ]
+    return [
+        panel for metric, title in wanted if (panel := _trend(found, metric, title))
+    ]
 
 
 def _trend(found: Sequence[Index], metric: str, title: str) -> Panel | None:
-    at = list(dict.fromkeys(stage for one in found for stage in stages(one.report, one.report.estimates)))
+    at = list(
+        dict.fromkeys(
+            stage for one in found for stage in stages(one.report, one.report.estimates)
+        )
+    )
     series, rows = [], []
     for stage in at:
         name = clean(stage.dataset, 60) if stage.after else "base pair"
         points = list(_points(found, metric, stage))
         series.append(Series(points, name, charts.QUIET if stage.after else charts.INK))
-        rows += [(f"{p.x:g}", name, number(p.y), interval(p.low, p.high)) for p in points]
+        rows += [
+            (f"{p.x:g}", name, number(p.y), interval(p.low, p.high)) for p in points
+        ]
     if not rows:
         return None
     return Panel(
@@ -66,16 +89,25 @@ def _trend(found: Sequence[Index], metric: str, title: str) -> Panel | None:
 
 def _points(found: Sequence[Index], metric: str, at: Stage) -> Iterator[Point]:
     for i, one in enumerate(found, start=1):
-        row: EstimateRow | GapRow | None = one.gap(one.report.metric, at) if metric == GAP else one.estimate(metric, at)
+        row: EstimateRow | GapRow | None = (
+            one.gap(one.report.metric, at)
+            if metric == GAP
+            else one.estimate(metric, at)
+        )
         if row is not None:
-            yield Point(i, row.gap if isinstance(row, GapRow) else row.value, row.low, row.high)
+            yield Point(
+                i, row.gap if isinstance(row, GapRow) else row.value, row.low, row.high
+            )
 
 
 def answer(reports: Sequence[Report]) -> str:
     """What the trends show, in one sentence about the latest run."""
     latest = findings.groups(index(reports[-1])) if reports else ""
     return (
-        f"{plural(len(reports), 'run')}, the oldest first. In the latest, {latest[:1].lower()}{latest[1:]}"
+        (
+            f"{plural(len(reports), 'run')}, the oldest first. In the latest, "
+            f"{latest[:1].lower()}{latest[1:]}"
+        )
         if latest
         else f"{plural(len(reports), 'run')}."
     )

@@ -1,6 +1,8 @@
-"""How groups compare: each metric by group at the base pair, and who differs from whom at every stage.
+"""How groups compare: each metric by group at the base pair, and who differs from whom
+at every stage.
 
-Knows which rows answer which question and how to put them into panels and tables; drawing is the charts' part.
+Knows which rows answer which question and how to put them into panels and tables;
+drawing is the charts' part.
 """
 
 from specfair.report import charts, charts_matrix, charts_rows, findings, many
@@ -17,12 +19,22 @@ METRICS = (
     ("mean_acceptance_length", "Mean acceptance length", 2),
     ("speedup_predicted", "Predicted speed-up", 2),
 )
-DOT = (("dot", "value with its 95% interval"), ("slow", "slowest group of the base pair"), ("fast", "fastest"))
+DOT = (
+    ("dot", "value with its 95% interval"),
+    ("slow", "slowest group of the base pair"),
+    ("fast", "fastest"),
+)
 
 
 def groups(found: Index) -> Section | None:
-    """Each metric by group at the base pair, and who differs from whom at every stage."""
-    panels = [panel for metric, title, digits in METRICS if (panel := _forest(found, metric, title, digits))]
+    """Each metric by group at the base pair, and who differs from whom at every
+    stage.
+    """
+    panels = [
+        panel
+        for metric, title, digits in METRICS
+        if (panel := _forest(found, metric, title, digits))
+    ]
     panels += [_matrix(found, at) for at in stages(found.report, found.report.pairs)]
     if not panels:
         return None
@@ -42,7 +54,11 @@ def groups(found: Index) -> Section | None:
 
 
 def _forest(found: Index, metric: str, title: str, digits: int) -> Panel | None:
-    rows = [row for group in ("", *found.report.groups) if (row := found.estimate(metric, BASE, group))]
+    rows = [
+        row
+        for group in ("", *found.report.groups)
+        if (row := found.estimate(metric, BASE, group))
+    ]
     if not rows:
         return None
     ends = extremes(found)
@@ -79,7 +95,9 @@ def _forest(found: Index, metric: str, title: str, digits: int) -> Panel | None:
         ),
         basis(rows),
         Table(
-            ("group", f"#{metric}", "#interval", "#prompts", "#clusters"), table, groups=tuple(r.group for r in rows)
+            ("group", f"#{metric}", "#interval", "#prompts", "#clusters"),
+            table,
+            groups=tuple(r.group for r in rows),
         ),
     )
 
@@ -87,9 +105,15 @@ def _forest(found: Index, metric: str, title: str, digits: int) -> Panel | None:
 def _basis_of_pairs(n: int, n_groups: int) -> str:
     if n_groups <= many.MANY:
         return f"n = {plural(n, 'pair')}; row minus column, p corrected by Holm."
-    ends = f"the {many.FEWEST} slowest and the {many.FEWEST} fastest of {count(n_groups)} groups"
+    ends = (
+        f"the {many.FEWEST} slowest and the {many.FEWEST} fastest of "
+        f"{count(n_groups)} groups"
+    )
     n_all = count(n_groups * (n_groups - 1) // 2)
-    return f"n = {plural(n, 'pair')}, of {ends}; row minus column, p corrected for all {n_all} pairs."
+    return (
+        f"n = {plural(n, 'pair')}, of {ends}; row minus column, p corrected for "
+        f"all {n_all} pairs."
+    )
 
 
 def _matrix(found: Index, at: Stage) -> Panel:
@@ -98,7 +122,9 @@ def _matrix(found: Index, at: Stage) -> Panel:
     pairs = [
         row
         for row in found.report.pairs
-        if (row.dataset, row.stage) == (at.dataset, at.stage) and row.group_a in order and row.group_b in order
+        if (row.dataset, row.stage) == (at.dataset, at.stage)
+        and row.group_a in order
+        and row.group_b in order
     ]
     cells = [
         Cell(
@@ -126,7 +152,10 @@ def _matrix(found: Index, at: Stage) -> Panel:
     return Panel(
         title,
         charts_matrix.matrix(
-            groups, cells, worst=worst, name=f"{title}. Differences of all pairs of groups. {TABLE_BELOW}"
+            groups,
+            cells,
+            worst=worst,
+            name=f"{title}. Differences of all pairs of groups. {TABLE_BELOW}",
         ),
         _basis_of_pairs(len(pairs), len(found.report.groups)),
         Table(("group", "minus", "#difference", "#interval", "#p"), rows),

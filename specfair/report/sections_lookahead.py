@@ -1,4 +1,5 @@
-"""What the number of assistant tokens and its schedule change: curves, the gap, and the best for all and for each.
+"""What the number of assistant tokens and its schedule change: curves, the gap, and the
+best for all and for each.
 
 Knows which rows answer the question; drawing is the charts' part.
 """
@@ -23,20 +24,39 @@ CURVES = (
 
 def lookahead(found: Index) -> Section | None:
     """Every metric against the number of assistant tokens."""
-    names = sorted({row.lookahead for row in found.report.estimates if row.lookahead}, key=lookahead_order)
+    names = sorted(
+        {row.lookahead for row in found.report.estimates if row.lookahead},
+        key=lookahead_order,
+    )
     if len(names) < 2:  # one point is no curve
         return None
-    panels = [panel for metric, title in CURVES if (panel := _curve(found, names, metric, title))]
+    panels = [
+        panel
+        for metric, title in CURVES
+        if (panel := _curve(found, names, metric, title))
+    ]
     panels += [panel for panel in (_gap_curve(found, names),) if panel]
-    at = [s for s in stages(found.report, found.report.estimates) if findings.best_lookahead(found, s, "")]
+    at = [
+        s
+        for s in stages(found.report, found.report.estimates)
+        if findings.best_lookahead(found, s, "")
+    ]
     return Section(
         "section-lookahead",
         "What does the number of assistant tokens change?",
         findings.lookahead(found),
         tuple(panels),
         tuple(_best(found, stage) for stage in at),
-        key=(("quiet", "a group"), ("dot", "all groups, with 95% intervals"), ("slow", "slowest"), ("fast", "fastest")),
-        note="Below the axis: the number of assistant tokens, and the schedule that starts from it.",
+        key=(
+            ("quiet", "a group"),
+            ("dot", "all groups, with 95% intervals"),
+            ("slow", "slowest"),
+            ("fast", "fastest"),
+        ),
+        note=(
+            "Below the axis: the number of assistant tokens, and the schedule that "
+            "starts from it."
+        ),
     )
 
 
@@ -45,9 +65,14 @@ def _schedule(name: str) -> str:
 
 
 def _places(names: Sequence[str]) -> dict[str, float]:
-    """Where each lookahead stands: one place after the other, with a gap between schedules."""
+    """Where each lookahead stands: one place after the other, with a gap between
+    schedules.
+    """
     schedules = list(dict.fromkeys(map(_schedule, names)))
-    return {name: i + float(schedules.index(_schedule(name))) for i, name in enumerate(names)}
+    return {
+        name: i + float(schedules.index(_schedule(name)))
+        for i, name in enumerate(names)
+    }
 
 
 def _ticks(names: Sequence[str]) -> Ticks:
@@ -55,17 +80,23 @@ def _ticks(names: Sequence[str]) -> Ticks:
     titles: dict[str, list[float]] = {}
     for name, x in places.items():
         titles.setdefault(_schedule(name), []).append(x)
-    numbers = {x: name.removeprefix(_schedule(name)).lstrip("-") for name, x in places.items()}
+    numbers = {
+        x: name.removeprefix(_schedule(name)).lstrip("-") for name, x in places.items()
+    }
     return Ticks(numbers, {title: sum(xs) / len(xs) for title, xs in titles.items()})
 
 
-def _points(rows: Sequence[EstimateRow | GapRow], names: Sequence[str], *, sure: bool) -> list[Point]:
+def _points(
+    rows: Sequence[EstimateRow | GapRow], names: Sequence[str], *, sure: bool
+) -> list[Point]:
     """Each row at its lookahead's place, with its interval where that is drawn."""
     places, points = _places(names), []
     for row in rows:
         value = row.gap if isinstance(row, GapRow) else row.value
         low, high = (row.low, row.high) if sure else (None, None)
-        points.append(Point(places[row.lookahead], value, low, high, _schedule(row.lookahead)))
+        points.append(
+            Point(places[row.lookahead], value, low, high, _schedule(row.lookahead))
+        )
     return points
 
 
@@ -74,7 +105,9 @@ def _curve(found: Index, names: Sequence[str], metric: str, title: str) -> Panel
     rows: list[EstimateRow] = []
     drawn = {"", *many.outer(found, BASE, many.ENDS)}
     for group in ("", *found.report.groups):
-        own = [row for name in names if (row := found.estimate(metric, BASE, group, name))]
+        own = [
+            row for name in names if (row := found.estimate(metric, BASE, group, name))
+        ]
         named = EVERYONE if not group else group if group in ends else ""
         hue = charts.colour(group, ends) if group else charts.INK
         if group in drawn:
@@ -83,24 +116,48 @@ def _curve(found: Index, names: Sequence[str], metric: str, title: str) -> Panel
     if not rows:
         return None
     table = tuple(
-        (clean(r.group or EVERYONE, 60), clean(r.lookahead, 40), number(r.value), interval(r.low, r.high)) for r in rows
+        (
+            clean(r.group or EVERYONE, 60),
+            clean(r.lookahead, 40),
+            number(r.value),
+            interval(r.low, r.high),
+        )
+        for r in rows
     )
     return Panel(
         f"{title}, base pair",
-        charts_lines.lines(series, name=f"{title} of the base pair by lookahead. {TABLE_BELOW}", ticks=_ticks(names)),
-        basis([row for row in rows if row.lookahead == names[0]], order="slowest and the {} fastest"),
-        Table(("group", "lookahead", f"#{metric}", "#interval"), table, groups=tuple(r.group for r in rows)),
+        charts_lines.lines(
+            series,
+            name=f"{title} of the base pair by lookahead. {TABLE_BELOW}",
+            ticks=_ticks(names),
+        ),
+        basis(
+            [row for row in rows if row.lookahead == names[0]],
+            order="slowest and the {} fastest",
+        ),
+        Table(
+            ("group", "lookahead", f"#{metric}", "#interval"),
+            table,
+            groups=tuple(r.group for r in rows),
+        ),
     )
 
 
 def _gap_curve(found: Index, names: Sequence[str]) -> Panel | None:
     metric, at = found.report.metric, stages(found.report, found.report.gaps)
-    by_stage = {stage: [row for name in names if (row := found.gap(metric, stage, name))] for stage in at}
+    by_stage = {
+        stage: [row for name in names if (row := found.gap(metric, stage, name))]
+        for stage in at
+    }
     rows = [(stage, row) for stage, some in by_stage.items() for row in some]
     if not rows:
         return None
     base = by_stage.get(BASE, [])
-    series = [Series(_points(some, names, sure=False)) for stage, some in by_stage.items() if stage.after]
+    series = [
+        Series(_points(some, names, sure=False))
+        for stage, some in by_stage.items()
+        if stage.after
+    ]
     series.append(Series(_points(base, names, sure=True), "base pair", charts.INK))
     shuffled = next((row.null for row in base if row.null is not None), None)
     table = tuple(
@@ -118,10 +175,27 @@ def _gap_curve(found: Index, names: Sequence[str]) -> Panel | None:
     return Panel(
         "Gap between groups",
         charts_lines.lines(
-            series, name=f"Gap between groups by lookahead. {TABLE_BELOW}", ticks=_ticks(names), reference=shuffled
+            series,
+            name=f"Gap between groups by lookahead. {TABLE_BELOW}",
+            ticks=_ticks(names),
+            reference=shuffled,
         ),
-        f"n = {plural(len(found.report.groups), 'group')}; grey: after fine-tuning; dashed: shuffled labels.",
-        Table(("stage", "lookahead", "#gap", "#interval", "#shuffled", "slowest", "fastest"), table),
+        (
+            f"n = {plural(len(found.report.groups), 'group')}; grey: after "
+            "fine-tuning; dashed: shuffled labels."
+        ),
+        Table(
+            (
+                "stage",
+                "lookahead",
+                "#gap",
+                "#interval",
+                "#shuffled",
+                "slowest",
+                "fastest",
+            ),
+            table,
+        ),
     )
 
 

@@ -1,4 +1,5 @@
-"""Sections that appear when there are data for them: causes of the gap, training, baseline.
+"""Sections that appear when there are data for them: causes of the gap, training,
+baseline.
 
 Knows which rows answer which question; drawing is the charts' part.
 """
@@ -30,17 +31,36 @@ def causes(found: Index) -> Section | None:
             ("slow", "a draft that serves the group worse, with its 95% interval"),
             ("tick", "both together"),
         ),
-        note="Kitagawa's decomposition of the difference within a pair of groups, by how sure the target was.",
+        note=(
+            "Kitagawa's decomposition of the difference within a pair of groups, "
+            "by how sure the target was."
+        ),
     )
 
 
 def _split(found: Index, at: Stage) -> Panel:
-    rows = [row for row in found.report.splits if (row.dataset, row.stage) == (at.dataset, at.stage)]
+    rows = [
+        row
+        for row in found.report.splits
+        if (row.dataset, row.stage) == (at.dataset, at.stage)
+    ]
     top = sorted(rows, key=lambda row: -abs(row.total))[:N_SPLITS]
     every = [
-        x for row in found.report.splits for x in (row.low, row.high, row.harder_text, row.worse_draft, row.total, 0.0)
+        x
+        for row in found.report.splits
+        for x in (row.low, row.high, row.harder_text, row.worse_draft, row.total, 0.0)
     ]
-    lines = [Parts(row.group_a, row.group_b, row.harder_text, row.worse_draft, row.low, row.high) for row in top]
+    lines = [
+        Parts(
+            row.group_a,
+            row.group_b,
+            row.harder_text,
+            row.worse_draft,
+            row.low,
+            row.high,
+        )
+        for row in top
+    ]
     table = tuple(
         (
             clean(r.group_a, 60),
@@ -55,9 +75,17 @@ def _split(found: Index, at: Stage) -> Panel:
     title = f"{where(at)}: {findings.widest_split(found, at)}"
     return Panel(
         title,
-        charts_rows.sums(lines, domain=charts.span(every), name=f"{title}. {TABLE_BELOW}"),
-        f"n = {plural(len(rows), 'pair')} of groups, the {len(top)} widest drawn; lines are 95% intervals.",
-        Table(("group", "against", "#total", "#harder text", "#worse draft", "#interval"), table),
+        charts_rows.sums(
+            lines, domain=charts.span(every), name=f"{title}. {TABLE_BELOW}"
+        ),
+        (
+            f"n = {plural(len(rows), 'pair')} of groups, the {len(top)} widest "
+            "drawn; lines are 95% intervals."
+        ),
+        Table(
+            ("group", "against", "#total", "#harder text", "#worse draft", "#interval"),
+            table,
+        ),
         at.dataset,
     )
 
@@ -67,13 +95,19 @@ def training(found: Index) -> Section | None:
     rows = found.report.training
     metrics = list(dict.fromkeys(row.metric for row in rows))
     keys = dict.fromkeys((row.metric, row.dataset) for row in rows)
-    panels = [_course(found, *key) for key in sorted(keys, key=lambda key: metrics.index(key[0]))]
+    panels = [
+        _course(found, *key)
+        for key in sorted(keys, key=lambda key: metrics.index(key[0]))
+    ]
     if not panels:
         return None
     return Section(
         "section-training",
         "How did alignment move over training?",
-        "Each line is a group at the checkpoints along the fine-tuning; one scale a metric.",
+        (
+            "Each line is a group at the checkpoints along the fine-tuning; one "
+            "scale a metric."
+        ),
         tuple(panels),
         key=(
             ("quiet", "a group"),
@@ -85,7 +119,9 @@ def training(found: Index) -> Section | None:
 
 
 def _course(found: Index, metric: str, dataset: str) -> Panel:
-    rows = [r for r in found.report.training if (r.metric, r.dataset) == (metric, dataset)]
+    rows = [
+        r for r in found.report.training if (r.metric, r.dataset) == (metric, dataset)
+    ]
     ends = extremes(found)
     series = [
         Series(
@@ -97,7 +133,9 @@ def _course(found: Index, metric: str, dataset: str) -> Panel:
     ]
     title = f"{clean(dataset, 40)} {clean(metric, 40)}"
     steps, groups = {r.step for r in rows}, {r.group for r in rows if r.group}
-    table = tuple((count(r.step), clean(r.group or EVERYONE, 60), number(r.value)) for r in rows)
+    table = tuple(
+        (count(r.step), clean(r.group or EVERYONE, 60), number(r.value)) for r in rows
+    )
     return Panel(
         f"{title} by step",
         charts_lines.lines(
@@ -107,7 +145,11 @@ def _course(found: Index, metric: str, dataset: str) -> Panel:
         ),
         f"n = {plural(len(steps), 'checkpoint')}, {plural(len(groups), 'group')}"
         f"{many.drawn(len(groups), order='slowest and the {} fastest')}.",
-        Table(("#step", "group", f"#{clean(metric, 40)}"), table, groups=tuple(r.group for r in rows)),
+        Table(
+            ("#step", "group", f"#{clean(metric, 40)}"),
+            table,
+            groups=tuple(r.group for r in rows),
+        ),
         dataset,
     )
 
@@ -122,7 +164,13 @@ def baseline(found: Index) -> Section | None:
         return None
     moved = [row for row in rows if row.decision in ("worse", "better")]
     table = tuple(
-        (clean(r.name, 80), clean(r.decision, 20), number(r.baseline), number(r.value), interval(r.low, r.high))
+        (
+            clean(r.name, 80),
+            clean(r.decision, 20),
+            number(r.baseline),
+            number(r.value),
+            interval(r.low, r.high),
+        )
         for r in rows
     )
     return Section(

@@ -1,4 +1,5 @@
-"""Sections about single tokens: probabilities of accepted and rejected proposals, and confident mistakes.
+"""Sections about single tokens: probabilities of accepted and rejected proposals, and
+confident mistakes.
 
 Knows which rows answer which question; drawing is the charts' part.
 """
@@ -38,18 +39,28 @@ def distributions(found: Index) -> Section | None:
     return Section(
         "section-distributions",
         "How sure were target and draft of what was accepted, and of what was not?",
-        "Proposals by the probability that each model gave them; the difference is the target's minus the draft's.",
+        (
+            "Proposals by the probability that each model gave them; the "
+            "difference is the target's minus the draft's."
+        ),
         tuple(panels),
         key=(("accepted", "accepted"), ("rejected", "rejected"), ("both", "both")),
-        note="Shares of all proposals of a row, on one scale a column: accepted upwards, rejected downwards, "
-        "both together as a dotted outline. Beside each name: proposals and the share accepted.",
+        note="Shares of all proposals of a row, on one scale a column: accepted "
+        "upwards, rejected downwards, "
+        "both together as a dotted outline. Beside each name: proposals and the share "
+        "accepted.",
     )
 
 
-def _ridges(found: Index, histograms: Mapping[tuple[str, str, str, str], Shape], at: Stage) -> Panel | None:
+def _ridges(
+    found: Index, histograms: Mapping[tuple[str, str, str, str], Shape], at: Stage
+) -> Panel | None:
     rows, table = [], []
     for group in ("", *found.report.groups):
-        some = [histograms.get((at.dataset, at.stage, group, quantity)) for quantity in QUANTITIES]
+        some = [
+            histograms.get((at.dataset, at.stage, group, quantity))
+            for quantity in QUANTITIES
+        ]
         one = next((shape for shape in some if shape is not None), None)
         if one is None:
             continue
@@ -66,15 +77,26 @@ def _ridges(found: Index, histograms: Mapping[tuple[str, str, str, str], Shape],
         )
     if not rows:
         return None
-    bands = [rows[0][1], *(band for _, band in many.ends(rows[1:], key=lambda row: row[0]))]
+    bands = [
+        rows[0][1],
+        *(band for _, band in many.ends(rows[1:], key=lambda row: row[0])),
+    ]
     title = f"{where(at)}: {findings.sureness(bands[0].shapes[1], bands[0].shapes[0])}"
     heads = tuple(QUANTITIES.values())
-    name = f"{title}: {', '.join(heads)} of accepted and rejected proposals. {TABLE_BELOW}"
+    name = (
+        f"{title}: {', '.join(heads)} of accepted and rejected proposals. {TABLE_BELOW}"
+    )
     return Panel(
         title,
         charts_tokens.ridges(bands, heads=heads, name=name),
-        f"n = {bands[0].note.replace(' · ', ' proposals, ')} accepted{many.drawn(len(rows) - 1)}.",
-        Table(("group", "#proposals", "#accepted", "#rejected", "#share accepted"), tuple(table)),
+        (
+            f"n = {bands[0].note.replace(' · ', ' proposals, ')} "
+            f"accepted{many.drawn(len(rows) - 1)}."
+        ),
+        Table(
+            ("group", "#proposals", "#accepted", "#rejected", "#share accepted"),
+            tuple(table),
+        ),
         at.dataset,
     )
 
@@ -82,7 +104,9 @@ def _ridges(found: Index, histograms: Mapping[tuple[str, str, str, str], Shape],
 def mistakes(found: Index) -> Section | None:
     """Tokens the draft was sure of: rejected and accepted, and how often, by group."""
     metric = "confident_rejections"
-    at = stages(found.report, [row for row in found.report.estimates if row.metric == metric])
+    at = stages(
+        found.report, [row for row in found.report.estimates if row.metric == metric]
+    )
     panels = [_shares(found, stage) for stage in at]
     tables = [
         _tokens(found, stage, outcome)
@@ -97,12 +121,24 @@ def mistakes(found: Index) -> Section | None:
         findings.confident(found),
         tuple(panels),
         tuple(table for table in tables if table.rows),
-        key=(("dot", "share rejected of proposals the draft gave 0.9 or more, with its 95% interval"),),
+        key=(
+            (
+                "dot",
+                (
+                    "share rejected of proposals the draft gave 0.9 or more, with "
+                    "its 95% interval"
+                ),
+            ),
+        ),
     )
 
 
 def _shares(found: Index, at: Stage) -> Panel:
-    rows = [row for group in ("", *found.report.groups) if (row := found.estimate("confident_rejections", at, group))]
+    rows = [
+        row
+        for group in ("", *found.report.groups)
+        if (row := found.estimate("confident_rejections", at, group))
+    ]
     ends = extremes(found)
     lines = [
         Line(
@@ -118,9 +154,20 @@ def _shares(found: Index, at: Stage) -> Panel:
     ]
     title = f"{where(at)}, confident proposals rejected"
     table = tuple(
-        (clean(r.group or EVERYONE, 60), number(r.value), interval(r.low, r.high), count(r.n_prompts)) for r in rows
+        (
+            clean(r.group or EVERYONE, 60),
+            number(r.value),
+            interval(r.low, r.high),
+            count(r.n_prompts),
+        )
+        for r in rows
     )
-    every = [x for row in found.report.estimates if row.metric == "confident_rejections" for x in (row.low, row.high)]
+    every = [
+        x
+        for row in found.report.estimates
+        if row.metric == "confident_rejections"
+        for x in (row.low, row.high)
+    ]
     return Panel(
         title,
         charts_rows.intervals(
@@ -129,22 +176,39 @@ def _shares(found: Index, at: Stage) -> Panel:
             name=f"{title}. {TABLE_BELOW}",
         ),
         basis(rows),
-        Table(("group", "#share", "#interval", "#prompts"), table, groups=tuple(r.group for r in rows)),
+        Table(
+            ("group", "#share", "#interval", "#prompts"),
+            table,
+            groups=tuple(r.group for r in rows),
+        ),
         at.dataset,
     )
 
 
 def _tokens(found: Index, at: Stage, outcome: str) -> Table:
     rows = [
-        row for row in found.report.mistakes if (row.dataset, row.stage, row.outcome) == (at.dataset, at.stage, outcome)
+        row
+        for row in found.report.mistakes
+        if (row.dataset, row.stage, row.outcome) == (at.dataset, at.stage, outcome)
     ]
-    order, outer = {group: i for i, group in enumerate(found.report.groups)}, many.outer(found, at)
+    order, outer = (
+        {group: i for i, group in enumerate(found.report.groups)},
+        many.outer(found, at),
+    )
     rows = [row for row in rows if row.group in outer]
-    rows = sorted(rows, key=lambda row: (order.get(row.group, len(order)), -row.draft_prob))
+    rows = sorted(
+        rows, key=lambda row: (order.get(row.group, len(order)), -row.draft_prob)
+    )
     return Table(
         ("group", "in context", "#draft", "#target", "target wrote"),
         tuple(
-            (say(r.group, 60), _context(r), number(r.draft_prob, 2), number(r.target_prob, 2), token(r.target_token))
+            (
+                say(r.group, 60),
+                _context(r),
+                number(r.draft_prob, 2),
+                number(r.target_prob, 2),
+                token(r.target_token),
+            )
             for r in rows
         ),
         caption=f"{where(at)}: confident and {outcome} ({plural(len(rows), 'token')})",

@@ -12,7 +12,9 @@ N_BINS = 20
 
 @dataclass(frozen=True, slots=True)
 class EstimateRow:
-    """One metric of one group with its interval. `dataset` "" is the base pair, `group` "" is everyone."""
+    """One metric of one group with its interval. `dataset` "" is the base pair, `group`
+    "" is everyone.
+    """
 
     dataset: str
     stage: str  # "before", "after" or "change"
@@ -28,7 +30,9 @@ class EstimateRow:
 
 @dataclass(frozen=True, slots=True)
 class GapRow:
-    """The greatest difference between groups. `null` is what shuffled labels reach in 95 of 100 cases."""
+    """The greatest difference between groups. `null` is what shuffled labels reach in
+    95 of 100 cases.
+    """
 
     dataset: str
     stage: str
@@ -60,7 +64,9 @@ class PairRow:
 
 @dataclass(frozen=True, slots=True)
 class HistogramRow:
-    """Counts in 20 equal bins: on [0, 1], for quantity "difference" (target minus draft) on [-1, 1]."""
+    """Counts in 20 equal bins: on [0, 1], for quantity "difference" (target minus
+    draft) on [-1, 1].
+    """
 
     dataset: str
     stage: str
@@ -98,7 +104,9 @@ class MentionRow:
 
 @dataclass(frozen=True, slots=True)
 class SplitRow:
-    """Kitagawa: total = harder_text + worse_draft for group_a against group_b; the interval is of worse_draft."""
+    """Kitagawa: total = harder_text + worse_draft for group_a against group_b; the
+    interval is of worse_draft.
+    """
 
     dataset: str
     stage: str
@@ -124,7 +132,9 @@ class TrainingRow:
 
 @dataclass(frozen=True, slots=True)
 class FrequencyRow:
-    """Gain for each tenfold of mentions, a regression over groups on log10(1 + n_words)."""
+    """Gain for each tenfold of mentions, a regression over groups on log10(1 +
+    n_words).
+    """
 
     dataset: str
     slope: float
@@ -136,7 +146,9 @@ class FrequencyRow:
 
 @dataclass(frozen=True, slots=True)
 class ExampleRow:
-    """A prompt that contributes to a verdict; value and reference are its own figures (after and before, say)."""
+    """A prompt that contributes to a verdict; value and reference are its own figures
+    (after and before, say).
+    """
 
     case: str
     gate: str
@@ -172,10 +184,25 @@ ROWS: Mapping[str, type] = {
     "baseline": BaselineRow,
 }
 
-DECISIONS = ("fail", "invalid", "insufficient", "pass")  # in the order a reader wants them
+# in the order a reader wants them
+DECISIONS = ("fail", "invalid", "insufficient", "pass")
 VERDICT: Mapping[str, Any] = {  # what a page reads of a verdict; it may have more
-    **dict.fromkeys(("case", "gate", "metric", "comparison", "sentence", "way_out", "reproduce", "about"), str | None),
-    **dict.fromkeys(("value", "low", "high", "bound", "min_effect", "p_value", "p_holm"), float),
+    **dict.fromkeys(
+        (
+            "case",
+            "gate",
+            "metric",
+            "comparison",
+            "sentence",
+            "way_out",
+            "reproduce",
+            "about",
+        ),
+        str | None,
+    ),
+    **dict.fromkeys(
+        ("value", "low", "high", "bound", "min_effect", "p_value", "p_holm"), float
+    ),
     "strict": bool | None,
     "groups": tuple[str, ...] | None,
     "n": Mapping[str, tuple[int, ...]] | None,

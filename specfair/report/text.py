@@ -1,6 +1,8 @@
-"""Words and numbers as a page prints them: hostile text made harmless and short, figures made readable.
+"""Words and numbers as a page prints them: hostile text made harmless and short,
+figures made readable.
 
-Knows nothing of HTML beyond the isolating element for text from outside; escaping is the template's part.
+Knows nothing of HTML beyond the isolating element for text from outside; escaping is
+the template's part.
 """
 
 import math
@@ -12,13 +14,20 @@ from markupsafe import Markup, escape
 COMMAND = 4000  # characters of a command: it must be whole to be of use
 LABEL = 24  # characters of a group's or dataset's name in a chart
 
-_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]?|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])")
-_VISIBLE = {"\n": "\u23ce", "\t": "\u21e5", "\r": ""}  # line ends stay visible: they are tokens too
-_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_ANSI = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]?|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])"
+)
+# line ends stay visible: they are tokens too
+_VISIBLE = {"\n": "\u23ce", "\t": "\u21e5", "\r": ""}
+_BIDI = frozenset(
+    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+)
 
 
 def clean(text: object, limit: int = 240) -> str:
-    """The text without controls, colour codes and direction marks, cut visibly after `limit` characters."""
+    """The text without controls, colour codes and direction marks, cut visibly after
+    `limit` characters.
+    """
     whole = str(text)
     harmless = "".join(_character(c) for c in _ANSI.sub("", whole[: 4 * limit]))
     rest = len(harmless) - limit + max(0, len(whole) - 4 * limit)
@@ -31,7 +40,10 @@ def _character(character: str) -> str:
         return _VISIBLE[character]
     if character in _BIDI:
         return ""
-    nothing = unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or ord(character) & 0xFFFE == 0xFFFE
+    nothing = (
+        unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
+        or ord(character) & 0xFFFE == 0xFFFE
+    )
     return "\ufffd" if nothing else character
 
 
@@ -90,7 +102,11 @@ def plural(n: int, one: str, many: str = "") -> str:
 
 def listed(words: list[str]) -> str:
     """'a, b and c'."""
-    return ", ".join(words[:-1]) + " and " + words[-1] if len(words) > 1 else "".join(words)
+    return (
+        ", ".join(words[:-1]) + " and " + words[-1]
+        if len(words) > 1
+        else "".join(words)
+    )
 
 
 def anchor(text: object) -> str:

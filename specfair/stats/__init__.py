@@ -1,11 +1,27 @@
-"""Statistics of groups: counts by prompt, ratios of sums, cluster bootstrap, comparisons, power.
+"""Statistics of groups: counts by prompt, ratios of sums, cluster bootstrap,
+comparisons, power.
 
-Pure numpy and scipy. Knows nothing of models, metrics' names or bounds; docs/statistics.md says how each interval is
-made and how often it is wrong.
+Pure numpy and scipy. Knows nothing of models, metrics' names or bounds;
+docs/statistics.md says how each interval is made and how often it is wrong.
 """
 
-from specfair.stats.between import Compared, Method, difference, furthest, pairwise, ratio, worst_pair
-from specfair.stats.estimate import Equivalence, Estimate, Part, equivalence, holm, invalid
+from specfair.stats.between import (
+    Compared,
+    Method,
+    difference,
+    furthest,
+    pairwise,
+    ratio,
+    worst_pair,
+)
+from specfair.stats.estimate import (
+    Equivalence,
+    Estimate,
+    Part,
+    equivalence,
+    holm,
+    invalid,
+)
 from specfair.stats.explain import Split, Trend, frequency, kitagawa
 from specfair.stats.groups import Evidence, gather
 from specfair.stats.lots import Lots

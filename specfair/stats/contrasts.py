@@ -1,7 +1,8 @@
-"""Linear contrasts of groups: their values, their joint sampling error and the law of the largest of them.
+"""Linear contrasts of groups: their values, their joint sampling error and the law of
+the largest of them.
 
-Knows how independent errors of groups add up, one by one or for all contrasts at once. Does not know what a contrast
-means.
+Knows how independent errors of groups add up, one by one or for all contrasts at once.
+Does not know what a contrast means.
 """
 
 from dataclasses import dataclass
@@ -12,10 +13,14 @@ from specfair.stats.groups import Comparison
 from specfair.stats.lots import REPLICATES
 from specfair.stats.tally import Array, Codes
 
-LEVELS = np.concatenate([np.linspace(0, 0.99, 100), 1 - np.geomspace(0.009, 5e-5, 60)])  # dense where it is decided
-BLOCKS = 10  # replicates are worked through in so many blocks, each small enough for a core's cache
+# dense where it is decided
+LEVELS = np.concatenate([np.linspace(0, 0.99, 100), 1 - np.geomspace(0.009, 5e-5, 60)])
+# replicates are worked through in so many blocks, each small enough for a core's cache
+BLOCKS = 10
 KNOTS = 17  # deviates at which all contrasts are looked at
-FLOOR = 0.05  # a replicate's variance is never below this share of the sample's: no division by almost nothing
+# a replicate's variance is never below this share of the sample's: no division by
+# almost nothing
+FLOOR = 0.05
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,27 +42,42 @@ class Contrasts:
         return Contrasts(self.values[at], self.errors[at], self.df[at], self.t[:, at])
 
     def largest(self) -> Array:
-        """The largest of all |t| in each replicate, as a normal deviate: (replicates,)."""
-        return np.concatenate([normal_of(block, self.df).max(axis=1) for block in np.array_split(self.t, BLOCKS)])
+        """The largest of all |t| in each replicate, as a normal deviate:
+        (replicates,).
+        """
+        return np.concatenate(
+            [
+                normal_of(block, self.df).max(axis=1)
+                for block in np.array_split(self.t, BLOCKS)
+            ]
+        )
 
 
 def limits(low: Array, high: Array) -> Array:
-    """A confidence distribution from lower and upper limits at LEVELS: half of its draws lie on either side."""
+    """A confidence distribution from lower and upper limits at LEVELS: half of its
+    draws lie on either side.
+    """
     at = (np.arange(REPLICATES // 2) + 0.5) / (REPLICATES // 2)
     return np.concatenate([np.interp(at, LEVELS, low), np.interp(at, LEVELS, high)])
 
 
-def extremes(sizes: Array, errors: Array, df: Array, deviates: Array) -> tuple[Array, Array]:
-    """The largest lower and the largest upper limit of these sizes, for each of the rising deviates.
+def extremes(
+    sizes: Array, errors: Array, df: Array, deviates: Array
+) -> tuple[Array, Array]:
+    """The largest lower and the largest upper limit of these sizes, for each of the
+    rising deviates.
 
-    Between two deviates only those can have the largest limit that reach, at the better end, what another has at the
-    worse end: the rest is left out.
+    Between two deviates only those can have the largest limit that reach, at the better
+    end, what another has at the worse end: the rest is left out.
     """
     low, high = np.empty_like(deviates), np.empty_like(deviates)
     knots = np.unique(np.linspace(0, len(deviates) - 1, KNOTS).astype(np.int64))
     reach = [errors * t_of(deviates[k], df) for k in knots]
     for left, right, near, far in zip(knots, knots[1:], reach, reach[1:], strict=False):
-        for found, sign, best, least in ((low, -1.0, near, far), (high, 1.0, far, near)):
+        for found, sign, best, least in (
+            (low, -1.0, near, far),
+            (high, 1.0, far, near),
+        ):
             may = np.flatnonzero(sizes + sign * best >= (sizes + sign * least).max())
             inside = slice(left, right + 1)
             widths = errors[may] * t_of(deviates[inside, None], df[may])
@@ -66,12 +86,16 @@ def extremes(sizes: Array, errors: Array, df: Array, deviates: Array) -> tuple[A
 
 
 def contrasts(matrix: Array, values: Array, errors: Comparison) -> Contrasts:
-    """Contrasts with slopes `matrix` (contrasts, groups, ratios) with respect to the groups' ratios."""
+    """Contrasts with slopes `matrix` (contrasts, groups, ratios) with respect to the
+    groups' ratios.
+    """
     k, g, s = matrix.shape
     squares = (matrix[..., :, None] * matrix[..., None, :]).reshape(k, g, s * s)
     shares = np.einsum("kgs,gs->kg", squares, errors.covariances.reshape(g, s * s))
     variance = shares.sum(axis=1)
-    df = np.clip(variance**2 / np.maximum((shares**2 / errors.df).sum(axis=1), 1e-300), 1.0, 1e6)
+    df = np.clip(
+        variance**2 / np.maximum((shares**2 / errors.df).sum(axis=1), 1e-300), 1.0, 1e6
+    )
     drawn = errors.drawn.reshape(-1, g * s * s) @ squares.reshape(k, -1).T
     np.maximum(drawn, np.maximum(FLOOR * variance, 1e-30), out=drawn)
     t = errors.shifts.reshape(-1, g * s) @ matrix.reshape(k, -1).T
@@ -80,7 +104,9 @@ def contrasts(matrix: Array, values: Array, errors: Comparison) -> Contrasts:
 
 
 def normal_of(t: Array, df: Array) -> Array:
-    """The size of a normal deviate as rare as t with df degrees of freedom, by Wallace's approximation."""
+    """The size of a normal deviate as rare as t with df degrees of freedom, by
+    Wallace's approximation.
+    """
     return np.asarray((8 * df + 1) / (8 * df + 3) * np.sqrt(df * np.log(1 + t**2 / df)))
 
 

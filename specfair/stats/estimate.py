@@ -1,7 +1,7 @@
 """An Estimate: a value, its interval and the confidence distribution both come from.
 
-Knows how interval, p-value, Holm's correction and equivalence follow from that distribution. Does not know how the
-distribution was made.
+Knows how interval, p-value, Holm's correction and equivalence follow from that
+distribution. Does not know how the distribution was made.
 """
 
 import math
@@ -14,30 +14,40 @@ from specfair.stats.tally import Array
 
 LEVEL = 0.95
 NAMED = 12  # groups in a sentence, before "and more"
-EXPLORATORY = 8  # below this many clusters an interval leans on assumptions more than on data
+# below this many clusters an interval leans on assumptions more than on data
+EXPLORATORY = 8
 
 
 class Nothing(str):
-    """Why there is no estimate where nobody is at fault: what was to be counted did not occur."""
+    """Why there is no estimate where nobody is at fault: what was to be counted did not
+    occur.
+    """
 
     __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one group brings to an estimate: how many prompts and clusters, and the variance of its own value."""
+    """What one group brings to an estimate: how many prompts and clusters, and the
+    variance of its own value.
+    """
 
     group: str
     n_prompts: int
     n_clusters: int
     variance: float
-    unit: str = "clusters"  # of evidence: "clusters", "templates", "prompts"; "shared" where groups share clusters
-    paired: bool = False  # whether what its templates do in all groups was removed from the noise
+    # of evidence: "clusters", "templates", "prompts"; "shared" where groups share
+    # clusters
+    unit: str = "clusters"
+    # whether what its templates do in all groups was removed from the noise
+    paired: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A value with an interval. `draws` is never stored; without it p-values are NaN."""
+    """A value with an interval. `draws` is never stored; without it p-values are
+    NaN.
+    """
 
     value: float
     low: float
@@ -47,12 +57,14 @@ class Estimate:
     n_clusters: int = 0
     groups: tuple[str, ...] = ()
     method: str = ""
-    null: float | None = None  # 95% quantile of the statistic under permuted labels, for gaps
+    # 95% quantile of the statistic under permuted labels, for gaps
+    null: float | None = None
     corrected: float | None = None  # the gap less what chance alone adds to it
     parts: tuple[Part, ...] = ()
     critical: float = 1.96  # half-width in standard errors, were there many clusters
     logs: bool = False  # whether errors are of logarithms: a ratio
-    nothing: bool = False  # whether there was nothing to estimate, which is no fault of models or prompts
+    # whether there was nothing to estimate, which is no fault of models or prompts
+    nothing: bool = False
     draws: Array | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -62,14 +74,21 @@ class Estimate:
 
     @property
     def exploratory(self) -> bool:
-        """Whether some group has too few clusters for its interval to be more than a guide."""
+        """Whether some group has too few clusters for its interval to be more than a
+        guide.
+        """
         return any(p.n_clusters < EXPLORATORY for p in self.parts)
 
     def p_value(self, bound: float = 0.0) -> float:
-        """Two-sided p-value of `truth == bound`; below 0.05 exactly when the 95% interval excludes the bound."""
+        """Two-sided p-value of `truth == bound`; below 0.05 exactly when the 95%
+        interval excludes the bound.
+        """
         if self.draws is None or not self.valid:
             return math.nan
-        below, above = float(np.mean(self.draws <= bound)), float(np.mean(self.draws >= bound))
+        below, above = (
+            float(np.mean(self.draws <= bound)),
+            float(np.mean(self.draws >= bound)),
+        )
         return float(np.clip(2 * min(below, above), 1 / (len(self.draws) + 1), 1.0))
 
     def interval(self, level: float) -> tuple[float, float]:
@@ -80,7 +99,9 @@ class Estimate:
         return float(low), float(high)
 
 
-def from_draws(value: float, draws: Array, parts: Sequence[Part], *, groups: tuple[str, ...]) -> Estimate:
+def from_draws(
+    value: float, draws: Array, parts: Sequence[Part], *, groups: tuple[str, ...]
+) -> Estimate:
     """The Estimate whose interval is the central 95% of a confidence distribution."""
     low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Estimate(
@@ -96,7 +117,9 @@ def from_draws(value: float, draws: Array, parts: Sequence[Part], *, groups: tup
     )
 
 
-def invalid(reason: str, parts: Sequence[Part] = (), *, groups: tuple[str, ...] = ()) -> Estimate:
+def invalid(
+    reason: str, parts: Sequence[Part] = (), *, groups: tuple[str, ...] = ()
+) -> Estimate:
     """An Estimate that says why there is none."""
     return Estimate(
         math.nan,
@@ -113,15 +136,26 @@ def invalid(reason: str, parts: Sequence[Part] = (), *, groups: tuple[str, ...] 
 
 def words(parts: Sequence[Part]) -> str:
     """How an interval was made and what it leans on."""
-    few = [f"{p.group} ({p.n_clusters})" for p in parts if p.unit == "clusters" and p.n_clusters < EXPLORATORY]
+    few = [
+        f"{p.group} ({p.n_clusters})"
+        for p in parts
+        if p.unit == "clusters" and p.n_clusters < EXPLORATORY
+    ]
     single = [p.group for p in parts if p.unit in ("templates", "prompts")]
     unit = next((p.unit for p in parts if p.group in single), "")
     return "; ".join(
         [
             "studentised cluster bootstrap within groups",
             *["paired by template"] * any(p.paired for p in parts),
-            *[f"exploratory: fewer than {EXPLORATORY} clusters in {listed(few)}"] * bool(few),
-            *[f"exploratory: one cluster in {listed(single)}, the unit of evidence is its {unit}"] * bool(single),
+            *[f"exploratory: fewer than {EXPLORATORY} clusters in {listed(few)}"]
+            * bool(few),
+            *[
+                (
+                    f"exploratory: one cluster in {listed(single)}, the unit of "
+                    f"evidence is its {unit}"
+                )
+            ]
+            * bool(single),
         ]
     )
 
@@ -129,22 +163,31 @@ def words(parts: Sequence[Part]) -> str:
 def listed(names: Sequence[str]) -> str:
     """All of a few names; the first of many, and how many more there are."""
     more = f" and {len(names) - NAMED} more"
-    return ", ".join(names) if len(names) <= NAMED + 1 else ", ".join(names[:NAMED]) + more
+    return (
+        ", ".join(names) if len(names) <= NAMED + 1 else ", ".join(names[:NAMED]) + more
+    )
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down adjusted p-values, in the order given. NaN stays NaN and still counts as a member."""
+    """Holm's step-down adjusted p-values, in the order given. NaN stays NaN and still
+    counts as a member.
+    """
     p = np.asarray(p_values, dtype=np.float64)
     order = np.argsort(p, kind="stable")
     adjusted = np.empty_like(p)
     steps = p[order] * np.arange(len(p), 0, -1)
     adjusted[order] = np.minimum(np.fmax.accumulate(steps), 1.0) if len(p) else steps
-    return [float(a) if math.isfinite(b) else math.nan for a, b in zip(adjusted, p, strict=True)]
+    return [
+        float(a) if math.isfinite(b) else math.nan
+        for a, b in zip(adjusted, p, strict=True)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
 class Equivalence:
-    """Two one-sided tests: parity is claimed only when the 90% interval lies inside the margins."""
+    """Two one-sided tests: parity is claimed only when the 90% interval lies inside the
+    margins.
+    """
 
     equivalent: bool
     low: float  # of the 90% interval
@@ -154,11 +197,15 @@ class Equivalence:
 
 
 def equivalence(estimate: Estimate, margin: float | tuple[float, float]) -> Equivalence:
-    """Test a difference against (-margin, margin), or a difference or ratio against margins given as a pair."""
+    """Test a difference against (-margin, margin), or a difference or ratio against
+    margins given as a pair.
+    """
     lower, upper = (-margin, margin) if isinstance(margin, int | float) else margin
     low, high = estimate.interval(0.90)
     if estimate.draws is None or not estimate.valid:
         return Equivalence(False, low, high, (lower, upper), math.nan)
-    outside = max(float(np.mean(estimate.draws <= lower)), float(np.mean(estimate.draws >= upper)))
+    outside = max(
+        float(np.mean(estimate.draws <= lower)), float(np.mean(estimate.draws >= upper))
+    )
     p = max(outside, 1 / (len(estimate.draws) + 1))
     return Equivalence(p <= 0.05, low, high, (lower, upper), p)

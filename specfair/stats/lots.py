@@ -1,7 +1,9 @@
-"""The lots that errors are drawn by: the same for every metric of the same prompts, so they are drawn once.
+"""The lots that errors are drawn by: the same for every metric of the same prompts, so
+they are drawn once.
 
-Knows that a seed and the order of what is asked fix every number, so that what was drawn before can be handed out again
-and comparisons of metrics rest on the same lots. Does not know what the numbers are used for.
+Knows that a seed and the order of what is asked fix every number, so that what was
+drawn before can be handed out again and comparisons of metrics rest on the same lots.
+Does not know what the numbers are used for.
 """
 
 from typing import Any
@@ -13,19 +15,23 @@ from specfair.stats.tally import Array
 
 REPLICATES = 10_000
 _BLOCK = 4_000_000  # units times replicates drawn at a time
-_COUNTS = 256  # units from which on counts no longer fit the small type they are kept in
+# units from which on counts no longer fit the small type they are kept in
+_COUNTS = 256
 
 
 class Lots:
-    """Random numbers in the order they are asked for. `again()` starts over: the same questions get the same answers.
+    """Random numbers in the order they are asked for. `again()` starts over: the same
+    questions get the same answers.
 
-    Another question than the last time in the same place gets what it would have got from the seed alone.
+    Another question than the last time in the same place gets what it would have got
+    from the seed alone.
     """
 
     def __init__(self, seed: int = 0) -> None:
         self._rng = np.random.default_rng(seed)
         self._start = self._rng.bit_generator.state
-        self._drawn: list[tuple[tuple[object, ...], NDArray[Any], Any]] = []  # question, answer, state behind it
+        # question, answer, state behind it
+        self._drawn: list[tuple[tuple[object, ...], NDArray[Any], Any]] = []
         self._next = 0
 
     def again(self) -> "Lots":
@@ -50,8 +56,12 @@ class Lots:
         if self._next < len(self._drawn) and self._drawn[self._next][0] != asked:
             del self._drawn[self._next :]
         if self._next == len(self._drawn):
-            self._rng.bit_generator.state = self._drawn[-1][2] if self._drawn else self._start
-            self._drawn.append((asked, self._draw(what, size), self._rng.bit_generator.state))
+            self._rng.bit_generator.state = (
+                self._drawn[-1][2] if self._drawn else self._start
+            )
+            self._drawn.append(
+                (asked, self._draw(what, size), self._rng.bit_generator.state)
+            )
         self._next += 1
         return self._drawn[self._next - 1][1]
 

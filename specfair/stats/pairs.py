@@ -1,8 +1,10 @@
-"""All pairs of many groups: the largest |t| of every replicate without looking at every pair in every replicate.
+"""All pairs of many groups: the largest |t| of every replicate without looking at every
+pair in every replicate.
 
-With 200 groups there are 19,900 pairs and 10,000 replicates of each. A pair's squared t is at most the sum of both
-groups' own squared t (Cauchy and Schwarz: independent errors add up), so a replicate in which one pair has reached 4
-need not look at groups that are, together with the most extreme one, below it: a handful of groups remain, and the
+With 200 groups there are 19,900 pairs and 10,000 replicates of each. A pair's squared t
+is at most the sum of both groups' own squared t (Cauchy and Schwarz: independent errors
+add up), so a replicate in which one pair has reached 4 need not look at groups that
+are, together with the most extreme one, below it: a handful of groups remain, and the
 largest found is exactly the largest of all. Knows nothing of what the groups are.
 """
 
@@ -17,8 +19,10 @@ from specfair.stats.tally import Array, Codes
 FEW = 16  # groups, up to which every pair is looked at in every replicate
 _TINY = 1e-30  # a variance that divides nothing by zero and is no more than any floor
 _SLACK = 1 - 1e-4  # of bounds, against rounding in single precision
-_WORTH = 0.7  # share of replicates left from which on the others are no longer carried along
-_CELLS = 200_000  # groups times replicates in one block: about what a core's cache holds
+# share of replicates left from which on the others are no longer carried along
+_WORTH = 0.7
+# groups times replicates in one block: about what a core's cache holds
+_CELLS = 200_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +37,9 @@ class Singles:
     def of(self, replicates: Codes, groups: Codes) -> "Singles":
         """Some of them."""
         at = np.ix_(replicates, groups)
-        return Singles(self.shifts[at], self.drawn[at], self.variances[groups], self.shares[groups])
+        return Singles(
+            self.shifts[at], self.drawn[at], self.variances[groups], self.shares[groups]
+        )
 
     def t(self, at: Codes | slice, a: Codes, b: Codes) -> Array:
         """Studentised differences b - a of these replicates."""
@@ -45,7 +51,9 @@ class Singles:
     def df(self, a: Codes, b: Codes) -> Array:
         """Degrees of freedom of differences."""
         both = self.variances[a] + self.variances[b]
-        return np.clip(both**2 / np.maximum(self.shares[a] + self.shares[b], 1e-300), 1.0, 1e6)
+        return np.clip(
+            both**2 / np.maximum(self.shares[a] + self.shares[b], 1e-300), 1.0, 1e6
+        )
 
     def size(self, at: Codes, a: Codes, b: Codes) -> Array:
         """|t| as a normal deviate."""
@@ -54,7 +62,9 @@ class Singles:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pairs:
-    """Second minus first of every pair of groups: what Contrasts are, with replicates drawn when they are needed."""
+    """Second minus first of every pair of groups: what Contrasts are, with replicates
+    drawn when they are needed.
+    """
 
     first: Codes  # (pairs,)
     second: Codes
@@ -69,21 +79,34 @@ class Pairs:
         return Contrasts(self.values[at], self.errors[at], self.df[at], t)
 
     def largest(self) -> Array:
-        """The largest of all |t| in each replicate, as a normal deviate: (replicates,)."""
+        """The largest of all |t| in each replicate, as a normal deviate:
+        (replicates,).
+        """
         n, still = len(self.singles.shifts), self.singles.variances < _TINY
-        groups = np.flatnonzero(~still | (np.cumsum(still) == 1))  # one without any error stands for all such
+        # one without any error stands for all such
+        groups = np.flatnonzero(~still | (np.cumsum(still) == 1))
         blocks = np.array_split(np.arange(n), -(-n * len(groups) // _CELLS))
-        return np.concatenate([_largest(self.singles.of(rows, groups), self.df.max(keepdims=True)) for rows in blocks])
+        return np.concatenate(
+            [
+                _largest(self.singles.of(rows, groups), self.df.max(keepdims=True))
+                for rows in blocks
+            ]
+        )
 
 
 def _largest(groups: Singles, most_df: Array) -> Array:
-    """Group by group, the most extreme one first, against all that are left: until no two of those can win."""
+    """Group by group, the most extreme one first, against all that are left: until no
+    two of those can win.
+    """
     floor = np.maximum(FLOOR * groups.variances, _TINY)
     own = groups.shifts / np.sqrt(np.maximum(groups.drawn, floor))
     ends = np.stack([own.argmin(axis=1), own.argmax(axis=1)])
     live = np.arange(len(own))  # replicates that some pair may still win
     best = groups.size(live, *ends)
-    x, spread, floor = (v.astype(np.float32) for v in (groups.shifts, np.maximum(groups.drawn, _TINY), floor))
+    x, spread, floor = (
+        v.astype(np.float32)
+        for v in (groups.shifts, np.maximum(groups.drawn, _TINY), floor)
+    )
     left = x**2 / spread  # the squared t of each group that is still in
     while True:
         each = np.arange(len(live))
@@ -96,7 +119,12 @@ def _largest(groups: Singles, most_df: Array) -> Array:
             return best
         if going.mean() < _WORTH:
             live, group, needed = live[going], group[going], needed[going]
-            x, spread, left, each = x[going], spread[going], left[going], each[: len(live)]
+            x, spread, left, each = (
+                x[going],
+                spread[going],
+                left[going],
+                each[: len(live)],
+            )
         apart = x - x[each, group][:, None]
         apart *= apart
         variance = spread + spread[each, group][:, None]
@@ -108,10 +136,21 @@ def _largest(groups: Singles, most_df: Array) -> Array:
 
 
 def of_all(errors: Comparison, slopes: Array, values: Array) -> Pairs:
-    """Every pair of groups; `slopes` of each group's scale with respect to its ratio, `values` on that scale."""
+    """Every pair of groups; `slopes` of each group's scale with respect to its ratio,
+    `values` on that scale.
+    """
     first, second = np.triu_indices(len(values), 1)
     variance = slopes**2 * errors.covariances[:, 0, 0]
     drawn = errors.drawn[:, :, 0, 0] * slopes**2
-    singles = Singles(errors.shifts[:, :, 0] * slopes, drawn, variance, variance**2 / errors.df)
+    singles = Singles(
+        errors.shifts[:, :, 0] * slopes, drawn, variance, variance**2 / errors.df
+    )
     spread = np.sqrt(np.maximum(variance[first] + variance[second], 0.0))
-    return Pairs(first, second, values[second] - values[first], spread, singles.df(first, second), singles)
+    return Pairs(
+        first,
+        second,
+        values[second] - values[first],
+        spread,
+        singles.df(first, second),
+        singles,
+    )

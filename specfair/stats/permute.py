@@ -1,7 +1,8 @@
-"""What a gap between groups looks like when group labels mean nothing, and how much of a gap chance alone adds.
+"""What a gap between groups looks like when group labels mean nothing, and how much of
+a gap chance alone adds.
 
-Knows how to shuffle labels without tearing clusters apart. Does not decide anything: the shuffled gap is printed beside
-the raw one, decisions rest on intervals.
+Knows how to shuffle labels without tearing clusters apart. Does not decide anything:
+the shuffled gap is printed beside the raw one, decisions rest on intervals.
 """
 
 from collections.abc import Callable
@@ -14,18 +15,23 @@ from specfair.stats.resample import MANY
 from specfair.stats.tally import Array, Codes, Sample, divide, sums_by
 
 SHUFFLES = 1_000
-_CELLS = 3_000_000  # clusters times shuffles, at most: many clusters need fewer shuffles
+# clusters times shuffles, at most: many clusters need fewer shuffles
+_CELLS = 3_000_000
 _BLOCK = 1_000_000  # clusters times shuffles worked on at a time
 _NOISES = 500  # replicates that say how much chance adds to a gap
 _HALVINGS = 12  # of the search for the true gap: to 1/4096 of the raw one
 
 
 def permuted_gaps(sample: Sample, *, logs: bool = False, seed: int = 0) -> Array:
-    """The gap (of logarithms) after shuffling labels of whole clusters; within templates where clusters are too few."""
+    """The gap (of logarithms) after shuffling labels of whole clusters; within
+    templates where clusters are too few.
+    """
     rng = np.random.default_rng(seed)
     group, cluster = sample.codes("group"), sample.codes("cluster")
     n_clusters = int(cluster.max()) + 1
-    owned, code = sample.once("owned", lambda: np.unique(group * n_clusters + cluster, return_inverse=True))
+    owned, code = sample.once(
+        "owned", lambda: np.unique(group * n_clusters + cluster, return_inverse=True)
+    )
     shared = n_clusters < len(owned)
     if len(owned) < EXPLORATORY or shared:
         blocks = cluster if shared else sample.codes("template")
@@ -43,10 +49,14 @@ def permuted_gaps(sample: Sample, *, logs: bool = False, seed: int = 0) -> Array
     return _gaps(_in_blocks(shuffled, len(sums)), logs=logs)
 
 
-def _normal_gaps(sums: Array, sizes: Codes, rng: np.random.Generator, *, logs: bool) -> Array:
-    """The same for thousands of clusters, where a shuffled group's ratio is normal by the central limit theorem.
+def _normal_gaps(
+    sums: Array, sizes: Codes, rng: np.random.Generator, *, logs: bool
+) -> Array:
+    """The same for thousands of clusters, where a shuffled group's ratio is normal by
+    the central limit theorem.
 
-    Shuffling makes all groups' ratios depend on each other by a common part only, which cancels in their gap.
+    Shuffling makes all groups' ratios depend on each other by a common part only, which
+    cancels in their gap.
     """
     totals = sums.sum(axis=0)
     value = float(divide(totals[0], totals[1]))
@@ -56,8 +66,12 @@ def _normal_gaps(sums: Array, sizes: Codes, rng: np.random.Generator, *, logs: b
     return np.asarray(np.ptp(ratios / value if logs else ratios, axis=1))
 
 
-def _within(group: Codes, blocks: Codes, columns: Array, rng: np.random.Generator) -> Array:
-    """Totals with labels shuffled among the prompts of each block, so that what a template does stays in place."""
+def _within(
+    group: Codes, blocks: Codes, columns: Array, rng: np.random.Generator
+) -> Array:
+    """Totals with labels shuffled among the prompts of each block, so that what a
+    template does stays in place.
+    """
     n_groups, labels = int(group.max()) + 1, group[np.argsort(blocks, kind="stable")]
 
     def shuffled(n: int) -> Array:
@@ -69,8 +83,12 @@ def _within(group: Codes, blocks: Codes, columns: Array, rng: np.random.Generato
 
 
 def _in_blocks(shuffled: Callable[[int], Array], size: int) -> Array:
-    """All shuffles, so many at a time that memory stays bounded: (shuffles, groups, 2)."""
-    blocks = np.array_split(np.arange(_shuffles(size)), max(1, _shuffles(size) * size // _BLOCK))
+    """All shuffles, so many at a time that memory stays bounded: (shuffles,
+    groups, 2).
+    """
+    blocks = np.array_split(
+        np.arange(_shuffles(size)), max(1, _shuffles(size) * size // _BLOCK)
+    )
     return np.concatenate([shuffled(len(block)) for block in blocks])
 
 
@@ -81,11 +99,15 @@ def _shuffles(size: int) -> int:
 def _gaps(totals: Array, *, logs: bool) -> Array:
     values = divide(totals[..., 0], totals[..., 1])
     values = np.log(np.where(values > 0, values, np.nan)) if logs else values
-    return np.asarray(np.nanmax(values, axis=1) - np.nanmin(values, axis=1), dtype=np.float64)
+    return np.asarray(
+        np.nanmax(values, axis=1) - np.nanmin(values, axis=1), dtype=np.float64
+    )
 
 
 def corrected_gap(errors: Comparison, *, logs: bool = False) -> float:
-    """The true gap that would on average show the observed one: groups drawn together until noise makes up the rest."""
+    """The true gap that would on average show the observed one: groups drawn together
+    until noise makes up the rest.
+    """
     values, noise = errors.values[:, 0], errors.shifts[:_NOISES, :, 0]
     values, noise = (np.log(values), noise / values) if logs else (values, noise)
     centred = values - values.mean()

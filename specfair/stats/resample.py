@@ -1,7 +1,8 @@
 """Cluster bootstrap of ratios of sums, studentised, within one group.
 
-Knows how the sampling error of a group's ratios (one, or before and after together) is drawn from its units of
-evidence. Does not know what a unit stands for, nor what groups are compared for.
+Knows how the sampling error of a group's ratios (one, or before and after together) is
+drawn from its units of evidence. Does not know what a unit stands for, nor what groups
+are compared for.
 """
 
 from dataclasses import dataclass
@@ -12,12 +13,16 @@ from specfair.stats.estimate import EXPLORATORY
 from specfair.stats.lots import Lots
 from specfair.stats.tally import Array
 
-MANY = 60  # from so many units on, Student's t and the studentised bootstrap agree; t is drawn directly, being faster
+# from so many units on, Student's t and the studentised bootstrap agree; t is drawn
+# directly, being faster
+MANY = 60
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Drawn:
-    """Ratios with their sampling error, and what each replicate would have reported of both."""
+    """Ratios with their sampling error, and what each replicate would have reported of
+    both.
+    """
 
     values: Array  # (ratios,)
     covariance: Array  # (ratios, ratios)
@@ -27,7 +32,9 @@ class Drawn:
 
 
 def draw(sums: Array, lots: Lots) -> Drawn:
-    """Sampling error from units' sums (units, 2 * ratios): by bootstrap, or Student's t where units are few or many."""
+    """Sampling error from units' sums (units, 2 * ratios): by bootstrap, or Student's t
+    where units are few or many.
+    """
     k = len(sums)
     values, covariance = ratios_of(sums)
     if k < EXPLORATORY or k >= MANY:
@@ -36,7 +43,9 @@ def draw(sums: Array, lots: Lots) -> Drawn:
 
 
 def student(values: Array, covariance: Array, df: float, lots: Lots) -> Drawn:
-    """Sampling error of normal means whose covariance was estimated with `df` degrees of freedom."""
+    """Sampling error of normal means whose covariance was estimated with `df` degrees
+    of freedom.
+    """
     roots, axes = np.linalg.eigh(covariance)
     factor = axes * np.sqrt(np.maximum(roots, 0.0))
     shifts = lots.normals(len(values)) @ factor.T
@@ -45,7 +54,9 @@ def student(values: Array, covariance: Array, df: float, lots: Lots) -> Drawn:
 
 
 def ratios_of(sums: Array) -> tuple[Array, Array]:
-    """The ratios of the units' totals and their covariance, from the scatter of the units."""
+    """The ratios of the units' totals and their covariance, from the scatter of the
+    units.
+    """
     k = len(sums)
     n, d = sums[:, 0::2], sums[:, 1::2]
     total = d.sum(axis=0)
@@ -55,20 +66,27 @@ def ratios_of(sums: Array) -> tuple[Array, Array]:
 
 
 def _bootstrap(sums: Array, values: Array, lots: Lots) -> tuple[Array, Array]:
-    """Units drawn with replacement: how far the ratios move, and the covariance seen from each replicate."""
+    """Units drawn with replacement: how far the ratios move, and the covariance seen
+    from each replicate.
+    """
     k, p = sums.shape
     weights = lots.counts(k)
     totals = weights @ sums
-    bare = np.any(totals[:, 1::2] <= 0, axis=1)  # a draw of units in which nothing was counted has no ratio to show
+    # a draw of units in which nothing was counted has no ratio to show
+    bare = np.any(totals[:, 1::2] <= 0, axis=1)
     if bare.any():
         weights = np.where(np.expand_dims(bare, 1), 1.0, weights)
         totals = weights @ sums
     again, d = totals[:, 0::2] / totals[:, 1::2], totals[:, 1::2]
     products = (sums[:, :, None] * sums[:, None, :]).reshape(k, p * p)
-    s = (weights @ products).reshape(-1, p // 2, 2, p // 2, 2)  # (replicates, ratio, n or d, ratio, n or d)
+    # (replicates, ratio, n or d, ratio, n or d)
+    s = (weights @ products).reshape(-1, p // 2, 2, p // 2, 2)
     first, second = again[:, :, None], again[:, None, :]
     # sum of (n - ratio * d) * (n' - ratio' * d') over units, multiplied out
     scatter = (
-        s[:, :, 0, :, 0] - second * s[:, :, 0, :, 1] - first * s[:, :, 1, :, 0] + first * second * s[:, :, 1, :, 1]
+        s[:, :, 0, :, 0]
+        - second * s[:, :, 0, :, 1]
+        - first * s[:, :, 1, :, 0]
+        + first * second * s[:, :, 1, :, 1]
     )
     return again - values, scatter / (d[:, :, None] * d[:, None, :]) * (k / (k - 1))

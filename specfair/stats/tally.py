@@ -1,6 +1,8 @@
-"""What was counted, by prompt: tallies of speculative decoding, and samples whose ratio of sums is a metric.
+"""What was counted, by prompt: tallies of speculative decoding, and samples whose ratio
+of sums is a metric.
 
-Knows that counts add up and that a ratio is taken last. Does not know models, lookaheads or which metric is which.
+Knows that counts add up and that a ratio is taken last. Does not know models,
+lookaheads or which metric is which.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,7 +27,9 @@ RATES: Mapping[str, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tally:
-    """Counts per prompt, or their totals. Tested = accepted plus the first rejected token of each round."""
+    """Counts per prompt, or their totals. Tested = accepted plus the first rejected
+    token of each round.
+    """
 
     n_new_tokens: Array
     n_rounds: Array
@@ -34,7 +38,9 @@ class Tally:
     n_accepted: Array
 
     def __add__(self, other: "Tally") -> "Tally":
-        return Tally(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+        return Tally(
+            *(getattr(self, f.name) + getattr(other, f.name) for f in fields(self))
+        )
 
     def __getitem__(self, keep: Any) -> "Tally":
         return Tally(*(getattr(self, f.name)[keep] for f in fields(self)))
@@ -54,9 +60,11 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """One entry per prompt; the metric of any set of entries is sum(numerator) / sum(denominator).
+    """One entry per prompt; the metric of any set of entries is sum(numerator) /
+    sum(denominator).
 
-    The cluster is the unit of evidence; the template pairs prompts of different groups and is "" where there is none.
+    The cluster is the unit of evidence; the template pairs prompts of different groups
+    and is "" where there is none.
     """
 
     numerator: Array
@@ -65,10 +73,13 @@ class Sample:
     group: Labels
     cluster: Labels
     template: Labels
-    known: dict[str, Any] = field(default_factory=dict, repr=False, kw_only=True)  # what follows from the labels
+    # what follows from the labels
+    known: dict[str, Any] = field(default_factory=dict, repr=False, kw_only=True)
 
     def __getitem__(self, keep: Any) -> "Sample":
-        return Sample(*(getattr(self, f.name)[keep] for f in fields(self) if f.name != "known"))
+        return Sample(
+            *(getattr(self, f.name)[keep] for f in fields(self) if f.name != "known")
+        )
 
     def __len__(self) -> int:
         return len(self.prompt)
@@ -79,11 +90,15 @@ class Sample:
         return self.once("groups", lambda: tuple(dict.fromkeys(self.group.tolist())))
 
     def codes(self, name: str) -> Codes:
-        """A number for each prompt's group, cluster, template or own name, in order of first appearance."""
+        """A number for each prompt's group, cluster, template or own name, in order of
+        first appearance.
+        """
         return self.once(name, lambda: codes_of(getattr(self, name)))
 
     def once(self, name: str, make: Callable[[], Known]) -> Known:
-        """What follows from the labels alone: computed once for all samples made `with_counts` of one."""
+        """What follows from the labels alone: computed once for all samples made
+        `with_counts` of one.
+        """
         if name not in self.known:
             self.known[name] = make()
         found: Known = self.known[name]
@@ -95,7 +110,9 @@ class Sample:
 
     @property
     def value(self) -> float:
-        """The pooled ratio; NaN when empty, when nothing was counted or when anything is not finite."""
+        """The pooled ratio; NaN when empty, when nothing was counted or when anything
+        is not finite.
+        """
         return float(divide(self.numerator.sum(), self.denominator.sum()))
 
     def of(self, *groups: str) -> "Sample":
@@ -103,22 +120,38 @@ class Sample:
         return self[np.isin(self.group, groups)]
 
     def macro(self) -> "Sample":
-        """The same prompts weighing alike: per-prompt ratios over 1. A prompt with nothing counted has no weight."""
+        """The same prompts weighing alike: per-prompt ratios over 1. A prompt with
+        nothing counted has no weight.
+        """
         counted = self.denominator != 0
-        ratio = np.where(counted, divide(self.numerator, self.denominator), self.numerator)
+        ratio = np.where(
+            counted, divide(self.numerator, self.denominator), self.numerator
+        )
         return self.with_counts(ratio, counted.astype(np.float64))
 
 
 def divide(numerator: Array, denominator: Array) -> Array:
-    """Elementwise ratio; NaN, and no warning, where the denominator is zero or anything is not finite."""
-    good = np.isfinite(numerator) & np.isfinite(denominator) & (np.asarray(denominator) != 0)
-    return np.asarray(np.where(good, numerator, np.nan) / np.where(good, denominator, 1.0), dtype=np.float64)
+    """Elementwise ratio; NaN, and no warning, where the denominator is zero or anything
+    is not finite.
+    """
+    good = (
+        np.isfinite(numerator)
+        & np.isfinite(denominator)
+        & (np.asarray(denominator) != 0)
+    )
+    return np.asarray(
+        np.where(good, numerator, np.nan) / np.where(good, denominator, 1.0),
+        dtype=np.float64,
+    )
 
 
 def codes_of(labels: Labels) -> Codes:
     """A number for each label, in order of first appearance."""
     index: dict[str, int] = {}
-    return np.array([index.setdefault(label, len(index)) for label in labels.tolist()], dtype=np.int64)
+    return np.array(
+        [index.setdefault(label, len(index)) for label in labels.tolist()],
+        dtype=np.int64,
+    )
 
 
 def renumbered(codes: Codes) -> Codes:

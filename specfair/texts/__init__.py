@@ -1,1 +1,3 @@
-"""What is read: prompts by group and corpora, from files, the hub or the shipped world."""
+"""What is read: prompts by group and corpora, from files, the hub or the shipped
+world.
+"""

@@ -1,7 +1,7 @@
 """Fine-tuning corpora: embedded, from the hub, or files in the publishers' formats.
 
-Knows the five corpora by name, their hub ids, and where a source comes from. How files are laid out is known elsewhere,
-and so is how often groups are mentioned.
+Knows the five corpora by name, their hub ids, and where a source comes from. How files
+are laid out is known elsewhere, and so is how often groups are mentioned.
 """
 
 import hashlib
@@ -43,7 +43,9 @@ ON_HUB: Mapping[str, OnHub] = {
     "imdb": OnHub("stanfordnlp/imdb", None, "train", "test"),
     "cnn_dailymail": OnHub("abisee/cnn_dailymail", "3.0.0", "train", "validation"),
     "sst2": OnHub("stanfordnlp/sst2", None, "train", "validation"),
-    "wikitext": OnHub("Salesforce/wikitext", "wikitext-2-raw-v1", "train", "validation"),
+    "wikitext": OnHub(
+        "Salesforce/wikitext", "wikitext-2-raw-v1", "train", "validation"
+    ),
 }
 
 
@@ -58,10 +60,14 @@ class Corpus:
     heldout: Sequence[str]
 
     def __post_init__(self) -> None:
-        for what, documents in (("to train on", self.train), ("held out", self.heldout)):
+        for what, documents in (
+            ("to train on", self.train),
+            ("held out", self.heldout),
+        ):
             if not len(documents):
                 raise DataError(
-                    f"corpus {self.name!r} has 0 documents {what}; at least 1 is needed. Check {self.source!r}."
+                    f"corpus {self.name!r} has 0 documents {what}; at least 1 "
+                    f"is needed. Check {self.source!r}."
                 )
 
     @property
@@ -76,14 +82,18 @@ class Corpus:
 
 
 def load(name: str, source: str = EMBEDDED) -> Corpus:
-    """One of NAMES from "embedded", "hub", "hub:ID" or a path; or "file:PATH", where PATH may end in #COLUMN."""
+    """One of NAMES from "embedded", "hub", "hub:ID" or a path; or "file:PATH", where
+    PATH may end in #COLUMN.
+    """
     if name.startswith("file:"):
         return _file(name.removeprefix("file:"))
     if name not in NAMES:
         raise UsageError(unknown("dataset", name, [*NAMES, "file:PATH"]))
     if source == EMBEDDED:
         parts = [_texts(f"{name}.{part}.jsonl") for part in ("train", "heldout")]
-        return Corpus(name, f"{name}, embedded: synthetic {_MANNER[name]}", True, *parts)
+        return Corpus(
+            name, f"{name}, embedded: synthetic {_MANNER[name]}", True, *parts
+        )
     if source == HUB or source.startswith("hub:"):
         return _hub(name, source.removeprefix("hub").removeprefix(":"))
     train, heldout, how = read(Path(source), FORMATS[name])
@@ -96,18 +106,29 @@ def _texts(name: str) -> tuple[str, ...]:
 
 
 def _hub(name: str, other: str) -> Corpus:
-    """From the dataset's place on the hub, or from another dataset of the same layout."""
+    """From the dataset's place on the hub, or from another dataset of the same
+    layout.
+    """
     where, form = ON_HUB[name], FORMATS[name]
-    parts = [_split(other or where.name, where.config, split, form) for split in (where.train, where.heldout)]
+    parts = [
+        _split(other or where.name, where.config, split, form)
+        for split in (where.train, where.heldout)
+    ]
     source = (
-        f"{name}, hub: {other or where.name}{f' ({where.config})' if where.config else ''}, held out: {where.heldout}"
+        f"{name}, hub: "
+        f"{other or where.name}{f' ({where.config})' if where.config else ''}, "
+        f"held out: {where.heldout}"
     )
     return Corpus(name, source, False, *parts)
 
 
 def _split(name: str, config: str | None, split: str, form: Format) -> Sequence[str]:
-    found = hub.split(name, config, split, instead="name a local file or folder as the source")
-    documents = of_dataset(name, found, choose(name, found.column_names, form), joint=form.joint)
+    found = hub.split(
+        name, config, split, instead="name a local file or folder as the source"
+    )
+    documents = of_dataset(
+        name, found, choose(name, found.column_names, form), joint=form.joint
+    )
     return articles(documents) if form.by_article else documents
 
 
@@ -116,8 +137,15 @@ def _file(place: str) -> Corpus:
     path, _, column = place.partition("#")
     if not path:
         raise UsageError(
-            "dataset 'file:' names no path. Write file:PATH, such as file:letters.jsonl or file:letters.csv#body."
+            "dataset 'file:' names no path. Write file:PATH, such as "
+            "file:letters.jsonl or file:letters.csv#body."
         )
     form = Format(((column,),) if column else (), suffixes=(*reading.TABLES, *PLAIN))
     train, heldout, how = read(Path(path), form)
-    return Corpus(Path(path).stem, f"{Path(path).stem}, a file of one's own: {how}", False, train, heldout)
+    return Corpus(
+        Path(path).stem,
+        f"{Path(path).stem}, a file of one's own: {how}",
+        False,
+        train,
+        heldout,
+    )

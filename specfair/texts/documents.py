@@ -1,6 +1,8 @@
-"""Documents read when they are asked for: a sequence of texts that keeps places in memory, not texts.
+"""Documents read when they are asked for: a sequence of texts that keeps places in
+memory, not texts.
 
-Knows where a document begins and ends in its file, its folder or its dataset; not what corpus it belongs to.
+Knows where a document begins and ends in its file, its folder or its dataset; not what
+corpus it belongs to.
 """
 
 import hashlib
@@ -13,7 +15,8 @@ from typing import Any, overload
 from specfair.errors import DataError
 from specfair.texts import reading
 
-Parse = Callable[[bytes, int], str]  # a record and its number, to its text; "" where it has none
+# a record and its number, to its text; "" where it has none
+Parse = Callable[[bytes, int], str]
 HELD_OUT = 10  # one document in so many, where the source has no split of its own
 
 
@@ -47,12 +50,16 @@ def chained(parts: Sequence[Sequence[str]]) -> Sequence[str]:
     """One sequence after the other."""
     if len(parts) == 1:
         return parts[0]
-    places = [(part, i) for part, documents in enumerate(parts) for i in range(len(documents))]
+    places = [
+        (part, i) for part, documents in enumerate(parts) for i in range(len(documents))
+    ]
     return Documents(len(places), lambda i: parts[places[i][0]][places[i][1]])
 
 
 def of_records(path: Path, parse: Parse) -> Documents:
-    """Every record that has a text. All are parsed once to begin with, so that what is wrong is said at once."""
+    """Every record that has a text. All are parsed once to begin with, so that what is
+    wrong is said at once.
+    """
     starts, sizes, numbers = array("q"), array("q"), array("q")
     at = 0
     for number, record in enumerate(reading.records(path), start=1):
@@ -66,7 +73,9 @@ def of_records(path: Path, parse: Parse) -> Documents:
         return Documents(0, str)
     with path.open("rb") as file:
         data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    return Documents(len(starts), lambda i: parse(data[starts[i] : starts[i] + sizes[i]], numbers[i]))
+    return Documents(
+        len(starts), lambda i: parse(data[starts[i] : starts[i] + sizes[i]], numbers[i])
+    )
 
 
 def of_files(paths: Sequence[Path]) -> Documents:
@@ -74,26 +83,35 @@ def of_files(paths: Sequence[Path]) -> Documents:
     return Documents(len(paths), lambda i: reading.whole(paths[i]).strip())
 
 
-def of_dataset(name: str, dataset: Any, columns: Sequence[str], *, joint: str = "\n") -> Documents:
+def of_dataset(
+    name: str, dataset: Any, columns: Sequence[str], *, joint: str = "\n"
+) -> Documents:
     """Columns of a memory-mapped dataset, joined."""
     for column in columns:
         kind = str(getattr(dataset.features[column], "dtype", "list"))
         if kind not in ("string", "large_string"):
             raise DataError(
-                f"column {column!r} of {name!r} is of type {kind}; documents must be strings. Name another column."
+                f"column {column!r} of {name!r} is of type {kind}; documents "
+                "must be strings. Name another column."
             )
     chosen = dataset.select_columns(list(columns))
-    return Documents(len(chosen), lambda i: joint.join(filter(None, chosen[i].values())))
+    return Documents(
+        len(chosen), lambda i: joint.join(filter(None, chosen[i].values()))
+    )
 
 
 def articles(lines: Sequence[str]) -> Sequence[str]:
-    """Lines of wikitext by article, each from a heading of the first level on; without headings, lines stay lines."""
+    """Lines of wikitext by article, each from a heading of the first level on; without
+    headings, lines stay lines.
+    """
     starts = [i for i, line in enumerate(lines) if _is_title(line)]
     if not starts:
         return lines
     before = any(line.strip() for line in lines[: starts[0]])
     bounds = [*([0] if before else []), *starts, len(lines)]
-    return Documents(len(bounds) - 1, lambda i: _article(lines[bounds[i] : bounds[i + 1]]))
+    return Documents(
+        len(bounds) - 1, lambda i: _article(lines[bounds[i] : bounds[i + 1]])
+    )
 
 
 def _article(lines: Sequence[str]) -> str:
@@ -102,16 +120,32 @@ def _article(lines: Sequence[str]) -> str:
 
 def _is_title(line: str) -> bool:
     words = line.split()
-    return len(words) > 2 and words[0] == words[-1] == "=" and words[1] != "=" and words[-2] != "="
+    return (
+        len(words) > 2
+        and words[0] == words[-1] == "="
+        and words[1] != "="
+        and words[-2] != "="
+    )
 
 
-def held_out(name: str, documents: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
-    """A tenth to hold out, by a hash of the text: the same on every machine, and copies of a text stay on one side."""
-    keys = array("Q", (int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) for text in documents))
+def held_out(
+    name: str, documents: Sequence[str]
+) -> tuple[Sequence[str], Sequence[str]]:
+    """A tenth to hold out, by a hash of the text: the same on every machine, and copies
+    of a text stay on one side.
+    """
+    keys = array(
+        "Q",
+        (
+            int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
+            for text in documents
+        ),
+    )
     distinct = sorted(set(keys))
     if len(distinct) < 2:
         raise DataError(
-            f"{name!r} has {len(distinct)} distinct documents; at least 2 are needed, one of them to hold out. "
+            f"{name!r} has {len(distinct)} distinct documents; at least 2 are needed, "
+            "one of them to hold out. "
             "Add documents, or name a folder with a train and a test file."
         )
     limit = distinct[max(1, len(distinct) // HELD_OUT) - 1]

@@ -1,7 +1,9 @@
-"""The hub: whether it can be reached, and one split of a dataset from it or from its cache.
+"""The hub: whether it can be reached, and one split of a dataset from it or from its
+cache.
 
-Knows the hub's client and its loader, not what the rows mean. Whether there is a network is found out once, in seconds:
-the client itself would try for half a minute, and say so, for every file it asks for.
+Knows the hub's client and its loader, not what the rows mean. Whether there is a
+network is found out once, in seconds: the client itself would try for half a minute,
+and say so, for every file it asks for.
 """
 
 import os
@@ -25,14 +27,19 @@ MAX_CORPUS = 1 << 35  # bytes of a Parquet file's texts, unpacked: 32 GiB
 
 @cache
 def unreachable() -> str:
-    """Why the hub cannot be reached from here; "" where it can, or where a proxy is in between. Asked once a process.
+    """Why the hub cannot be reached from here; "" where it can, or where a proxy is in
+    between. Asked once a process.
 
-    The asking is left to a thread of its own: a resolver that does not answer cannot be interrupted.
+    The asking is left to a thread of its own: a resolver that does not answer cannot be
+    interrupted.
     """
     from huggingface_hub import constants
 
     place = urlsplit(constants.ENDPOINT)
-    host, port = place.hostname or "", place.port or (80 if place.scheme == "http" else 443)
+    host, port = (
+        place.hostname or "",
+        place.port or (80 if place.scheme == "http" else 443),
+    )
     if {place.scheme, "all"} & getproxies().keys() and not proxy_bypass(host):
         return ""
     answer: SimpleQueue[str] = SimpleQueue()
@@ -47,13 +54,18 @@ def _refusal(host: str, port: int) -> str:
     try:
         socket.create_connection((host, port), timeout=PATIENCE).close()
     except (OSError, UnicodeError) as error:
-        return f"{host} cannot be reached ({getattr(error, 'strerror', None) or type(error).__name__})"
+        return (
+            f"{host} cannot be reached "
+            f"({getattr(error, 'strerror', None) or type(error).__name__})"
+        )
     return ""
 
 
 @cache
 def split(name: str, config: str | None, part: str, *, instead: str) -> Any:
-    """One split of a dataset on the hub, memory-mapped, fetched once; `instead` says what to do without it."""
+    """One split of a dataset on the hub, memory-mapped, fetched once; `instead` says
+    what to do without it.
+    """
     why = "" if Path(name).exists() else unreachable()
     with _from_cache_only(why):
         return _loaded(
@@ -65,20 +77,26 @@ def split(name: str, config: str | None, part: str, *, instead: str) -> Any:
 
 
 def mapped(path: Path, columns: Sequence[str]) -> Any:
-    """Columns of a Parquet file as a memory-mapped dataset: their texts are not held in memory."""
+    """Columns of a Parquet file as a memory-mapped dataset: their texts are not held in
+    memory.
+    """
     for _ in tables.batches(path, columns, limit=MAX_CORPUS):
         pass  # what they would unpack to is known before anything is unpacked
     files = {"train": str(path)}
     return _loaded(
         repr(path.name),
-        lambda load: load("parquet", data_files=files, columns=list(columns), split="train"),
+        lambda load: load(
+            "parquet", data_files=files, columns=list(columns), split="train"
+        ),
         instead="write the file again",
     )
 
 
 @contextmanager
 def _from_cache_only(why: str) -> Iterator[None]:
-    """Where the hub cannot be reached, the libraries' own switch for that: they look into their cache only."""
+    """Where the hub cannot be reached, the libraries' own switch for that: they look
+    into their cache only.
+    """
     if not why:
         yield
         return
@@ -96,24 +114,43 @@ def _from_cache_only(why: str) -> Iterator[None]:
             switch.HF_HUB_OFFLINE = was
 
 
-def _loaded(what: str, load: Callable[[Callable[..., Any]], Any], *, instead: str, why: str = "") -> Any:
-    """What `load` makes of datasets.load_dataset; whatever goes wrong becomes one line."""
+def _loaded(
+    what: str, load: Callable[[Callable[..., Any]], Any], *, instead: str, why: str = ""
+) -> Any:
+    """What `load` makes of datasets.load_dataset; whatever goes wrong becomes one
+    line.
+    """
     from datasets import load_dataset
 
     try:
         return load(load_dataset)
-    except Exception as error:  # whatever a damaged file or a missing network makes the libraries beneath raise
-        offline = " while HF_HUB_OFFLINE is set" if os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0") else ""
-        reason = why or (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-        raise DataError(f"{what} cannot be loaded{offline}: {reason}. Check the name, or {instead}.") from error
+    # whatever a damaged file or a missing network makes the libraries beneath raise
+    except Exception as error:
+        offline = (
+            " while HF_HUB_OFFLINE is set"
+            if os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0")
+            else ""
+        )
+        reason = why or (str(error).strip() or type(error).__name__).splitlines()[
+            0
+        ].rstrip(".")
+        raise DataError(
+            f"{what} cannot be loaded{offline}: {reason}. Check the name, or {instead}."
+        ) from error
 
 
-def _unscripted(load_dataset: Callable[..., Any], name: str, config: str | None, *, split: str) -> Any:
-    """What is published as a script is read from the hub's own conversion to Parquet, so that no code of it runs."""
+def _unscripted(
+    load_dataset: Callable[..., Any], name: str, config: str | None, *, split: str
+) -> Any:
+    """What is published as a script is read from the hub's own conversion to Parquet,
+    so that no code of it runs.
+    """
     try:
         return load_dataset(name, config, split=split)
     except RuntimeError as error:
         if "script" not in str(error):
             raise
         files: Mapping[str, str] = {split: f"{config or 'default'}/{split}/*.parquet"}
-        return load_dataset(name, data_files=files, split=split, revision="refs/convert/parquet")
+        return load_dataset(
+            name, data_files=files, split=split, revision="refs/convert/parquet"
+        )

@@ -1,8 +1,10 @@
-"""How often the terms of each group are mentioned in documents: as whole words, by document, and as bare substrings.
+"""How often the terms of each group are mentioned in documents: as whole words, by
+document, and as bare substrings.
 
-One pass over the case-folded UTF-8 bytes, in batches: tables over the first four bytes of every term leave few
-candidate positions, and only those are compared. Knows terms and bytes, not meaning: "straight" in "straight ahead"
-counts. Terms of one letter are never counted.
+One pass over the case-folded UTF-8 bytes, in batches: tables over the first four bytes
+of every term leave few candidate positions, and only those are compared. Knows terms
+and bytes, not meaning: "straight" in "straight ahead" counts. Terms of one letter are
+never counted.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-BATCH = 1 << 21  # bytes; large enough to drown the cost per term, small enough to stay near the cache
+# bytes; large enough to drown the cost per term, small enough to stay near the cache
+BATCH = 1 << 21
 BUCKETS = 64  # terms share the bits of one uint64
 PRONOUNS = frozenset(
     [
@@ -39,7 +42,13 @@ PRONOUNS = frozenset(
         "its",
     ]
 )
-IRREGULAR = {"man": "men", "woman": "women", "child": "children", "person": "people", "wife": "wives"}
+IRREGULAR = {
+    "man": "men",
+    "woman": "women",
+    "child": "children",
+    "person": "people",
+    "wife": "wives",
+}
 
 Bytes = NDArray[np.uint8]
 Places = NDArray[np.int64]
@@ -49,9 +58,13 @@ Places = NDArray[np.int64]
 class Mentions:
     """How often one group is mentioned."""
 
-    n_words: int  # whole words, plural forms included, a longer term swallowing the shorter ones inside it
+    # whole words, plural forms included, a longer term swallowing the shorter ones
+    # inside it
+    n_words: int
     n_documents: int  # documents with at least one of those
-    n_substrings: int  # every occurrence of every term as given, inside other words too, each term for itself
+    # every occurrence of every term as given, inside other words too, each term for
+    # itself
+    n_substrings: int
 
 
 class _Form(NamedTuple):
@@ -62,20 +75,30 @@ class _Form(NamedTuple):
     as_given: bool  # False for a plural that was derived
 
 
-def mentions(documents: Iterable[str], terms: Mapping[str, Sequence[str]]) -> dict[str, Mentions]:
+def mentions(
+    documents: Iterable[str], terms: Mapping[str, Sequence[str]]
+) -> dict[str, Mentions]:
     """Mentions of every group; documents are read once, a batch at a time."""
     forms = sorted(_forms(terms))
-    totals = np.zeros((len(terms), 3), dtype=np.int64)  # (groups, words / documents / substrings)
+    # (groups, words / documents / substrings)
+    totals = np.zeros((len(terms), 3), dtype=np.int64)
     if forms:
         filters = _Filters.of(forms)
         for batch, ends in _batches(documents):
-            counts = _count(_occurrences(batch, forms, filters), forms, batch, ends=ends)
+            counts = _count(
+                _occurrences(batch, forms, filters), forms, batch, ends=ends
+            )
             totals[: len(counts)] += counts
-    return {group: Mentions(*map(int, row)) for group, row in zip(terms, totals, strict=True)}
+    return {
+        group: Mentions(*map(int, row))
+        for group, row in zip(terms, totals, strict=True)
+    }
 
 
 def plural(term: str) -> str:
-    """The term with its last word in the plural, by the regular rules and a few exceptions."""
+    """The term with its last word in the plural, by the regular rules and a few
+    exceptions.
+    """
     head, _, last = term.rpartition(" ")
     return f"{head} {_plural_word(last)}".strip()
 
@@ -90,7 +113,9 @@ def _plural_word(word: str) -> str:
 
 
 def fold(text: str) -> str:
-    """Case-folded, with the hyphens and blanks that are not ASCII as a space; what is ASCII waits for the bytes."""
+    """Case-folded, with the hyphens and blanks that are not ASCII as a space; what is
+    ASCII waits for the bytes.
+    """
     if text.isascii():
         return text
     folded = text.casefold()
@@ -99,15 +124,22 @@ def fold(text: str) -> str:
     return folded
 
 
-_FOLD = bytes(ord(" ") if chr(b) in "-\t\n\r\v\f" else ord(chr(b).lower()) if b < 0x80 else b for b in range(256))
+_FOLD = bytes(
+    ord(" ") if chr(b) in "-\t\n\r\v\f" else ord(chr(b).lower()) if b < 0x80 else b
+    for b in range(256)
+)
 
 
 def _forms(terms: Mapping[str, Sequence[str]]) -> Iterator[_Form]:
     for group, names in enumerate(terms.values()):
-        given = {" ".join(fold(name).lower().replace("-", " ").split()) for name in names}
+        given = {
+            " ".join(fold(name).lower().replace("-", " ").split()) for name in names
+        }
         given = {name for name in given if len(name) > 1}
         derived = {plural(name) for name in given if name not in PRONOUNS} - given
-        yield from (_Form(name.encode(), group, name in given) for name in given | derived)
+        yield from (
+            _Form(name.encode(), group, name in given) for name in given | derived
+        )
 
 
 def _batches(documents: Iterable[str]) -> Iterator[tuple[Bytes, Places]]:
@@ -129,17 +161,23 @@ def _batches(documents: Iterable[str]) -> Iterator[tuple[Bytes, Places]]:
 
 
 def _joined(texts: list[str], sizes: list[int]) -> tuple[Bytes, Places]:
-    """Zero bytes at both ends let every comparison look around without asking whether it may."""
+    """Zero bytes at both ends let every comparison look around without asking whether
+    it may.
+    """
     data = "\0".join(["", *texts, "\0" * 8])
-    return np.frombuffer(data.encode().translate(_FOLD), dtype=np.uint8), np.cumsum(sizes, dtype=np.int64)
+    return np.frombuffer(data.encode().translate(_FOLD), dtype=np.uint8), np.cumsum(
+        sizes, dtype=np.int64
+    )
 
 
 class _Filters(NamedTuple):
     """What the first four bytes must be, as tables over pairs of bytes."""
 
     starts: NDArray[np.bool_]  # (65536,) whether some form starts so
-    first: NDArray[np.uint64]  # (65536,) bit b: some form of bucket b has these as bytes 0 and 1
-    second: NDArray[np.uint64]  # (65536,) bit b: likewise bytes 2 and 3, or the form is over before
+    # (65536,) bit b: some form of bucket b has these as bytes 0 and 1
+    first: NDArray[np.uint64]
+    # (65536,) bit b: likewise bytes 2 and 3, or the form is over before
+    second: NDArray[np.uint64]
 
     @classmethod
     def of(cls, forms: Sequence[_Form]) -> "_Filters":
@@ -152,18 +190,24 @@ class _Filters(NamedTuple):
 
 
 def _pairs(spelling: bytes) -> NDArray[np.int64]:
-    """Every pair of bytes that begins with these, as little-endian numbers; bytes that are missing may be anything."""
+    """Every pair of bytes that begins with these, as little-endian numbers; bytes that
+    are missing may be anything.
+    """
     low = np.array([spelling[0]]) if spelling else np.arange(256)
     high = np.array([spelling[1]]) if len(spelling) > 1 else np.arange(256)
     return (low[:, None] + 256 * high[None, :]).ravel()
 
 
 def _bucket(i: int, n: int) -> int:
-    """Neighbours share a bucket: sorted forms that begin alike then pass the same filter."""
+    """Neighbours share a bucket: sorted forms that begin alike then pass the same
+    filter.
+    """
     return i * BUCKETS // max(n, BUCKETS)
 
 
-def _occurrences(batch: Bytes, forms: Sequence[_Form], filters: _Filters) -> list[Places]:
+def _occurrences(
+    batch: Bytes, forms: Sequence[_Form], filters: _Filters
+) -> list[Places]:
     """For each form, where it occurs."""
     pairs = np.ndarray((len(batch) - 1,), np.dtype("<u2"), batch, strides=(1,))
     eights = np.ndarray((len(batch) - 7,), np.dtype("<u8"), batch, strides=(1,))
@@ -171,7 +215,10 @@ def _occurrences(batch: Bytes, forms: Sequence[_Form], filters: _Filters) -> lis
     bits = filters.first[pairs[places]] & filters.second[pairs[places + 2]]
     places, bits = places[bits > 0], bits[bits > 0]
     buckets = [places[(bits & np.uint64(1 << b)) > 0] for b in range(BUCKETS)]
-    return [_exact(form.spelling, eights, buckets[_bucket(i, len(forms))]) for i, form in enumerate(forms)]
+    return [
+        _exact(form.spelling, eights, buckets[_bucket(i, len(forms))])
+        for i, form in enumerate(forms)
+    ]
 
 
 def _exact(spelling: bytes, eights: NDArray[np.uint64], places: Places) -> Places:
@@ -183,11 +230,16 @@ def _exact(spelling: bytes, eights: NDArray[np.uint64], places: Places) -> Place
     for start in range(8, n, 8):
         at = min(start, n - 8)  # the last eight overlap those before
         found = found[found + at < len(eights)]
-        found = found[eights[found + at] == np.uint64(int.from_bytes(spelling[at : at + 8], "little"))]
+        found = found[
+            eights[found + at]
+            == np.uint64(int.from_bytes(spelling[at : at + 8], "little"))
+        ]
     return found
 
 
-def _count(found: Sequence[Places], forms: Sequence[_Form], batch: Bytes, *, ends: Places) -> NDArray[np.int64]:
+def _count(
+    found: Sequence[Places], forms: Sequence[_Form], batch: Bytes, *, ends: Places
+) -> NDArray[np.int64]:
     """Words, documents and substrings of every group that has forms, in one batch."""
     sizes = np.array([len(places) for places in found])
     groups = np.array([form.group for form in forms])
@@ -197,10 +249,17 @@ def _count(found: Sequence[Places], forms: Sequence[_Form], batch: Bytes, *, end
     stops = starts + np.repeat([len(form.spelling) for form in forms], sizes)
     whole = np.flatnonzero(_whole(batch, starts, stops))
     owner = np.repeat(groups, sizes)[whole]
-    outer = _outermost(starts[whole] + owner * len(batch), stops[whole] + owner * len(batch))
+    outer = _outermost(
+        starts[whole] + owner * len(batch), stops[whole] + owner * len(batch)
+    )
     owner, starts = np.divmod(outer, len(batch))
-    documents = np.unique(owner * (len(ends) + 1) + np.searchsorted(ends, starts, side="right")) // (len(ends) + 1)
-    words = np.bincount(owner, minlength=n_groups), np.bincount(documents, minlength=n_groups)
+    documents = np.unique(
+        owner * (len(ends) + 1) + np.searchsorted(ends, starts, side="right")
+    ) // (len(ends) + 1)
+    words = (
+        np.bincount(owner, minlength=n_groups),
+        np.bincount(documents, minlength=n_groups),
+    )
     return np.stack([*words, substrings.astype(np.int64)], axis=1)
 
 
@@ -212,15 +271,21 @@ def _outermost(starts: Places, stops: Places) -> Places:
     return starts[stops > before]
 
 
-_LETTERS = np.array([b >= 0x80 or chr(b).isalnum() or b == ord("_") for b in range(256)])
+_LETTERS = np.array(
+    [b >= 0x80 or chr(b).isalnum() or b == ord("_") for b in range(256)]
+)
 
 
 def _whole(batch: Bytes, starts: Places, stops: Places) -> NDArray[np.bool_]:
     """Whether no letter or digit stands right before or right after."""
     before, after = batch[starts - 1], batch[stops]
     whole: NDArray[np.bool_] = ~(_LETTERS[before] | _LETTERS[after])
-    wide = np.flatnonzero((before >= 0x80) | (after >= 0x80))  # few: only these need more than one byte
-    whole[wide] = ~(_letter(batch, _last_character(batch, starts[wide])) | _letter(batch, stops[wide]))
+    # few: only these need more than one byte
+    wide = np.flatnonzero((before >= 0x80) | (after >= 0x80))
+    whole[wide] = ~(
+        _letter(batch, _last_character(batch, starts[wide]))
+        | _letter(batch, stops[wide])
+    )
     return whole
 
 
@@ -233,11 +298,17 @@ def _last_character(batch: Bytes, places: Places) -> Places:
 
 
 def _letter(batch: Bytes, places: Places) -> NDArray[np.bool_]:
-    """Whether the character that begins at each place belongs to a word; punctuation and pictures do not."""
+    """Whether the character that begins at each place belongs to a word; punctuation
+    and pictures do not.
+    """
     first, second = batch[places], batch[places + 1]
-    latin = (first == 0xC2) & ~np.isin(second, (0xAA, 0xB5, 0xBA))  # U+0080 to U+00BF but for three letters
-    general = (first == 0xE2) & (second <= 0x81)  # U+2000 to U+207F: dashes, quotation marks
+    # U+0080 to U+00BF but for three letters
+    latin = (first == 0xC2) & ~np.isin(second, (0xAA, 0xB5, 0xBA))
+    # U+2000 to U+207F: dashes, quotation marks
+    general = (first == 0xE2) & (second <= 0x81)
     ideographic = (first == 0xE3) & (second == 0x80)  # U+3000 to U+303F
     picture = (first == 0xF0) & (second == 0x9F)
-    letter: NDArray[np.bool_] = _LETTERS[first] & ~(latin | general | ideographic | picture)
+    letter: NDArray[np.bool_] = _LETTERS[first] & ~(
+        latin | general | ideographic | picture
+    )
     return letter

@@ -1,6 +1,8 @@
-"""The corpora as their publishers write them: columns with or without a header, folders, wikitext, splits.
+"""The corpora as their publishers write them: columns with or without a header,
+folders, wikitext, splits.
 
-Knows the five formats and how the splits of a folder are named. Does not know the hub, nor the embedded corpora.
+Knows the five formats and how the splits of a folder are named. Does not know the hub,
+nor the embedded corpora.
 """
 
 import re
@@ -10,9 +12,17 @@ from pathlib import Path
 
 from specfair.errors import DataError
 from specfair.texts import hub, reading, tables
-from specfair.texts.documents import articles, chained, held_out, of_dataset, of_files, of_records
+from specfair.texts.documents import (
+    articles,
+    chained,
+    held_out,
+    of_dataset,
+    of_files,
+    of_records,
+)
 
-Split = tuple[Sequence[str], Sequence[str], str]  # to train on, held out, and how that was decided in words
+# to train on, held out, and how that was decided in words
+Split = tuple[Sequence[str], Sequence[str], str]
 TRAIN, HELD_OUT = ("train",), ("validation", "valid", "dev", "val", "test", "heldout")
 PLAIN = (".txt", ".raw", ".tokens")
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
@@ -22,7 +32,8 @@ _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 class Format:
     """How one corpus is written."""
 
-    columns: tuple[tuple[str, ...], ...] = ()  # any one of these sets makes the text; () for the one column there is
+    # any one of these sets makes the text; () for the one column there is
+    columns: tuple[tuple[str, ...], ...] = ()
     joint: str = "\n"  # between columns
     headless: tuple[int, ...] = ()  # columns by place, in files without a header
     n_fields: int = 0  # by which such a file is known, together with
@@ -33,39 +44,68 @@ class Format:
 
 
 FORMATS: Mapping[str, Format] = {
-    "ag_news": Format((("text",), ("title", "description")), joint=" ", headless=(1, 2), n_fields=3, label=0),
+    "ag_news": Format(
+        (("text",), ("title", "description")),
+        joint=" ",
+        headless=(1, 2),
+        n_fields=3,
+        label=0,
+    ),
     "imdb": Format((("text",), ("review",)), mark="is_valid"),
     "cnn_dailymail": Format((("article", "highlights"), ("text",))),
     "sst2": Format((("sentence",), ("text",)), headless=(0,), n_fields=2, label=1),
-    "wikitext": Format((("text",),), by_article=True, suffixes=(*reading.TABLES, *PLAIN)),
+    "wikitext": Format(
+        (("text",),), by_article=True, suffixes=(*reading.TABLES, *PLAIN)
+    ),
 }
 
 
 def read(place: Path, form: Format) -> Split:
     """A file or folder in this format, split as it says itself or by a tenth."""
     if reading.exists(place).is_file():
-        return _tenth([place], form) if not _is_marked(place, form) else _by_mark(place, form)
+        return (
+            _tenth([place], form)
+            if not _is_marked(place, form)
+            else _by_mark(place, form)
+        )
     return _review_folders(place) or _folder(place, form)
 
 
 def _tenth(files: Sequence[Path], form: Format) -> Split:
-    train, rest = held_out(_names(files), chained([_documents(file, form) for file in files]))
+    train, rest = held_out(
+        _names(files), chained([_documents(file, form) for file in files])
+    )
     return train, rest, f"{_names(files)}, a tenth of it held out"
 
 
 def _folder(folder: Path, form: Format) -> Split:
     """Files named for their splits, or the one file there is."""
-    files = [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in form.suffixes and p.is_file()]
+    files = [
+        p
+        for p in sorted(folder.rglob("*"))
+        if p.suffix.lower() in form.suffixes and p.is_file()
+    ]
     train = [p for p in files if _split(p) in TRAIN]
-    rest = next((found for name in HELD_OUT if (found := [p for p in files if _split(p) == name])), [])
+    rest = next(
+        (
+            found
+            for name in HELD_OUT
+            if (found := [p for p in files if _split(p) == name])
+        ),
+        [],
+    )
     if train and rest:
-        parts = [chained([_documents(p, form) for p in paths]) for paths in (train, rest)]
+        parts = [
+            chained([_documents(p, form) for p in paths]) for paths in (train, rest)
+        ]
         return parts[0], parts[1], f"{_names(train)}; held out: {_names(rest)}"
     only = train or rest or files
     if not only or not (train or rest or len(files) == 1):
         raise DataError(
-            f"{str(folder)!r} holds {len(files)} files in a known format ({', '.join(form.suffixes)}) and none "
-            "is named for a split; one file, or train and test, are needed. Name the file itself."
+            f"{str(folder)!r} holds {len(files)} files in a known format "
+            f"({', '.join(form.suffixes)}) and none "
+            "is named for a split; one file, or train and test, are needed. Name the "
+            "file itself."
         )
     return read(only[0], form) if len(only) == 1 else _tenth(only, form)
 
@@ -77,44 +117,64 @@ def _split(path: Path) -> str:
 
 
 def _names(files: Sequence[Path]) -> str:
-    return files[0].name if len(files) == 1 else f"{files[0].name} and {len(files) - 1} more"
+    return (
+        files[0].name
+        if len(files) == 1
+        else f"{files[0].name} and {len(files) - 1} more"
+    )
 
 
 def _review_folders(place: Path) -> Split | None:
-    """aclImdb: train and test, one folder a label, one file a review; what has no label is left out."""
+    """aclImdb: train and test, one folder a label, one file a review; what has no label
+    is left out.
+    """
     root = place / "aclImdb" if (place / "aclImdb").is_dir() else place
     parts = [
-        [p for p in sorted((root / name).glob("*/*.txt")) if p.parent.name != "unsup"] for name in ("train", "test")
+        [p for p in sorted((root / name).glob("*/*.txt")) if p.parent.name != "unsup"]
+        for name in ("train", "test")
     ]
     if not all(parts):
         return None
-    return of_files(parts[0]), of_files(parts[1]), f"{root.name}/train; held out: {root.name}/test"
+    return (
+        of_files(parts[0]),
+        of_files(parts[1]),
+        f"{root.name}/train; held out: {root.name}/test",
+    )
 
 
 def _documents(path: Path, form: Format) -> Sequence[str]:
     suffix = path.suffix.lower()
     if suffix == reading.PARQUET:
         chosen = choose(path.name, tables.columns(path), form)
-        found = of_dataset(path.name, hub.mapped(path, chosen), chosen, joint=form.joint)
+        found = of_dataset(
+            path.name, hub.mapped(path, chosen), chosen, joint=form.joint
+        )
     elif suffix == reading.JSONL:
         found = of_records(path, _json_lines(path, form))
     elif suffix in (reading.QUOTED, reading.TABS):
         found = of_records(path, _fields(path, form))
     else:
-        found = of_records(path, lambda line, _: line.removeprefix(b"\xef\xbb\xbf").decode().rstrip("\r\n"))
+        found = of_records(
+            path,
+            lambda line, _: line.removeprefix(b"\xef\xbb\xbf").decode().rstrip("\r\n"),
+        )
     return articles(found) if form.by_article else found
 
 
 def choose(where: str, found: Sequence[str], form: Format) -> list[str]:
     """The columns that make the text, as they are spelt there."""
     spelt = {name.strip().lower(): name for name in found}
-    for wanted in form.columns or (("text",), *((name,) for name in spelt if len(spelt) == 1)):
+    for wanted in form.columns or (
+        ("text",),
+        *((name,) for name in spelt if len(spelt) == 1),
+    ):
         if all(name.lower() in spelt for name in wanted):
             return [spelt[name.lower()] for name in wanted]
     wanted = form.columns[0] if form.columns else ("text",)
     missing = next(name for name in wanted if name.lower() not in spelt)
     raise DataError(
-        f"{where!r} has no column {missing!r}; its columns are {', '.join(map(repr, found)) or 'none'}. "
+        f"{where!r} has no column {missing!r}; its columns are "
+        f"{', '.join(map(repr, found)) or 'none'}. "
         f"Rename one, or name it: file:{where}#{next(iter(found), 'COLUMN')}."
     )
 
@@ -131,7 +191,8 @@ def _json_lines(path: Path, form: Format) -> Callable[[bytes, int], str]:
         for name, value in zip(chosen, values, strict=True):
             if not isinstance(value, str | None):
                 raise DataError(
-                    f"line {number:,} of {path.name!r} has {name} {value!r}; a document must be a string. Quote it."
+                    f"line {number:,} of {path.name!r} has {name} {value!r}; a "
+                    "document must be a string. Quote it."
                 )
         return form.joint.join(value for value in values if value)
 
@@ -142,11 +203,21 @@ def _fields(path: Path, form: Format) -> Callable[[bytes, int], str]:
     """How a record of this file becomes a text; the header becomes none."""
     header = _first(path)
     bare = 0 < len(header) == form.n_fields and header[form.label].strip().isdigit()
-    places = form.headless if bare else tuple(header.index(name) for name in choose(path.name, header, form))
+    places = (
+        form.headless
+        if bare
+        else tuple(header.index(name) for name in choose(path.name, header, form))
+    )
 
     def parse(record: bytes, number: int) -> str:
-        fields = [] if number == 1 and not bare else _row(path, record, number, n=len(header))
-        return form.joint.join(fields[place] for place in places if fields and fields[place].strip())
+        fields = (
+            []
+            if number == 1 and not bare
+            else _row(path, record, number, n=len(header))
+        )
+        return form.joint.join(
+            fields[place] for place in places if fields and fields[place].strip()
+        )
 
     return parse
 
@@ -159,26 +230,37 @@ def _row(path: Path, record: bytes, number: int, *, n: int) -> list[str]:
     fields = reading.cells(path, record)
     if len(fields) != n:
         raise DataError(
-            f"record {number:,} of {path.name!r} has {len(fields)} fields; the first has {n}. "
+            f"record {number:,} of {path.name!r} has {len(fields)} fields; the first "
+            f"has {n}. "
             "Mend the record, or quote what holds separators."
         )
     return fields
 
 
 def _is_marked(path: Path, form: Format) -> bool:
-    return bool(form.mark) and path.suffix.lower() in (reading.QUOTED, reading.TABS) and form.mark in _first(path)
+    return (
+        bool(form.mark)
+        and path.suffix.lower() in (reading.QUOTED, reading.TABS)
+        and form.mark in _first(path)
+    )
 
 
 def _by_mark(path: Path, form: Format) -> Split:
     """Split by a column of the file; if that puts all rows on one side, by a tenth."""
-    train, rest = (of_records(path, _only(path, form, wanted)) for wanted in (False, True))
+    train, rest = (
+        of_records(path, _only(path, form, wanted)) for wanted in (False, True)
+    )
     if not (len(train) and len(rest)):
         return _tenth([path], form)
     return train, rest, f"{path.name}, held out by its column {form.mark}"
 
 
 def _only(path: Path, form: Format, wanted: bool) -> Callable[[bytes, int], str]:
-    parse, place, n = _fields(path, form), _first(path).index(form.mark), len(_first(path))
+    parse, place, n = (
+        _fields(path, form),
+        _first(path).index(form.mark),
+        len(_first(path)),
+    )
 
     def marked(record: bytes, number: int) -> str:
         if number == 1:
@@ -186,7 +268,8 @@ def _only(path: Path, form: Format, wanted: bool) -> Callable[[bytes, int], str]
         mark = _row(path, record, number, n=n)[place]
         if mark.strip().lower() not in _TRUTH:
             raise DataError(
-                f"record {number:,} of {path.name!r} has {form.mark} {mark!r}; it must be True or False. Mend it."
+                f"record {number:,} of {path.name!r} has {form.mark} {mark!r}; "
+                "it must be True or False. Mend it."
             )
         return parse(record, number) if _TRUTH[mark.strip().lower()] is wanted else ""
 

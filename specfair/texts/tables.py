@@ -1,7 +1,7 @@
 """Tables, row by row: CSV, TSV, JSON lines and Parquet, with their columns by name.
 
-Knows formats, not what the rows mean. What a Parquet file would become, unpacked, is found out before it is: a few
-bytes of it may stand for gigabytes.
+Knows formats, not what the rows mean. What a Parquet file would become, unpacked, is
+found out before it is: a few bytes of it may stand for gigabytes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,17 +17,21 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 MAX_TABLE = 1 << 31  # bytes of a table that is held in memory, unpacked: 2 GiB
-MAX_FOOTER = 1 << 28  # bytes of a Parquet file's own description, such as a trace's prompts: 256 MiB
+# bytes of a Parquet file's own description, such as a trace's prompts: 256 MiB
+MAX_FOOTER = 1 << 28
 MAX_ROWS = 1 << 32  # rows of a Parquet file
 BATCH = 1 << 16  # rows of Parquet looked at together
 
 
 def rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Rows as dictionaries; the columns of CSV and TSV are named by their first record."""
+    """Rows as dictionaries; the columns of CSV and TSV are named by their first
+    record.
+    """
     suffix = reading.exists(path).suffix.lower()
     if suffix not in reading.TABLES:
         raise DataError(
-            f"{path.name!r} ends in {suffix!r}; known are {', '.join(reading.TABLES)}. Convert or rename it."
+            f"{path.name!r} ends in {suffix!r}; known are "
+            f"{', '.join(reading.TABLES)}. Convert or rename it."
         )
     with reading.opened(path):
         _refuse_large(path, path.stat().st_size, MAX_TABLE)
@@ -45,7 +49,8 @@ def rows(path: Path) -> Iterator[dict[str, Any]]:
 def _refuse_large(path: Path, size: int, limit: int) -> None:
     if size > limit:
         raise DataError(
-            f"{path.name!r} has more than {limit:,} bytes of rows, unpacked, the most that is read. Split it."
+            f"{path.name!r} has more than {limit:,} bytes of rows, unpacked, "
+            "the most that is read. Split it."
         )
 
 
@@ -54,7 +59,9 @@ def _listed(path: Path, batch: "pa.RecordBatch") -> list[dict[str, Any]]:
         return list(batch.to_pylist())
     except (ValueError, OverflowError) as error:  # dates beyond the calendar
         reason = str(error).splitlines()[0]
-        raise DataError(f"{path.name!r} has a value that cannot be read ({reason}). Write it again.") from error
+        raise DataError(
+            f"{path.name!r} has a value that cannot be read ({reason}). Write it again."
+        ) from error
 
 
 def _headed(path: Path) -> Iterator[dict[str, Any]]:
@@ -66,7 +73,8 @@ def _headed(path: Path) -> Iterator[dict[str, Any]]:
             yield dict(zip(header, row, strict=True))
         elif record.strip():
             raise DataError(
-                f"record {number:,} of {path.name!r} has {len(row)} fields; its header has {len(header)}. "
+                f"record {number:,} of {path.name!r} has {len(row)} fields; its "
+                f"header has {len(header)}. "
                 "Mend the record, or quote what holds separators."
             )
 
@@ -77,17 +85,24 @@ def columns(path: Path) -> list[str]:
         return list(file.schema_arrow.names)
 
 
-def batches(path: Path, wanted: Sequence[str] = (), *, limit: int) -> "Iterator[pa.RecordBatch]":
-    """Columns of plain values, all or those wanted, so many rows at a time; `limit` bytes are never exceeded.
+def batches(
+    path: Path, wanted: Sequence[str] = (), *, limit: int
+) -> "Iterator[pa.RecordBatch]":
+    """Columns of plain values, all or those wanted, so many rows at a time; `limit`
+    bytes are never exceeded.
 
-    Texts stay references into a dictionary: a file of a few bytes may repeat one text a billion times.
+    Texts stay references into a dictionary: a file of a few bytes may repeat one text a
+    billion times.
     """
     with parquet(path) as file:
         flat = [field.name for field in file.schema_arrow if not _is_nested(field.type)]
         for name in wanted:
             if name not in flat:
                 kind = file.schema_arrow.field(name).type
-                raise DataError(f"column {name!r} of {path.name!r} is a {kind}; plain values are read. Name another.")
+                raise DataError(
+                    f"column {name!r} of {path.name!r} is a {kind}; plain "
+                    "values are read. Name another."
+                )
         n_bytes = 0
         for batch in file.iter_batches(BATCH, columns=list(wanted) or flat):
             batch.validate(full=True)
@@ -103,12 +118,18 @@ def whole(path: Path, *, limit: int) -> "pa.Table":
     with parquet(path) as file:
         schema = file.schema_arrow
     found = list(batches(path, limit=limit))
-    return pa.Table.from_batches(found).replace_schema_metadata(schema.metadata) if found else schema.empty_table()
+    return (
+        pa.Table.from_batches(found).replace_schema_metadata(schema.metadata)
+        if found
+        else schema.empty_table()
+    )
 
 
 @contextmanager
 def parquet(path: Path) -> "Iterator[pq.ParquetFile]":
-    """A Parquet file whose description is sound; a DataError for whatever is wrong with it while it is read."""
+    """A Parquet file whose description is sound; a DataError for whatever is wrong with
+    it while it is read.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -121,9 +142,16 @@ def parquet(path: Path) -> "Iterator[pq.ParquetFile]":
             _refuse_rows(path, plain.metadata)
         with pq.ParquetFile(path, read_dictionary=texts) as file:
             yield file
-    except (OSError, pa.ArrowException, UnicodeDecodeError, OverflowError, MemoryError) as error:
+    except (
+        OSError,
+        pa.ArrowException,
+        UnicodeDecodeError,
+        OverflowError,
+        MemoryError,
+    ) as error:
         raise DataError(
-            f"{path.name!r} cannot be read as Parquet ({type(error).__name__}); it may be cut short. "
+            f"{path.name!r} cannot be read as Parquet ({type(error).__name__}); it "
+            "may be cut short. "
             "Fetch or write it again."
         ) from error
 
@@ -135,7 +163,8 @@ def _refuse_footer(path: Path) -> None:
         declared = int.from_bytes(file.read(4), "little")
     if MAX_FOOTER < declared <= size:
         raise DataError(
-            f"{path.name!r} describes itself in {declared:,} bytes; {MAX_FOOTER:,} is the most that is read. Write it "
+            f"{path.name!r} describes itself in {declared:,} bytes; {MAX_FOOTER:,} is "
+            "the most that is read. Write it "
             "again without that metadata."
         )
 
@@ -143,7 +172,8 @@ def _refuse_footer(path: Path) -> None:
 def _refuse_rows(path: Path, metadata: Any) -> None:
     if metadata.num_rows > MAX_ROWS:
         raise DataError(
-            f"{path.name!r} declares {metadata.num_rows:,} rows; {MAX_ROWS:,} is the most that is read. Split it."
+            f"{path.name!r} declares {metadata.num_rows:,} rows; {MAX_ROWS:,} "
+            "is the most that is read. Split it."
         )
 
 
@@ -160,14 +190,16 @@ def _unpacked(path: Path, column: Any) -> int:
 
     kind = column.type
     if not (
-        pa.types.is_dictionary(kind) and (pa.types.is_string(kind.value_type) or pa.types.is_binary(kind.value_type))
+        pa.types.is_dictionary(kind)
+        and (pa.types.is_string(kind.value_type) or pa.types.is_binary(kind.value_type))
     ):
         return int(column.nbytes)
     sizes = pc.binary_length(column.dictionary)
     longest = pc.max(sizes).as_py() or 0
     if longest > reading.MAX_LINE:
         raise DataError(
-            f"{path.name!r} has a text of {longest:,} bytes; {reading.MAX_LINE:,} is the most one may have. "
+            f"{path.name!r} has a text of {longest:,} bytes; {reading.MAX_LINE:,} is "
+            "the most one may have. "
             "Split it into one document a row."
         )
     return int(pc.sum(sizes.take(column.indices)).as_py() or 0)

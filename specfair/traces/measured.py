@@ -1,6 +1,8 @@
-"""One trace under one lookahead: every metric by group, each drawn once, answered by the replay or by live decoding.
+"""One trace under one lookahead: every metric by group, each drawn once, answered by
+the replay or by live decoding.
 
-Knows how a metric's groups come from a trace. It does not know where the trace came from, nor what it is compared with.
+Knows how a metric's groups come from a trace. It does not know where the trace came
+from, nor what it is compared with.
 """
 
 from dataclasses import dataclass, field
@@ -12,25 +14,38 @@ from specfair.traces.replay import Lookahead
 from specfair.traces.replay import replay as replayed
 from specfair.traces.trace import Trace
 
-AT_HAND = 400  # groups times metrics whose draws are kept; what is asked of others later is drawn again, the same
+# groups times metrics whose draws are kept; what is asked of others later is drawn
+# again, the same
+AT_HAND = 400
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What is asked of a trace: `measured.alpha.by_group`, `measured.acceptance_rate.difference()`."""
+    """What is asked of a trace: `measured.alpha.by_group`,
+    `measured.acceptance_rate.difference()`.
+    """
 
     trace: Trace
     lookahead: Lookahead
     engine: Engine = replayed
-    _groups: dict[tuple[str, Lookahead], Groups] = field(default_factory=dict, repr=False, compare=False)
-    _tallies: dict[Lookahead, Tally] = field(default_factory=dict, repr=False, compare=False)
-    _labels: list[Sample] = field(default_factory=list, repr=False, compare=False)  # of the prompts, once known
+    _groups: dict[tuple[str, Lookahead], Groups] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+    _tallies: dict[Lookahead, Tally] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+    # of the prompts, once known
+    _labels: list[Sample] = field(default_factory=list, repr=False, compare=False)
     _lots: Lots = field(default_factory=Lots, repr=False, compare=False)
 
     def groups(self, metric: str, lookahead: Lookahead | None = None) -> Groups:
-        """The metric with `.overall`, `.by_group`, `.difference()`, `.ratio()` and `.worst_pair()`."""
+        """The metric with `.overall`, `.by_group`, `.difference()`, `.ratio()` and
+        `.worst_pair()`.
+        """
         key = (metric, lookahead or self.lookahead)
-        found = self._groups.pop(key, None) or Groups(self._sample(*key), metric, lots=self._lots)
+        found = self._groups.pop(key, None) or Groups(
+            self._sample(*key), metric, lots=self._lots
+        )
         n_kept = max(1, AT_HAND // max(1, len(found.sample.groups)))
         for old in [*self._groups.values()][: max(0, len(self._groups) + 1 - n_kept)]:
             old.release()
@@ -39,11 +54,15 @@ class Measured:
 
     def _sample(self, metric: str, lookahead: Lookahead) -> Sample:
         """Labels are made once, and counts once for each lookahead."""
-        return self.labels.with_counts(*sums(self.trace, metric, lambda: self._count(lookahead)))
+        return self.labels.with_counts(
+            *sums(self.trace, metric, lambda: self._count(lookahead))
+        )
 
     @property
     def labels(self) -> Sample:
-        """The prompts without any count: what all metrics of the trace have in common."""
+        """The prompts without any count: what all metrics of the trace have in
+        common.
+        """
         if not self._labels:
             self._labels.append(labelled(self.trace.prompts))
         return self._labels[0]

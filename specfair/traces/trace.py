@@ -1,7 +1,9 @@
-"""A Trace: every token the target wrote for every prompt, and what the draft made of it, in columns.
+"""A Trace: every token the target wrote for every prompt, and what the draft made of
+it, in columns.
 
-Everything after the tracer is a pure function of a Trace. This module knows how the columns are laid out and how they
-reach disk (Parquet with a JSON header); it does not know how they were computed, nor what will be asked of them.
+Everything after the tracer is a pure function of a Trace. This module knows how the
+columns are laid out and how they reach disk (Parquet with a JSON header); it does not
+know how they were computed, nor what will be asked of them.
 """
 
 import json
@@ -28,13 +30,18 @@ MAX_BYTES = 1 << 36  # of columns, unpacked: 64 GiB
 
 COLUMNS: Mapping[str, type] = {
     "token": np.int32,  # what the target wrote
-    "target_prob": np.float32,  # of that token, as deployed; at temperature 1 under greedy decoding
+    # of that token, as deployed; at temperature 1 under greedy decoding
+    "target_prob": np.float32,
     "draft_prob": np.float32,  # likewise, by the draft
-    "accept_prob": np.float32,  # the coin: min(1, draft_prob / target_prob); greedy: draft's first choice == token
+    # the coin: min(1, draft_prob / target_prob); greedy: draft's first choice == token
+    "accept_prob": np.float32,
     "overlap": np.float32,  # sum of min(target, draft) at temperature 1
     "target_entropy": np.float32,  # nats, at temperature 1
-    "kl": np.float32,  # KL(target, draft), nats, at temperature 1; entropy + kl is the cross entropy
-    "margin": np.float32,  # target's best minus second-best probability at temperature 1: near-ties are visible
+    # KL(target, draft), nats, at temperature 1; entropy + kl is the cross entropy
+    "kl": np.float32,
+    # target's best minus second-best probability at temperature 1: near-ties are
+    # visible
+    "margin": np.float32,
     "proposal": np.int32,  # one realised proposal of the draft at this position
     "proposal_target_prob": np.float32,
     "proposal_draft_prob": np.float32,
@@ -44,7 +51,9 @@ COLUMNS: Mapping[str, type] = {
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """How text is decoded. Temperature 0 is greedy; top_k 0 and top_p 1 switch those filters off."""
+    """How text is decoded. Temperature 0 is greedy; top_k 0 and top_p 1 switch those
+    filters off.
+    """
 
     max_new_tokens: int = 20
     temperature: float = 0.0
@@ -59,7 +68,9 @@ class Decoding:
 
     def __str__(self) -> str:
         how = "greedy" if self.greedy else f"temperature {self.temperature:g}"
-        filters = [f"top_k {self.top_k}"] * (self.top_k > 0) + [f"top_p {self.top_p:g}"] * (self.top_p < 1)
+        filters = [f"top_k {self.top_k}"] * (self.top_k > 0) + [
+            f"top_p {self.top_p:g}"
+        ] * (self.top_p < 1)
         budget = "exactly" if self.ignore_eos else "at most"
         return ", ".join([how, *filters, f"{budget} {self.max_new_tokens} new tokens"])
 
@@ -79,7 +90,8 @@ class Header:
     dtype: str
     device: str
     eos: tuple[int, ...]
-    cost_ratio: float | None = None  # draft step time / target step time, where it was measured
+    # draft step time / target step time, where it was measured
+    cost_ratio: float | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
 
@@ -115,15 +127,21 @@ class Trace:
 
     def per_prompt(self, values: NDArray[Any]) -> NDArray[np.float64]:
         """Sums of a token column by prompt; a prompt without tokens has 0."""
-        sums = np.bincount(self.rows, weights=values.astype(np.float64), minlength=len(self))
+        sums = np.bincount(
+            self.rows, weights=values.astype(np.float64), minlength=len(self)
+        )
         return sums.astype(np.float64)  # without tokens bincount counts in integers
 
     def select(self, keep: NDArray[np.bool_] | NDArray[np.int64]) -> "Trace":
-        """The trace of some prompts only: those a mask marks, or those at these places in this order."""
+        """The trace of some prompts only: those a mask marks, or those at these places
+        in this order.
+        """
         chosen = np.flatnonzero(keep) if keep.dtype == np.bool_ else keep
         lengths = self.lengths[chosen]
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        tokens = np.arange(offsets[-1]) + np.repeat(self.offsets[chosen] - offsets[:-1], lengths)
+        tokens = np.arange(offsets[-1]) + np.repeat(
+            self.offsets[chosen] - offsets[:-1], lengths
+        )
         return replace(
             self,
             prompts=tuple(self.prompts[i] for i in chosen.tolist()),
@@ -133,10 +151,15 @@ class Trace:
 
     @property
     def frame(self) -> "pd.DataFrame":
-        """One row per token, with the prompt's labels: for pandas users and for plots."""
+        """One row per token, with the prompt's labels: for pandas users and for
+        plots.
+        """
         import pandas as pd
 
-        labels = {name: np.array([getattr(p, name) for p in self.prompts])[self.rows] for name in _LABELS}
+        labels = {
+            name: np.array([getattr(p, name) for p in self.prompts])[self.rows]
+            for name in _LABELS
+        }
         position = np.arange(self.n_tokens) - np.repeat(self.offsets[:-1], self.lengths)
         return pd.DataFrame({**labels, "position": position, **self.columns})
 
@@ -148,15 +171,24 @@ def save(trace: Trace, path: Path) -> None:
     """Write one Parquet file. Atomicity is the store's business."""
     import pyarrow.parquet as pq
 
-    header = asdict(trace.header) | {"trace_prompts": [asdict(p) for p in trace.prompts]}
-    table = _table(trace).replace_schema_metadata({b"specfair": json.dumps(header).encode()})
+    header = asdict(trace.header) | {
+        "trace_prompts": [asdict(p) for p in trace.prompts]
+    }
+    table = _table(trace).replace_schema_metadata(
+        {b"specfair": json.dumps(header).encode()}
+    )
     pq.write_table(table, path, compression="zstd")
 
 
 def _table(trace: Trace) -> "pa.Table":
     import pyarrow as pa
 
-    return pa.table({"prompt": trace.rows.astype(np.int32), **{n: trace.columns[n] for n in COLUMNS}})
+    return pa.table(
+        {
+            "prompt": trace.rows.astype(np.int32),
+            **{n: trace.columns[n] for n in COLUMNS},
+        }
+    )
 
 
 def load(path: Path) -> Trace:
@@ -165,9 +197,17 @@ def load(path: Path) -> Trace:
         table = tables.whole(path, limit=MAX_BYTES)
         header = json_of(table.schema.metadata[b"specfair"])
         return _build(table, header)
-    except (DataError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+    except (
+        DataError,
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        OverflowError,
+    ) as error:
         raise StoreError(
-            f"trace {path.name!r} cannot be read ({type(error).__name__}); traces are Parquet of "
+            f"trace {path.name!r} cannot be read ({type(error).__name__}); traces are "
+            "Parquet of "
             f"schema {SCHEMA}. Delete it and it is computed again."
         ) from error
 
@@ -176,14 +216,24 @@ def _build(table: "pa.Table", header: dict[str, Any]) -> Trace:
     if header.get("schema") != SCHEMA:
         raise ValueError("schema")
     prompts = tuple(Prompt(**p) for p in header.pop("trace_prompts"))
-    if any(type(getattr(p, name)) is not str for name in Prompt.__slots__ for p in prompts):
+    if any(
+        type(getattr(p, name)) is not str for name in Prompt.__slots__ for p in prompts
+    ):
         raise TypeError("prompts")
     owner = table["prompt"].to_numpy()
     counts = np.bincount(owner, minlength=len(prompts))
     if len(counts) != len(prompts) or (np.diff(owner) < 0).any():
         raise ValueError("prompt")
-    columns = {name: table[name].to_numpy().astype(kind, copy=False) for name, kind in COLUMNS.items()}
-    return Trace(typed(Header, header), prompts, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), columns)
+    columns = {
+        name: table[name].to_numpy().astype(kind, copy=False)
+        for name, kind in COLUMNS.items()
+    }
+    return Trace(
+        typed(Header, header),
+        prompts,
+        np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        columns,
+    )
 
 
 def concatenate(traces: "Iterator[Trace] | list[Trace]") -> Trace:
@@ -194,5 +244,7 @@ def concatenate(traces: "Iterator[Trace] | list[Trace]") -> Trace:
         parts[0],
         prompts=tuple(p for t in parts for p in t.prompts),
         offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        columns={name: np.concatenate([t.columns[name] for t in parts]) for name in COLUMNS},
+        columns={
+            name: np.concatenate([t.columns[name] for t in parts]) for name in COLUMNS
+        },
     )

@@ -1,7 +1,9 @@
-"""Causal-LM fine-tuning of one model of a pair on one corpus, by transformers' Trainer: a model in, a folder out.
+"""Causal-LM fine-tuning of one model of a pair on one corpus, by transformers' Trainer:
+a model in, a folder out.
 
-Knows recipes, blocks of tokens and checkpoints; does not know prompts, groups or acceptance. The pair that was passed
-in stays as it was, and so do the process's random number generators.
+Knows recipes, blocks of tokens and checkpoints; does not know prompts, groups or
+acceptance. The pair that was passed in stays as it was, and so do the process's random
+number generators.
 """
 
 import copy
@@ -36,7 +38,9 @@ _DOCUMENTS = 1000  # tokenised at a time
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How both models are tuned. The defaults are the original study's, for models of GPT-2's size and up."""
+    """How both models are tuned. The defaults are the original study's, for models of
+    GPT-2's size and up.
+    """
 
     epochs: float = 1.0
     max_steps: int | None = None  # takes the place of epochs
@@ -60,20 +64,36 @@ class Recipe:
         ]
         for name, fits, rule in rules:
             if not fits:
-                raise UsageError(f"recipe: {name} is {getattr(self, name)}; it must be {rule}. Change {name}.")
+                raise UsageError(
+                    f"recipe: {name} is {getattr(self, name)}; it must be "
+                    f"{rule}. Change {name}."
+                )
 
     @property
     def n_blocks(self) -> int | None:
         """Blocks that will be looked at; None where the epochs decide."""
-        return None if self.max_steps is None else self.max_steps * self.batch_size * self.accumulation
+        return (
+            None
+            if self.max_steps is None
+            else self.max_steps * self.batch_size * self.accumulation
+        )
 
 
-EMBEDDED = Recipe(max_steps=32, batch_size=16, accumulation=1, block=128, learning_rate=1e-3, schedule="cosine")
+EMBEDDED = Recipe(
+    max_steps=32,
+    batch_size=16,
+    accumulation=1,
+    block=128,
+    learning_rate=1e-3,
+    schedule="cosine",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """One model of a pair on one corpus: everything that its weights afterwards depend on."""
+    """One model of a pair on one corpus: everything that its weights afterwards depend
+    on.
+    """
 
     pair: Pair
     role: str  # target or draft
@@ -118,23 +138,37 @@ class Tuned:
 
 
 def train(training: Training, folder: Path, progress: Progress | None = None) -> None:
-    """Tune one model on the corpus's training split into `folder`, whose safety is the store's business.
+    """Tune one model on the corpus's training split into `folder`, whose safety is the
+    store's business.
 
     Without `progress`, the Trainer's own bar is shown.
     """
     folder.mkdir(parents=True)
-    losses = _train(_Run(training, folder, progress), Blocks(pack(training.pair, training.corpus, training.recipe)))
-    (folder / "training.json").write_text(json.dumps({"losses": losses}), encoding="utf-8")
+    losses = _train(
+        _Run(training, folder, progress),
+        Blocks(pack(training.pair, training.corpus, training.recipe)),
+    )
+    (folder / "training.json").write_text(
+        json.dumps({"losses": losses}), encoding="utf-8"
+    )
 
 
 def read(folder: Path) -> Tuned:
     """What `train` wrote there; a StoreError where it is damaged."""
     try:
-        losses = tuple(map(float, json.loads((folder / "training.json").read_text("utf-8"))["losses"]))
-        steps = {int(step.name): step for step in sorted((folder / "checkpoints").glob("*"))}
+        losses = tuple(
+            map(
+                float,
+                json.loads((folder / "training.json").read_text("utf-8"))["losses"],
+            )
+        )
+        steps = {
+            int(step.name): step for step in sorted((folder / "checkpoints").glob("*"))
+        }
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(
-            f"tuned model {folder.name!r} cannot be read ({type(error).__name__} in training.json); it must hold the "
+            f"tuned model {folder.name!r} cannot be read ({type(error).__name__} in "
+            "training.json); it must hold the "
             "loss of every step."
         ) from error
     return Tuned(folder / "model", steps, losses)
@@ -154,10 +188,14 @@ class Blocks(Dataset[dict[str, Tensor]]):
         return {"input_ids": block, "labels": block}
 
 
-def pack(pair: Pair, corpus: Corpus, recipe: Recipe) -> np.ndarray[Any, np.dtype[np.int32]]:
-    """Documents in a random order, each ended by EOS, one after the other, cut into blocks.
+def pack(
+    pair: Pair, corpus: Corpus, recipe: Recipe
+) -> np.ndarray[Any, np.dtype[np.int32]]:
+    """Documents in a random order, each ended by EOS, one after the other, cut into
+    blocks.
 
-    Blocks are no longer than the models' context; no more documents are read than the recipe's steps will use.
+    Blocks are no longer than the models' context; no more documents are read than the
+    recipe's steps will use.
     """
     block = min(recipe.block, pair.context or recipe.block)
     wanted = None if recipe.n_blocks is None else recipe.n_blocks * block
@@ -170,17 +208,24 @@ def pack(pair: Pair, corpus: Corpus, recipe: Recipe) -> np.ndarray[Any, np.dtype
             break
     if n_tokens < block:
         raise DataError(
-            f"corpus {corpus.name!r} has {n_tokens} tokens to train on; a block takes {block}. "
+            f"corpus {corpus.name!r} has {n_tokens} tokens to train on; a block takes "
+            f"{block}. "
             "Add documents or make the recipe's block smaller."
         )
     flat = np.concatenate(parts)[: n_tokens // block * block]
     return flat[:wanted].reshape(-1, block)
 
 
-def _tokens(pair: Pair, documents: Sequence[str]) -> np.ndarray[Any, np.dtype[np.int32]]:
+def _tokens(
+    pair: Pair, documents: Sequence[str]
+) -> np.ndarray[Any, np.dtype[np.int32]]:
     end = list(pair.eos[:1])
-    encoded: list[list[int]] = pair.tokenizer(list(documents), verbose=False)["input_ids"]
-    flat = [token for ids in encoded for token in (ids if ids[-1:] == end else ids + end)]
+    encoded: list[list[int]] = pair.tokenizer(list(documents), verbose=False)[
+        "input_ids"
+    ]
+    flat = [
+        token for ids in encoded for token in (ids if ids[-1:] == end else ids + end)
+    ]
     return np.array(flat, dtype=np.int32)
 
 
@@ -193,17 +238,23 @@ class _Run:
     progress: Progress | None
 
     def save(self, model: PreTrainedModel, folder: Path) -> None:
-        """Weights in the pair's precision, the pair's configuration, the tokenizer beside them."""
+        """Weights in the pair's precision, the pair's configuration, the tokenizer
+        beside them.
+        """
         original = self.training.model
         saved: Any = copy.deepcopy(model)
         saved.to(dtype=original.dtype)
-        saved.config = copy.deepcopy(original.config)  # the Trainer switches the cache off in its own
+        # the Trainer switches the cache off in its own
+        saved.config = copy.deepcopy(original.config)
         try:
             with quiet():
                 saved.save_pretrained(folder)
             self.training.pair.tokenizer.save_pretrained(folder)
-        except Exception as error:  # the writers beneath raise errors of their own for a full disk
-            raise error if isinstance(error, OSError) else OSError(brief(error)) from error
+        # the writers beneath raise errors of their own for a full disk
+        except Exception as error:
+            raise (
+                error if isinstance(error, OSError) else OSError(brief(error))
+            ) from error
 
 
 def _train(run: _Run, blocks: Blocks) -> list[float]:
@@ -212,7 +263,9 @@ def _train(run: _Run, blocks: Blocks) -> list[float]:
     model: PreTrainedModel = copy.deepcopy(original).float().requires_grad_(True)
     watch = _Watch(run)
     with _generators_kept(), tempfile.TemporaryDirectory(dir=run.folder) as folder:
-        trainer = Trainer(model, _arguments(run, folder), train_dataset=blocks, callbacks=[watch])
+        trainer = Trainer(
+            model, _arguments(run, folder), train_dataset=blocks, callbacks=[watch]
+        )
         for unwanted in (PrinterCallback, ProgressCallback):
             trainer.remove_callback(unwanted)
         if run.progress is None:
@@ -245,7 +298,9 @@ def _arguments(run: _Run, folder: str) -> TrainingArguments:
 
 
 class _Watch(TrainerCallback):
-    """Looks at every step: the loss must be a number, checkpoints are due, somebody wants to know how far it is."""
+    """Looks at every step: the loss must be a number, checkpoints are due, somebody
+    wants to know how far it is.
+    """
 
     def __init__(self, run: _Run) -> None:
         self.run = run
@@ -259,8 +314,10 @@ class _Watch(TrainerCallback):
             return
         if not math.isfinite(loss):
             raise ModelError(
-                f"fine-tuning {training.title}: the loss is {loss} at step {state.global_step}; it must be a "
-                f"finite number. Lower the learning rate ({training.recipe.learning_rate:g}) or check the weights."
+                f"fine-tuning {training.title}: the loss is {loss} at step "
+                f"{state.global_step}; it must be a "
+                "finite number. Lower the learning rate "
+                f"({training.recipe.learning_rate:g}) or check the weights."
             )
         self.losses.append(loss)
 
@@ -268,7 +325,9 @@ class _Watch(TrainerCallback):
         _, state, _ = at
         step, n_steps = state.global_step, state.max_steps
         if step in due(n_steps, self.run.training.recipe.checkpoints):
-            self.run.save(known["model"], self.run.folder / "checkpoints" / f"{step:08d}")
+            self.run.save(
+                known["model"], self.run.folder / "checkpoints" / f"{step:08d}"
+            )
         if self.run.progress is not None:
             self.run.progress(step, n_steps)
 
@@ -281,14 +340,20 @@ class _Bar(ProgressCallback):
 
 
 def due(n_steps: int, n_checkpoints: int) -> list[int]:
-    """The steps at which a checkpoint is saved: evenly spaced, neither the start nor the end."""
-    steps = {round(i * n_steps / (n_checkpoints + 1)) for i in range(1, n_checkpoints + 1)}
+    """The steps at which a checkpoint is saved: evenly spaced, neither the start nor
+    the end.
+    """
+    steps = {
+        round(i * n_steps / (n_checkpoints + 1)) for i in range(1, n_checkpoints + 1)
+    }
     return sorted(steps - {0, n_steps})
 
 
 @contextmanager
 def _generators_kept() -> Iterator[None]:
-    """The Trainer seeds every random number generator of the process; give them back as they were."""
+    """The Trainer seeds every random number generator of the process; give them back as
+    they were.
+    """
     states = random.getstate(), np.random.get_state()
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         try:

@@ -1,4 +1,6 @@
-"""An audit end to end on the shipped pair: stored once, reused, recomputed when damaged; before and after compared."""
+"""An audit end to end on the shipped pair: stored once, reused, recomputed when
+damaged; before and after compared.
+"""
 
 import json
 from dataclasses import replace
@@ -21,13 +23,19 @@ def test_stages_are_computed_once_and_reused(measured: Audit) -> None:
     _ = again.base, again.after("imdb")
     assert said == []
     assert again.stages == ("base", "imdb")
-    assert np.array_equal(again.after("imdb").trace["token"], measured.after("imdb").trace["token"])
+    assert np.array_equal(
+        again.after("imdb").trace["token"], measured.after("imdb").trace["token"]
+    )
 
 
 def test_a_damaged_trace_is_set_aside_and_computed_again(tmp_path: Path) -> None:
     first, _ = small_audit(tmp_path)
     tokens = first.base.trace["token"]
-    stored = next(p for p in (tmp_path / "store" / "traces").iterdir() if p.suffix == "" and not p.name.startswith("."))
+    stored = next(
+        p
+        for p in (tmp_path / "store" / "traces").iterdir()
+        if p.suffix == "" and not p.name.startswith(".")
+    )
     stored.write_bytes(b"garbage")
     second, said = small_audit(tmp_path)
     with pytest.warns(UserWarning, match="is made again"):
@@ -36,7 +44,9 @@ def test_a_damaged_trace_is_set_aside_and_computed_again(tmp_path: Path) -> None
     assert list(stored.parent.glob("*.corrupt"))
 
 
-def test_a_finished_target_is_kept_when_the_draft_is_interrupted(tmp_path: Path) -> None:
+def test_a_finished_target_is_kept_when_the_draft_is_interrupted(
+    tmp_path: Path,
+) -> None:
     made, _ = small_audit(tmp_path)
     say = made.say
 
@@ -60,14 +70,21 @@ def test_other_settings_are_another_trace(measured: Audit) -> None:
     other, said = small_audit(store, max_new_tokens=4)
     _ = other.base
     assert said == ["tracing base: 18 of 18 prompts, greedy, at most 4 new tokens"]
-    same, said = small_audit(store, lookahead="constant-3")  # a lookahead is replayed, not traced
+    # a lookahead is replayed, not traced
+    same, said = small_audit(store, lookahead="constant-3")
     assert same.base.lookahead == Lookahead(3)
     assert said == []
 
 
-def test_a_cost_that_is_given_is_used_and_never_stored_as_measured(tmp_path: Path) -> None:
+def test_a_cost_that_is_given_is_used_and_never_stored_as_measured(
+    tmp_path: Path,
+) -> None:
     given, _ = small_audit(tmp_path, cost_ratio=0.25)
-    assert given.base.trace.header.cost_ratio == given.after("imdb").trace.header.cost_ratio == 0.25
+    assert (
+        given.base.trace.header.cost_ratio
+        == given.after("imdb").trace.header.cost_ratio
+        == 0.25
+    )
     measured, said = small_audit(tmp_path)
     cost = measured.base.trace.header.cost_ratio
     assert cost not in (None, 0.25)
@@ -87,9 +104,15 @@ def test_tuning_changes_both_models(measured: Audit) -> None:
 def test_gains_are_paired_and_consistent_with_both_traces(measured: Audit) -> None:
     gains = measured.gains("imdb")
     for group, estimate in gains.items():
-        before, after = (m.acceptance_rate.by_group[group].value for m in (measured.base, measured.after("imdb")))
+        before, after = (
+            m.acceptance_rate.by_group[group].value
+            for m in (measured.base, measured.after("imdb"))
+        )
         assert estimate.value == pytest.approx(after - before)
-    overall = measured.after("imdb").acceptance_rate.overall.value - measured.base.acceptance_rate.overall.value
+    overall = (
+        measured.after("imdb").acceptance_rate.overall.value
+        - measured.base.acceptance_rate.overall.value
+    )
     assert measured.gain("imdb").value == pytest.approx(overall)
 
 
@@ -104,12 +127,20 @@ def test_every_metric_is_an_attribute(measured: Audit) -> None:
 
 def test_lookaheads_come_from_one_trace(measured: Audit) -> None:
     gaps = measured.across_lookaheads("base", "difference", "mean_acceptance_length")
-    assert tuple(gaps) == tuple(text for text in config.LOOKAHEADS if text != "constant-5")  # that is the gap itself
-    by_lookahead = [measured.base.groups("mean_acceptance_length", Lookahead(n)).overall.value for n in (1, 3, 5)]
+    # that is the gap itself
+    assert tuple(gaps) == tuple(
+        text for text in config.LOOKAHEADS if text != "constant-5"
+    )
+    by_lookahead = [
+        measured.base.groups("mean_acceptance_length", Lookahead(n)).overall.value
+        for n in (1, 3, 5)
+    ]
     assert by_lookahead == sorted(set(by_lookahead))
 
 
-def test_the_clock_is_read_once_and_kept(measured: Audit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_clock_is_read_once_and_kept(
+    measured: Audit, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("specfair.engine.timing.N_ROUNDS", 2)
     taken = measured.clocked("base")
     assert set(taken.by_group) == {"female", "male", "queer"}
@@ -136,7 +167,12 @@ def test_checkpoints_are_measured_along_the_way(tmp_path: Path) -> None:
     assert along[1].trace.header.draft == "embedded + imdb at step 1"
     rows = {(row.step, row.group, row.metric) for row in training(made, "imdb")}
     groups = ("", *made.prompts.groups)
-    assert rows == {(step, g, m) for step in (0, 1, 2) for g in groups for m in ("kl", "acceptance_rate")}
+    assert rows == {
+        (step, g, m)
+        for step in (0, 1, 2)
+        for g in groups
+        for m in ("kl", "acceptance_rate")
+    }
 
 
 def test_without_checkpoints_there_is_nothing_along_the_way(measured: Audit) -> None:
@@ -144,12 +180,21 @@ def test_without_checkpoints_there_is_nothing_along_the_way(measured: Audit) -> 
 
 
 def test_prompts_that_do_not_fit_are_refused_or_cut_and_counted(tmp_path: Path) -> None:
-    texts = ["the nurse " * 400, *(f"the {word} nurse" for word in ("tall", "old", "young", "kind", "calm"))]
-    rows = [{"group": group, "text": f"{text} {group}"} for group in ("a", "b") for text in texts]
+    texts = [
+        "the nurse " * 400,
+        *(f"the {word} nurse" for word in ("tall", "old", "young", "kind", "calm")),
+    ]
+    rows = [
+        {"group": group, "text": f"{text} {group}"}
+        for group in ("a", "b")
+        for text in texts
+    ]
     (tmp_path / "p.jsonl").write_text("\n".join(map(json.dumps, rows)))
     asked = {"prompts": f"file:{tmp_path / 'p.jsonl'}", "groups": ""}
     refused, _ = small_audit(tmp_path, **asked)
-    with pytest.raises(DataError, match=r"the context of 512 leaves 504 .*truncate = true"):
+    with pytest.raises(
+        DataError, match=r"the context of 512 leaves 504 .*truncate = true"
+    ):
         _ = refused.base
     cut, _ = small_audit(tmp_path, **asked, truncate=True)
     assert "2 of 12 prompts were cut from the left to fit 512 tokens" in cut.notes
@@ -174,21 +219,46 @@ def test_the_original_study_s_question_needs_two_groups() -> None:
 @pytest.mark.parametrize(
     ("spec", "groups", "way_out"),
     [
-        ("file:two.jsonl", "a", "have 1 group; fairness needs at least 2. Name more in --specfair-groups."),
-        ("file:one.jsonl", "", "have 1 group; fairness needs at least 2. Name another set, or add groups to it."),
-        ("bold/gender:one.json", "", "2. Name another set, such as 'bold' with all its parts."),
+        (
+            "file:two.jsonl",
+            "a",
+            "have 1 group; fairness needs at least 2. Name more in --specfair-groups.",
+        ),
+        (
+            "file:one.jsonl",
+            "",
+            (
+                "have 1 group; fairness needs at least 2. Name another set, or add "
+                "groups to it."
+            ),
+        ),
+        (
+            "bold/gender:one.json",
+            "",
+            "2. Name another set, such as 'bold' with all its parts.",
+        ),
     ],
 )
 def test_one_group_cannot_be_compared(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: str, groups: str, way_out: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    spec: str,
+    groups: str,
+    way_out: str,
 ) -> None:
     """Finding 35: the way out is one that helps."""
     monkeypatch.chdir(tmp_path)
     for name, members in (("one", "a"), ("two", "ab")):
-        rows = [json.dumps({"group": g, "text": f"{g} {i}"}) for g in members for i in range(3)]
+        rows = [
+            json.dumps({"group": g, "text": f"{g} {i}"})
+            for g in members
+            for i in range(3)
+        ]
         Path(f"{name}.jsonl").write_text("\n".join(rows))
     Path("one.json").write_text(json.dumps({"a": {"title": ["a 1", "a 2"]}}))
-    settings = config.override(config.Settings(), {"prompts": spec, "min_prompts": 1, "groups": groups})
+    settings = config.override(
+        config.Settings(), {"prompts": spec, "min_prompts": 1, "groups": groups}
+    )
     with pytest.raises(DataError) as caught:
         prompt_set(settings)
     assert str(caught.value).endswith(way_out)

@@ -7,14 +7,41 @@ from specfair.report import Report
 
 
 def verdict(decision: str, sentence: str = "a: b") -> dict:
-    numbers = {"value": 0.1, "low": 0.0, "high": 0.2, "bound": 0.0, "min_effect": 0.0, "p_value": 1.0, "p_holm": 1.0}
-    words = {"metric": "alpha", "comparison": "<=", "way_out": "", "method": "", "strict": False, "n": {}, "groups": []}
-    named = {"case": "imdb,x", "gate": "gap", "decision": decision, "sentence": sentence, "reproduce": "p"}
+    numbers = {
+        "value": 0.1,
+        "low": 0.0,
+        "high": 0.2,
+        "bound": 0.0,
+        "min_effect": 0.0,
+        "p_value": 1.0,
+        "p_holm": 1.0,
+    }
+    words = {
+        "metric": "alpha",
+        "comparison": "<=",
+        "way_out": "",
+        "method": "",
+        "strict": False,
+        "n": {},
+        "groups": [],
+    }
+    named = {
+        "case": "imdb,x",
+        "gate": "gap",
+        "decision": decision,
+        "sentence": sentence,
+        "reproduce": "p",
+    }
     return {**named, **numbers, **words}
 
 
 def report(*verdicts: dict) -> Report:
-    return Report(created="2026-01-01T00:00:00+00:00", command="pytest", groups=("a", "b"), verdicts=verdicts)
+    return Report(
+        created="2026-01-01T00:00:00+00:00",
+        command="pytest",
+        groups=("a", "b"),
+        verdicts=verdicts,
+    )
 
 
 def test_nothing_happens_elsewhere() -> None:

@@ -24,7 +24,11 @@ def fail(text: str) -> NoReturn:
 
 @pytest.fixture
 def desk(measured: Audit) -> Desk:
-    session = Session(measured.settings, lambda _: None, audits={measured.settings.measurement: measured})
+    session = Session(
+        measured.settings,
+        lambda _: None,
+        audits={measured.settings.measurement: measured},
+    )
     return Desk(session, Case("mine", "pytest mine"), Path(), {}, [], fail)
 
 
@@ -38,7 +42,9 @@ def test_a_gate_with_its_own_bound_decides_and_leaves_its_figures(desk: Desk) ->
 
 
 def test_a_failed_gate_tells_the_whole_story(desk: Desk) -> None:
-    with pytest.raises(GateFailedError, match=r"(?s)mine: .*expected  .*alone     pytest mine"):
+    with pytest.raises(
+        GateFailedError, match=r"(?s)mine: .*expected  .*alone     pytest mine"
+    ):
         desk.gate(desk.audit().mean_acceptance_length.overall, at_least=99)
 
 
@@ -48,13 +54,26 @@ def test_a_gate_that_is_off_says_nothing(desk: Desk) -> None:
 
 
 def test_one_gate_has_one_bound(desk: Desk) -> None:
-    with pytest.raises(UsageError, match="has at_most and at_least; a gate has one bound"):
+    with pytest.raises(
+        UsageError, match="has at_most and at_least; a gate has one bound"
+    ):
         desk.gate(desk.audit().acceptance_rate.overall, at_most=1, at_least=0)
 
 
-def test_settings_come_from_the_call_then_the_marker_then_the_project(desk: Desk) -> None:
-    marked = Desk(desk.session, desk.case, Path(), {"lookahead": "constant-2", "seed": 1}, [], fail)
-    expected = config.override(desk.session.settings, {"lookahead": "constant-2", "seed": 1}).measurement
+def test_settings_come_from_the_call_then_the_marker_then_the_project(
+    desk: Desk,
+) -> None:
+    marked = Desk(
+        desk.session,
+        desk.case,
+        Path(),
+        {"lookahead": "constant-2", "seed": 1},
+        [],
+        fail,
+    )
+    expected = config.override(
+        desk.session.settings, {"lookahead": "constant-2", "seed": 1}
+    ).measurement
     assert marked.audit().settings == expected
     assert marked.audit(lookahead="constant-1").settings.lookahead == "constant-1"
     assert len(marked.case.audits) == 2
@@ -107,7 +126,9 @@ def test_a_ceiling_is_not_called_a_gap(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("by_marker", [True, False])
-def test_strict_in_the_marker_or_the_call_is_strict(desk: Desk, by_marker: bool) -> None:
+def test_strict_in_the_marker_or_the_call_is_strict(
+    desk: Desk, by_marker: bool
+) -> None:
     marked = {"strict": True} if by_marker else {}
     strict = Desk(desk.session, Case("mine", "pytest mine"), Path(), marked, [], fail)
     audit = strict.audit(**({} if by_marker else {"strict": True}))
@@ -124,17 +145,26 @@ def test_what_is_of_the_run_is_refused_for_one_audit(desk: Desk, name: str) -> N
         desk.audit(**{name: "main"})
 
 
-def test_a_standard_question_is_asked_in_every_metric_that_is_bounded(measured: Audit) -> None:
+def test_a_standard_question_is_asked_in_every_metric_that_is_bounded(
+    measured: Audit,
+) -> None:
     rules = bounds.rules_of({"gap": 0.9, "alpha": {"gap": 0.99}, "kl": {"gap": "off"}})
     session = Session(replace(measured.settings, gates=rules), lambda _: None)
     session.audits[session.settings.measurement] = measured
     desk = Desk(session, Case("imdb", "pytest mine"), Path(), {}, [], fail)
-    assert [(v.metric, v.bound) for v in desk.ask("gap", "imdb")] == [("acceptance_rate", 0.9), ("alpha", 0.99)]
+    assert [(v.metric, v.bound) for v in desk.ask("gap", "imdb")] == [
+        ("acceptance_rate", 0.9),
+        ("alpha", 0.99),
+    ]
     assert session.held == set(rules)
-    failing = replace(session.settings, gates=bounds.rules_of({"gap": -0.9, "alpha": {"gap": -0.9}}))
+    failing = replace(
+        session.settings, gates=bounds.rules_of({"gap": -0.9, "alpha": {"gap": -0.9}})
+    )
     session.audits[failing.measurement] = measured
     with pytest.raises(GateFailedError, match=r"(?s)acceptance_rate.*alpha"):
-        Desk(replace(session, settings=failing), Case("imdb", "x"), Path(), {}, [], fail).ask("gap", "imdb")
+        Desk(
+            replace(session, settings=failing), Case("imdb", "x"), Path(), {}, [], fail
+        ).ask("gap", "imdb")
     with pytest.raises(UsageError, match="Did you mean 'gap'"):
         desk.ask("gpa", "imdb")
 
@@ -144,4 +174,12 @@ def test_what_is_measured_stands_in_the_properties(desk: Desk) -> None:
     desk.audit()
     [(name, said)] = desk.properties
     assert name == "specfair.about"
-    assert all(part in str(said) for part in ("embedded / embedded", "18", "3 groups", "greedy, at most 8 new tokens"))
+    assert all(
+        part in str(said)
+        for part in (
+            "embedded / embedded",
+            "18",
+            "3 groups",
+            "greedy, at most 8 new tokens",
+        )
+    )

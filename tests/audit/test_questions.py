@@ -1,4 +1,6 @@
-"""Every question has an answer for its gate, and what should be low gains by falling."""
+"""Every question has an answer for its gate, and what should be low gains by
+falling.
+"""
 
 import pytest
 
@@ -8,17 +10,24 @@ from specfair.audit.audit import Audit
 from specfair.errors import UsageError
 
 
-@pytest.mark.parametrize("name", [name for name, asked in questions.QUESTIONS.items() if not asked.slow])
+@pytest.mark.parametrize(
+    "name", [name for name, asked in questions.QUESTIONS.items() if not asked.slow]
+)
 def test_every_question_is_answered_with_a_family(measured: Audit, name: str) -> None:
     asked = questions.question(name)
     family = asked.asks(measured, "imdb", gates.KINDS[asked.kind].metric)
-    members = {"group": measured.prompts.groups, "lookahead": measured.settings.other_lookaheads}.get(asked.by, ("",))
+    members = {
+        "group": measured.prompts.groups,
+        "lookahead": measured.settings.other_lookaheads,
+    }.get(asked.by, ("",))
     assert tuple(family) == members
 
 
 def test_a_gain_in_what_should_be_low_is_a_fall(measured: Audit) -> None:
     fallen = {
-        g: measured.base.kl.by_group[g].value - measured.after("imdb").kl.by_group[g].value for g in ("female", "queer")
+        g: measured.base.kl.by_group[g].value
+        - measured.after("imdb").kl.by_group[g].value
+        for g in ("female", "queer")
     }
     gains = questions.question("gain").asks(measured, "imdb", "kl")
     assert {group: gains[group].value for group in fallen} == pytest.approx(fallen)

@@ -1,4 +1,6 @@
-"""The rows of a report say what the trace says: counts add up, values agree with the metrics, text is real text."""
+"""The rows of a report say what the trace says: counts add up, values agree with the
+metrics, text is real text.
+"""
 
 import math
 
@@ -14,14 +16,20 @@ def tables(measured: Audit) -> dict:
     return rows.of_stage(measured.base, ("", "before"), measured.tokens)
 
 
-def test_every_metric_has_a_row_for_everyone_and_for_each_group(measured: Audit, tables: dict) -> None:
+def test_every_metric_has_a_row_for_everyone_and_for_each_group(
+    measured: Audit, tables: dict
+) -> None:
     found = {(r.metric, r.lookahead, r.group): r.value for r in tables["estimates"]}
     for metric in rows.SHOWN:
         lookahead = "constant-5" if metric in rows._DEPENDENT else ""
         groups = measured.base.groups(metric)
-        assert found[metric, lookahead, ""] == pytest.approx(groups.overall.value, nan_ok=True)
+        assert found[metric, lookahead, ""] == pytest.approx(
+            groups.overall.value, nan_ok=True
+        )
         for group, estimate in groups.by_group.items():
-            assert found[metric, lookahead, group] == pytest.approx(estimate.value, nan_ok=True)
+            assert found[metric, lookahead, group] == pytest.approx(
+                estimate.value, nan_ok=True
+            )
 
 
 def test_pairs_and_splits_cover_the_groups(tables: dict) -> None:
@@ -40,7 +48,10 @@ def test_gaps_are_shown_under_every_lookahead(tables: dict) -> None:
 def test_changes_are_after_minus_before(measured: Audit) -> None:
     found = {(r.metric, r.group): r.value for r in rows.changes(measured, "imdb")}
     for metric in rows.SHOWN:
-        before, after = (m.groups(metric).overall.value for m in (measured.base, measured.after("imdb")))
+        before, after = (
+            m.groups(metric).overall.value
+            for m in (measured.base, measured.after("imdb"))
+        )
         assert found[metric, ""] == pytest.approx(after - before, nan_ok=True)
         assert {g for m, g in found if m == metric} == {"", "female", "male", "queer"}
 
@@ -54,13 +65,25 @@ def test_mentions_and_frequency(measured: Audit) -> None:
 
 
 def test_examples_are_the_prompts_that_lost_most(measured: Audit) -> None:
-    verdict = {"dataset": "imdb", "groups": ["queer"], "decision": "fail", "gate": "gain", "case": "imdb-queer"}
+    verdict = {
+        "dataset": "imdb",
+        "groups": ["queer"],
+        "decision": "fail",
+        "gate": "gain",
+        "case": "imdb-queer",
+    }
     found = list(rows.examples(measured, verdict))
     changes = [row.value - row.reference for row in found]
     assert changes == sorted(changes)
     assert len(found) == rows.N_EXAMPLES
-    assert {row.text for row in found} <= {p.text for p in measured.prompts if p.group == "queer"}
-    gap = list(rows.examples(measured, {**verdict, "gate": "gap", "groups": ["male", "female"]}))
+    assert {row.text for row in found} <= {
+        p.text for p in measured.prompts if p.group == "queer"
+    }
+    gap = list(
+        rows.examples(
+            measured, {**verdict, "gate": "gap", "groups": ["male", "female"]}
+        )
+    )
     assert [row.group for row in gap] == ["male"] * rows.N_EXAMPLES
     assert all(row.reference is None for row in gap)
     assert not list(rows.examples(measured, {**verdict, "decision": "pass"}))

@@ -1,4 +1,6 @@
-"""A session remembers what was asked, finds the family and the bound, and explains a failure."""
+"""A session remembers what was asked, finds the family and the bound, and explains a
+failure.
+"""
 
 from collections import Counter
 from pathlib import Path
@@ -14,18 +16,26 @@ from specfair.stats import Estimate
 
 @pytest.fixture
 def session(measured: Audit) -> Session:
-    return Session(measured.settings, lambda _: None, audits={measured.settings.measurement: measured})
+    return Session(
+        measured.settings,
+        lambda _: None,
+        audits={measured.settings.measurement: measured},
+    )
 
 
 def test_an_audit_is_made_once_for_each_settings(session: Session) -> None:
     assert session.audit() is session.audit()
     assert session.audit(lookahead="constant-3") is not session.audit()
-    assert session.audit(lookahead="constant-3") is session.audit(lookahead="constant-3")
+    assert session.audit(lookahead="constant-3") is session.audit(
+        lookahead="constant-3"
+    )
     with pytest.raises(UsageError, match="Did you mean 'lookahead'"):
         session.audit(lookahed="constant-3")
 
 
-def test_a_family_is_corrected_together_and_the_member_is_returned(session: Session) -> None:
+def test_a_family_is_corrected_together_and_the_member_is_returned(
+    session: Session,
+) -> None:
     case = Case("imdb-queer", 'pytest "evals/x.py::t[imdb-queer]"', "imdb", "queer")
     bound = gates.Bound("gain", 0.0)
     alone = session.judge(session.audit().gains("imdb")["queer"], bound, case, "")
@@ -76,14 +86,21 @@ def test_a_question_without_a_bound_is_counted(session: Session) -> None:
 
 @pytest.mark.parametrize(
     ("program", "expected"),
-    [("/venv/bin/pytest", "pytest evals -k 'a b'"), ("/lib/pytest/__main__.py", "python -m pytest evals -k 'a b'")],
+    [
+        ("/venv/bin/pytest", "pytest evals -k 'a b'"),
+        ("/lib/pytest/__main__.py", "python -m pytest evals -k 'a b'"),
+    ],
 )
-def test_the_command_is_what_a_person_types(monkeypatch: pytest.MonkeyPatch, program: str, expected: str) -> None:
+def test_the_command_is_what_a_person_types(
+    monkeypatch: pytest.MonkeyPatch, program: str, expected: str
+) -> None:
     monkeypatch.setattr("sys.argv", [program, "evals", "-k", "a b"])
     assert invoked() == expected
 
 
-def test_a_snapshot_holds_what_was_measured_and_no_path(session: Session, tmp_path: Path) -> None:
+def test_a_snapshot_holds_what_was_measured_and_no_path(
+    session: Session, tmp_path: Path
+) -> None:
     audit = session.audit()
     kept = snapshot(audit, audit.stages)
     assert set(kept.counts) == {"base", "imdb"}
@@ -96,5 +113,13 @@ def test_an_explanation_has_every_number(session: Session) -> None:
     gap = session.audit().after("imdb").acceptance_rate.difference()
     verdict = session.judge(gap, gates.Bound("gap", -0.5), case, "")
     text = explain(verdict, case)
-    for part in ("expected", "actual", "evidence", "groups", "6 prompts", "alone", "evals/x.py::t[imdb]"):
+    for part in (
+        "expected",
+        "actual",
+        "evidence",
+        "groups",
+        "6 prompts",
+        "alone",
+        "evals/x.py::t[imdb]",
+    ):
         assert part in text

@@ -1,4 +1,6 @@
-"""Stored traces grow: only prompts that are missing are traced, and only the models that changed are run."""
+"""Stored traces grow: only prompts that are missing are traced, and only the models
+that changed are run.
+"""
 
 import copy
 from collections.abc import Callable, Sequence
@@ -37,7 +39,12 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     seen: list[tuple[str, int]] = []
 
     def watched(name: str, work: Callable[..., Trace]) -> Callable[..., Trace]:
-        def call(pair: Pair, asked: Sequence[Prompt] | Trace, *rest: Decoding, **options: object) -> Trace:
+        def call(
+            pair: Pair,
+            asked: Sequence[Prompt] | Trace,
+            *rest: Decoding,
+            **options: object,
+        ) -> Trace:
             seen.append((name, len(asked)))
             return work(pair, asked, *rest, **options)
 
@@ -63,7 +70,8 @@ def assert_same(a: Trace, b: Trace) -> None:
         assert np.allclose(a[name], b[name], atol=1e-5), name
 
 
-DECODING_FIELDS: dict[str, object] = {  # another value of each, which must lead to another trace
+# another value of each, which must lead to another trace
+DECODING_FIELDS: dict[str, object] = {
     "max_new_tokens": 7,
     "temperature": 0.5,
     "top_k": 3,
@@ -72,7 +80,16 @@ DECODING_FIELDS: dict[str, object] = {  # another value of each, which must lead
     "ignore_eos": True,
 }
 THROUGH_DECODING = set(DECODING_FIELDS)
-THROUGH_THE_PAIR = {"target", "draft", "tuned_target", "tuned_draft", "device", "dtype", "allow_pickle", "truncate"}
+THROUGH_THE_PAIR = {
+    "target",
+    "draft",
+    "tuned_target",
+    "tuned_draft",
+    "device",
+    "dtype",
+    "allow_pickle",
+    "truncate",
+}
 NOT_IN_THE_KEY = {
     "device_map": "where the weights lie, not what they are",
     "prompts": "a stored trace says which prompts it holds",
@@ -111,7 +128,10 @@ def test_another_decoding_is_another_trace(pair: Pair, field: str) -> None:
     sampled = Decoding(6, temperature=1.0)
     changed = replace(sampled, **{field: DECODING_FIELDS[field]})  # type: ignore[arg-type]  # mypy does not follow names
     assert name_of(pair, changed) != name_of(pair, sampled)
-    assert config.override(config.Settings(), {field: DECODING_FIELDS[field]}).decoding != Decoding()
+    assert (
+        config.override(config.Settings(), {field: DECODING_FIELDS[field]}).decoding
+        != Decoding()
+    )
 
 
 def test_another_pair_is_another_trace(pair: Pair) -> None:
@@ -140,16 +160,26 @@ def test_nothing_is_drawn_under_greedy_decoding_so_that_the_seed_is_not_in_the_k
     assert_same(first, again)
 
 
-def test_seeds_of_sampled_text_do_not_share_a_trace(tmp_path: Path, pair: Pair, some: PromptSet) -> None:
+def test_seeds_of_sampled_text_do_not_share_a_trace(
+    tmp_path: Path, pair: Pair, some: PromptSet
+) -> None:
     texts = []
     for seed in range(4):
-        asked = tracing.Source(pair, Decoding(6, temperature=1.0, seed=seed), cost_ratio=lambda: 0.25)
-        texts.append(tracing.traced(Store(tmp_path), asked, some, quiet)["token"].tobytes())
+        asked = tracing.Source(
+            pair, Decoding(6, temperature=1.0, seed=seed), cost_ratio=lambda: 0.25
+        )
+        texts.append(
+            tracing.traced(Store(tmp_path), asked, some, quiet)["token"].tobytes()
+        )
     assert len(set(texts)) == 4
 
 
-def test_the_order_of_tracing_does_not_show(tmp_path: Path, pair: Pair, some: PromptSet) -> None:
-    """Backwards in two portions, or at once: the same header, the same prompts, the same numbers."""
+def test_the_order_of_tracing_does_not_show(
+    tmp_path: Path, pair: Pair, some: PromptSet
+) -> None:
+    """Backwards in two portions, or at once: the same header, the same prompts, the
+    same numbers.
+    """
     store = Store(tmp_path / "turned")
     turned = replace(some, prompts=some.prompts[::-1])
     tracing.traced(store, source(pair), turned.only(some.groups[4:]), quiet)
@@ -175,7 +205,11 @@ def test_added_prompts_are_the_only_ones_traced(
 
 
 def test_every_portion_is_kept(
-    tmp_path: Path, pair: Pair, some: PromptSet, runs: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    pair: Pair,
+    some: PromptSet,
+    runs: list[tuple[str, int]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A run that is killed between two portions goes on where it stopped."""
     monkeypatch.setattr(tracing, "PORTION", 20)
@@ -210,7 +244,9 @@ def test_another_target_writes_its_own_text(
 ) -> None:
     store = Store(tmp_path)
     first = tracing.traced(store, source(pair), some, quiet)
-    swapped = replace(pair, target=pair.draft, target_fingerprint=pair.draft_fingerprint)
+    swapped = replace(
+        pair, target=pair.draft, target_fingerprint=pair.draft_fingerprint
+    )
     tracing.traced(store, source(swapped, like=first), some, quiet)
     assert [name for name, _ in runs] == ["trace", "trace"]
 

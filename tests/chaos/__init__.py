@@ -1,1 +1,3 @@
-"""The promises of docs/reliability.md, tried until they break: `make chaos`; `make test` tries each a few times."""
+"""The promises of docs/reliability.md, tried until they break: `make chaos`; `make
+test` tries each a few times.
+"""

@@ -1,8 +1,9 @@
 """How often each promise is tried, and the page that says so.
 
-`pytest tests/chaos` tries each a few times; with `--chaos` as often as docs/reliability.md states, and the page is
-written anew from what was counted, failures too. Cases are counted where they happen, so that a test that ends early
-cannot claim what it did not try.
+`pytest tests/chaos` tries each a few times; with `--chaos` as often as
+docs/reliability.md states, and the page is written anew from what was counted, failures
+too. Cases are counted where they happen, so that a test that ends early cannot claim
+what it did not try.
 """
 
 import json
@@ -19,7 +20,15 @@ from typing import Any
 import pytest
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
-VERSIONS = ("specfair", "torch", "transformers", "numpy", "pyarrow", "pytest", "hypothesis")
+VERSIONS = (
+    "specfair",
+    "torch",
+    "transformers",
+    "numpy",
+    "pyarrow",
+    "pytest",
+    "hypothesis",
+)
 INTRODUCTION = """# What holds when things go wrong
 
 Each promise below is a test in `tests/chaos/` that can fail. `make chaos` tries them as often as the table says and
@@ -36,7 +45,8 @@ class Promise:
     sentence: str
     tried: int = 0
     failed: int = 0
-    notes: Counter[str] = field(default_factory=Counter)  # what else was counted, such as near-ties
+    # what else was counted, such as near-ties
+    notes: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
@@ -51,7 +61,9 @@ class Chaos:
         return full if self.full else reduced
 
     def promise(self, area: str, sentence: str) -> "Counting":
-        """Count the cases of one promise, `with chaos.promise(...) as tried: tried.case()`; what raises has failed."""
+        """Count the cases of one promise, `with chaos.promise(...) as tried:
+        tried.case()`; what raises has failed.
+        """
         made = Promise(area, sentence)
         self.promises.append(made)
         return Counting(made)
@@ -81,7 +93,11 @@ class Counting:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """One switch."""
-    parser.addoption("--chaos", action="store_true", help="try each promise as often as docs/reliability.md states")
+    parser.addoption(
+        "--chaos",
+        action="store_true",
+        help="try each promise as often as docs/reliability.md states",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -92,21 +108,29 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def chaos(request: pytest.FixtureRequest) -> Chaos:
     """How often to try, and where to count."""
-    return Chaos(bool(request.config.getoption("--chaos", default=False)), request.config.stash[_TRIED])
+    return Chaos(
+        bool(request.config.getoption("--chaos", default=False)),
+        request.config.stash[_TRIED],
+    )
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """Take over what a worker of xdist counted."""
     found = json.loads((getattr(node, "workeroutput", None) or {}).get("chaos", "[]"))
-    node.config.stash[_TRIED] += [Promise(**{**p, "notes": Counter(p["notes"])}) for p in found]
+    node.config.stash[_TRIED] += [
+        Promise(**{**p, "notes": Counter(p["notes"])}) for p in found
+    ]
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]:
     """Write the page, or send the counts to the process that does."""
     config = session.config
-    plain = [{name: getattr(p, name) for name in Promise.__slots__} for p in config.stash[_TRIED]]
+    plain = [
+        {name: getattr(p, name) for name in Promise.__slots__}
+        for p in config.stash[_TRIED]
+    ]
     if hasattr(config, "workeroutput"):
         config.workeroutput["chaos"] = json.dumps(plain)
     elif config.getoption("--chaos", default=False) and config.stash[_TRIED]:
@@ -119,17 +143,31 @@ def summed(promises: list[Promise]) -> list[Promise]:
     found: dict[tuple[str, str], Promise] = {}
     for p in promises:
         line = found.setdefault((p.area, p.sentence), Promise(p.area, p.sentence))
-        line.tried, line.failed, line.notes = line.tried + p.tried, line.failed + p.failed, line.notes + p.notes
+        line.tried, line.failed, line.notes = (
+            line.tried + p.tried,
+            line.failed + p.failed,
+            line.notes + p.notes,
+        )
     return [*found.values()]
 
 
 def page(promises: list[Promise]) -> str:
     """The table, by area and in the order of its sentences."""
-    rows = ["| area | promise | cases tried | failures | seen on the way |", "| --- | --- | --- | --- | --- |"]
+    rows = [
+        "| area | promise | cases tried | failures | seen on the way |",
+        "| --- | --- | --- | --- | --- |",
+    ]
     for p in sorted(summed(promises), key=lambda p: (p.area, p.sentence)):
         notes = ", ".join(f"{what}: {n:,}" for what, n in sorted(p.notes.items()))
-        rows.append(f"| {p.area} | {p.sentence} | {p.tried:,} | {p.failed:,} | {notes} |")
+        rows.append(
+            f"| {p.area} | {p.sentence} | {p.tried:,} | {p.failed:,} | {notes} |"
+        )
     versions = ", ".join(f"{name} {version(name)}" for name in VERSIONS)
     when = datetime.now(UTC).date().isoformat()
-    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}"
-    return "\n".join([INTRODUCTION, *rows, "", f"Measured {when} on {machine}: {versions}.", ""])
+    machine = (
+        f"{os.cpu_count()} cores, Python {platform.python_version()}, "
+        f"{platform.system()}"
+    )
+    return "\n".join(
+        [INTRODUCTION, *rows, "", f"Measured {when} on {machine}: {versions}.", ""]
+    )

@@ -1,7 +1,9 @@
-"""Runs of the command line that can be killed: children of a warm process, so that none pays for imports.
+"""Runs of the command line that can be killed: children of a warm process, so that none
+pays for imports.
 
-`Forks` speaks with that process in lines of JSON. The process imports everything and starts no thread of its own; each
-request is a child of it, in a folder of its own, which may be sent a signal after some seconds.
+`Forks` speaks with that process in lines of JSON. The process imports everything and
+starts no thread of its own; each request is a child of it, in a folder of its own,
+which may be sent a signal after some seconds.
 """
 
 import gc
@@ -33,8 +35,16 @@ class Forks:
     """The warm process, for the length of a `with`."""
 
     def __enter__(self) -> Self:
-        env = {k: v for k, v in os.environ.items() if not k.startswith(("COV", "PYTEST_XDIST"))}
-        env |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "SOURCE_DATE_EPOCH": AGREED}
+        env = {
+            k: v
+            for k, v in os.environ.items()
+            if not k.startswith(("COV", "PYTEST_XDIST"))
+        }
+        env |= {
+            "OMP_NUM_THREADS": "1",
+            "PYTHONPATH": str(ROOT),
+            "SOURCE_DATE_EPOCH": AGREED,
+        }
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.chaos.forks"],
             cwd=ROOT, env=env, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -44,24 +54,47 @@ class Forks:
     def __exit__(self, *_: object) -> None:
         self.process.communicate()
 
-    def run(self, folder: Path, arguments: list[str], *, after: float | None = None, send: int = signal.SIGKILL) -> Run:
-        """`specfair ARGUMENTS` in this folder; a signal after so many seconds, if any."""
+    def run(
+        self,
+        folder: Path,
+        arguments: list[str],
+        *,
+        after: float | None = None,
+        send: int = signal.SIGKILL,
+    ) -> Run:
+        """`specfair ARGUMENTS` in this folder; a signal after so many seconds, if
+        any.
+        """
         (finished,) = self.run_all(folder, [arguments], after=after, send=send)
         return finished
 
     def run_all(
-        self, folder: Path, commands: list[list[str]], *, after: float | None = None, send: int = signal.SIGKILL
+        self,
+        folder: Path,
+        commands: list[list[str]],
+        *,
+        after: float | None = None,
+        send: int = signal.SIGKILL,
     ) -> list[Run]:
         """Several at the same time."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         for i in range(len(commands)):
-            (folder / f"said-{i}").write_text("")  # some are killed before they have opened it
-        asked = {"folder": str(folder), "commands": commands, "after": after, "signal": int(send)}
+            # some are killed before they have opened it
+            (folder / f"said-{i}").write_text("")
+        asked = {
+            "folder": str(folder),
+            "commands": commands,
+            "after": after,
+            "signal": int(send),
+        }
         self.process.stdin.write(json.dumps(asked) + "\n")
         self.process.stdin.flush()
         found = json.loads(self.process.stdout.readline())
-        return [Run(code, seconds, (folder / f"said-{i}").read_text()) for i, (code, seconds) in enumerate(found)]
+        return [
+            Run(code, seconds, (folder / f"said-{i}").read_text())
+            for i, (code, seconds) in enumerate(found)
+        ]
 
 
 def _serve() -> None:
@@ -75,7 +108,10 @@ def _serve() -> None:
     for line in sys.stdin:
         asked = json.loads(line)
         start = time.monotonic()
-        children = [_fork(asked["folder"], i, command) for i, command in enumerate(asked["commands"])]
+        children = [
+            _fork(asked["folder"], i, command)
+            for i, command in enumerate(asked["commands"])
+        ]
         ended: dict[int, tuple[int, float]] = {}
         sent = asked["after"] is None
         while len(ended) < len(children):
@@ -85,7 +121,10 @@ def _serve() -> None:
                     os.kill(child, asked["signal"])
             child, status = os.waitpid(-1, os.WNOHANG)
             if child:
-                ended[child] = (os.waitstatus_to_exitcode(status), time.monotonic() - start)
+                ended[child] = (
+                    os.waitstatus_to_exitcode(status),
+                    time.monotonic() - start,
+                )
             else:
                 time.sleep(0.001)
         print(json.dumps([ended[child] for child in children]), flush=True)
@@ -96,7 +135,8 @@ def _fork(folder: str, number: int, command: list[str]) -> int:
     if child:
         return child
     code = 99
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # what comes before the command begins is not for it
+    # what comes before the command begins is not for it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         code = _work(folder, number, command)
     finally:
@@ -117,7 +157,13 @@ def _work(folder: str, number: int, command: list[str]) -> int:
     tempfile.tempdir = str(Path(folder) / "tmp")
     Path(tempfile.tempdir).mkdir(exist_ok=True)
     tracing.PORTION = PORTION
-    small: dict[str, Any] = {"max_steps": 3, "batch_size": 2, "accumulation": 1, "block": 32, "learning_rate": 1e-3}
+    small: dict[str, Any] = {
+        "max_steps": 3,
+        "batch_size": 2,
+        "accumulation": 1,
+        "block": 32,
+        "learning_rate": 1e-3,
+    }
     finetune.EMBEDDED = finetune.Recipe(**small)
     if command[0] == "audit":
         vars(report).pop("render")

@@ -1,6 +1,8 @@
-"""What a fuzz test throws: values of every kind, structures with one part replaced, bytes with a few changed.
+"""What a fuzz test throws: values of every kind, structures with one part replaced,
+bytes with a few changed.
 
-Knows hypothesis; knows nothing of specfair but how it must answer: done, or one line with a way out.
+Knows hypothesis; knows nothing of specfair but how it must answer: done, or one line
+with a way out.
 """
 
 import copy
@@ -15,30 +17,86 @@ from hypothesis import strategies as st
 
 from specfair.errors import SpecfairError
 
-DEADLINE = 20.0  # seconds for one case, on a machine that does other things too: a hang, not slowness
+# seconds for one case, on a machine that does other things too: a hang, not slowness
+DEADLINE = 20.0
 WAY_OUT = re.compile(r"\S.*[.:;,?] \S.*[.)?!'\"]$")  # what is wrong, then what to do
 
 WORDS = st.sampled_from(
     [
-        *("", " ", "\0", "\n", "None", "nan", "null", "queer", "a,b", "a/b", "../../evil", "::error::x", "\x1b[31m"),
-        *("<script>alert(1)</script>", "\u202egnp.exe", "\ud800", "\ufeffgroup", "'; rm -rf /", "$(touch x)", "=1+1"),
-        *("x" * 300, "\u0131", "ß", "e\u0301", "\U0001f3f3\ufe0f\u200d\U0001f308", "overall", "base", "imdb", "gap"),
+        *(
+            "",
+            " ",
+            "\0",
+            "\n",
+            "None",
+            "nan",
+            "null",
+            "queer",
+            "a,b",
+            "a/b",
+            "../../evil",
+            "::error::x",
+            "\x1b[31m",
+        ),
+        *(
+            "<script>alert(1)</script>",
+            "\u202egnp.exe",
+            "\ud800",
+            "\ufeffgroup",
+            "'; rm -rf /",
+            "$(touch x)",
+            "=1+1",
+        ),
+        *(
+            "x" * 300,
+            "\u0131",
+            "ß",
+            "e\u0301",
+            "\U0001f3f3\ufe0f\u200d\U0001f308",
+            "overall",
+            "base",
+            "imdb",
+            "gap",
+        ),
     ]
 )
 TEXT = st.one_of(WORDS, st.text(max_size=12))
 NUMBERS = st.one_of(
     st.integers(-5, 5),
-    st.sampled_from([2**31, 2**63, -(2**70), 10**400, 1e308, -1e-308, float("nan"), float("inf"), float("-inf"), -0.0]),
+    st.sampled_from(
+        [
+            2**31,
+            2**63,
+            -(2**70),
+            10**400,
+            1e308,
+            -1e-308,
+            float("nan"),
+            float("inf"),
+            float("-inf"),
+            -0.0,
+        ]
+    ),
     st.floats(),
 )
 SCALARS = st.one_of(st.none(), st.booleans(), NUMBERS, TEXT)
-VALUES = st.recursive(SCALARS, lambda v: st.lists(v, max_size=3) | st.dictionaries(TEXT, v, max_size=3), max_leaves=6)
+VALUES = st.recursive(
+    SCALARS,
+    lambda v: st.lists(v, max_size=3) | st.dictionaries(TEXT, v, max_size=3),
+    max_leaves=6,
+)
 
 
 def often(n: int) -> settings:
-    """So many cases, the same each time a few are tried and others each time many are."""
+    """So many cases, the same each time a few are tried and others each time many
+    are.
+    """
     few = n < 1_000
-    phases = (Phase.explicit, Phase.generate) if few else (Phase.explicit, Phase.generate, Phase.shrink)
+    phases = (
+        (Phase.explicit, Phase.generate)
+        if few
+        else (Phase.explicit, Phase.generate, Phase.shrink)
+    )
     checks = [
         HealthCheck.too_slow,
         HealthCheck.data_too_large,
@@ -46,12 +104,19 @@ def often(n: int) -> settings:
         HealthCheck.filter_too_much,
     ]
     return settings(
-        max_examples=n, deadline=None, database=None, derandomize=few, phases=phases, suppress_health_check=checks
+        max_examples=n,
+        deadline=None,
+        database=None,
+        derandomize=few,
+        phases=phases,
+        suppress_health_check=checks,
     )
 
 
 def answer(call: Callable[[], object]) -> str:
-    """What it says when it refuses, "" when it does not; anything but one line with a way out is a failure."""
+    """What it says when it refuses, "" when it does not; anything but one line with a
+    way out is a failure.
+    """
     start = time.monotonic()
     said = ""
     with warnings.catch_warnings():
@@ -73,7 +138,9 @@ def check_line(said: str) -> None:
 
 @st.composite
 def mutated(draw: st.DrawFn, whole: Any, times: int = 3) -> Any:
-    """The structure with up to so many parts removed, doubled, or replaced by something else."""
+    """The structure with up to so many parts removed, doubled, or replaced by something
+    else.
+    """
     made = copy.deepcopy(whole)
     for _ in range(draw(st.integers(1, times))):
         place, key = _place(draw, made)
@@ -90,13 +157,19 @@ def _place(draw: st.DrawFn, made: Any) -> tuple[Any, Any]:
         if not isinstance(here, dict | list) or not here:
             break
         place = here
-        key = draw(st.sampled_from(sorted(here))) if isinstance(here, dict) else draw(st.integers(0, len(here) - 1))
+        key = (
+            draw(st.sampled_from(sorted(here)))
+            if isinstance(here, dict)
+            else draw(st.integers(0, len(here) - 1))
+        )
         here = here[key]
     return place, key
 
 
 def _damage(draw: st.DrawFn, place: Any, key: Any) -> None:
-    match draw(st.sampled_from(["replace", "replace", "remove", "double", "retype", "number"])):
+    match draw(
+        st.sampled_from(["replace", "replace", "remove", "double", "retype", "number"])
+    ):
         case "remove":
             del place[key]
         case "double":
@@ -111,8 +184,12 @@ def _damage(draw: st.DrawFn, place: Any, key: Any) -> None:
 
 @st.composite
 def bitten(draw: st.DrawFn, whole: bytes) -> bytes:
-    """The bytes as they are, cut, with a few changed, with a piece put in, or others altogether."""
-    match draw(st.sampled_from(["as is", "as is", "as is", "cut", "flip", "insert", "other"])):
+    """The bytes as they are, cut, with a few changed, with a piece put in, or others
+    altogether.
+    """
+    match draw(
+        st.sampled_from(["as is", "as is", "as is", "cut", "flip", "insert", "other"])
+    ):
         case "cut":
             return whole[: draw(st.integers(0, len(whole)))]
         case "flip":

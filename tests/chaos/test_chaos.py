@@ -1,4 +1,6 @@
-"""The counting itself: a case that fails is shown, and nothing is counted that was not tried."""
+"""The counting itself: a case that fails is shown, and nothing is counted that was not
+tried.
+"""
 
 from collections import Counter
 

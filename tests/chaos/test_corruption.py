@@ -1,4 +1,6 @@
-"""Whatever is stored and then changes on disk, by a bit or altogether: noticed, kept aside, made again, said once."""
+"""Whatever is stored and then changes on disk, by a bit or altogether: noticed, kept
+aside, made again, said once.
+"""
 
 import json
 import os
@@ -51,7 +53,11 @@ class Content:
 
     @property
     def files(self) -> list[Path]:
-        return [p for p in sorted(self.path.rglob("*")) if p.is_file()] if self.path.is_dir() else [self.path]
+        return (
+            [p for p in sorted(self.path.rglob("*")) if p.is_file()]
+            if self.path.is_dir()
+            else [self.path]
+        )
 
     def make(self, path: Path) -> None:
         if self.kept.is_dir():
@@ -72,20 +78,31 @@ def folder(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("corruption")
     done = forks.run(place, TUNE)
     assert done.code in FINISHED, done.said
-    times = Times(("a", "b"), np.full((9, 2), 10), np.full((9, 2), 2.0), np.full((9, 2), 1.0))
+    times = Times(
+        ("a", "b"), np.full((9, 2), 10), np.full((9, 2), 2.0), np.full((9, 2), 1.0)
+    )
     store = Store(place / "store")
-    store.get_or_make("times", {"of": "a machine"}, make=lambda path: timing.save(times, path), read=timing.load)
+    store.get_or_make(
+        "times",
+        {"of": "a machine"},
+        make=lambda path: timing.save(times, path),
+        read=timing.load,
+    )
     return place
 
 
 @pytest.fixture(scope="module")
-def contents(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Content]:
+def contents(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Content]:
     """The smallest of each kind."""
     found, kept = {}, tmp_path_factory.mktemp("kept")
     for kind in READERS:
         manifests = (folder / "store" / kind).glob("*.key.json")
         by_size = {m.with_name(m.name.removesuffix(".key.json")): m for m in manifests}
-        path = min(by_size, key=lambda p: sum(f.stat().st_size for f in (p, *p.rglob("*"))))
+        path = min(
+            by_size, key=lambda p: sum(f.stat().st_size for f in (p, *p.rglob("*")))
+        )
         key = json.loads(by_size[path].read_text())["key"]
         found[kind] = Content(Store(folder / "store"), kind, key, kept / kind)
         assert found[kind].path == path
@@ -94,7 +111,11 @@ def contents(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
 
 
 def _bytes(path: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(path)): p.read_bytes() for p in (path, *sorted(path.rglob("*"))) if p.is_file()}
+    return {
+        str(p.relative_to(path)): p.read_bytes()
+        for p in (path, *sorted(path.rglob("*")))
+        if p.is_file()
+    }
 
 
 def _read(content: Content) -> list[str]:
@@ -102,12 +123,16 @@ def _read(content: Content) -> list[str]:
     stored._checksum.cache_clear()
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        content.store.get_or_make(content.kind, content.key, make=content.make, read=READERS[content.kind])
+        content.store.get_or_make(
+            content.kind, content.key, make=content.make, read=READERS[content.kind]
+        )
     return [str(w.message) for w in said]
 
 
 def _noticed(content: Content, damage: str) -> None:
-    """Said once, the damaged one kept aside as it is, the content as it was; then nothing more is said."""
+    """Said once, the damaged one kept aside as it is, the content as it was; then
+    nothing more is said.
+    """
     harmed = _bytes(content.path) if os.path.lexists(content.path) else {}
     said = _read(content)
     assert len(said) == 1, (damage, said)
@@ -130,16 +155,23 @@ def _flip(file: Path, rng: random.Random) -> str:
 
 def test_one_bit_of_a_trace(chaos: Chaos, contents: dict[str, Content]) -> None:
     rng, content = random.Random(0), contents["traces"]
-    with chaos.promise("corruption", "one flipped bit anywhere in a stored trace is noticed") as tried:
+    with chaos.promise(
+        "corruption", "one flipped bit anywhere in a stored trace is noticed"
+    ) as tried:
         for _ in range(chaos.n(full=300, reduced=30)):
             _noticed(content, _flip(content.path, rng))
             tried.case()
 
 
 @pytest.mark.parametrize("kind", READERS)
-def test_one_bit_anywhere(chaos: Chaos, contents: dict[str, Content], kind: str) -> None:
+def test_one_bit_anywhere(
+    chaos: Chaos, contents: dict[str, Content], kind: str
+) -> None:
     rng, content = random.Random(kind), contents[kind]
-    with chaos.promise("corruption", f"one flipped bit in {kind}, in any file or the manifest, is noticed") as tried:
+    with chaos.promise(
+        "corruption",
+        f"one flipped bit in {kind}, in any file or the manifest, is noticed",
+    ) as tried:
         for turn in range(chaos.n(full=100, reduced=6)):
             files = [content.manifest] if turn % 3 == 0 else content.files
             _noticed(content, _flip(rng.choice(files), rng))
@@ -184,9 +216,14 @@ DAMAGES = (_cut, _grow, _empty, _gone, _folder, _noise, _swap)
 
 
 @pytest.mark.parametrize("kind", READERS)
-def test_any_other_damage(chaos: Chaos, contents: dict[str, Content], kind: str) -> None:
+def test_any_other_damage(
+    chaos: Chaos, contents: dict[str, Content], kind: str
+) -> None:
     rng, content = random.Random(kind), contents[kind]
-    sentence = f"{kind} cut, grown, emptied, missing, shuffled or replaced by a folder or noise are noticed"
+    sentence = (
+        f"{kind} cut, grown, emptied, missing, shuffled or replaced by a folder or "
+        "noise are noticed"
+    )
     with chaos.promise("corruption", sentence) as tried:
         for turn in range(chaos.n(full=70, reduced=7)):
             damage = DAMAGES[turn % len(DAMAGES)]
@@ -209,7 +246,8 @@ def test_folders_of_a_tuned_model(chaos: Chaos, contents: dict[str, Content]) ->
         lambda p: (p / "model").rename(p / "other"),
     ]
     with chaos.promise(
-        "corruption", "a tuned model's folder missing, replaced, renamed or added to is noticed"
+        "corruption",
+        "a tuned model's folder missing, replaced, renamed or added to is noticed",
     ) as tried:
         for damage in damages:
             damage(content.path)
@@ -218,17 +256,28 @@ def test_folders_of_a_tuned_model(chaos: Chaos, contents: dict[str, Content]) ->
 
 
 def test_the_next_run_mends_all_of_it(chaos: Chaos, folder: Path, forks: Forks) -> None:
-    """End to end: each content in turn damaged, the same run again, the same result, one line about it."""
+    """End to end: each content in turn damaged, the same run again, the same result,
+    one line about it.
+    """
     wanted = (folder / "run.json").read_bytes()
-    found = [p for kind in ("checks", "traces", "tuned") for p in (folder / "store" / kind).iterdir()]
+    found = [
+        p
+        for kind in ("checks", "traces", "tuned")
+        for p in (folder / "store" / kind).iterdir()
+    ]
     paths = [p for p in sorted(found) if "." not in p.name]
     rng = random.Random(0)
-    with chaos.promise("corruption", "a run over a damaged store gives the same result, and says it once") as tried:
+    with chaos.promise(
+        "corruption",
+        "a run over a damaged store gives the same result, and says it once",
+    ) as tried:
         for path in paths[:: -chaos.n(full=1, reduced=6)]:
             files = [p for p in (path, *sorted(path.rglob("*"))) if p.is_file()]
             damage = _flip(rng.choice(files), rng)
             done = forks.run(folder, TUNE)
             assert done.code in FINISHED, done.said
-            assert done.said.count("is made again") == done.said.count("damaged") == 1, (damage, done.said)
+            assert (
+                done.said.count("is made again") == done.said.count("damaged") == 1
+            ), (damage, done.said)
             assert (folder / "run.json").read_bytes() == wanted
             tried.case()

@@ -1,6 +1,8 @@
-"""Nothing that goes wrong where results are written costs a result: full disks, read-only places, folders in the way.
+"""Nothing that goes wrong where results are written costs a result: full disks,
+read-only places, folders in the way.
 
-The faults are real: small and read-only file systems where this process may mount them, /dev/full otherwise.
+The faults are real: small and read-only file systems where this process may mount them,
+/dev/full otherwise.
 """
 
 import subprocess
@@ -30,7 +32,8 @@ def test_gate(specfair, value):
     draws = value + 0.01 * np.random.default_rng(0).standard_normal(1000)
     specfair.gate(from_draws(value, draws, parts, groups=("slow", "fast")), at_most=0.5)
 """
-render_html(report_samples.small())  # pytester forgets what is first imported under it, and altair does not bear that
+# pytester forgets what is first imported under it, and altair does not bear that
+render_html(report_samples.small())
 FAULTS = ("full", "read-only", "a folder in its place", "a file for a folder")
 
 
@@ -55,31 +58,50 @@ def broken(folder: Path, fault: str, names: Sequence[str]) -> Iterator[Path]:
         if fault == "read-only":
             _mount("-o", "remount,ro", str(folder))
         yield folder
-        assert [p.name for p in folder.iterdir()] == ["kept"], "nothing half-written stays"
+        assert [p.name for p in folder.iterdir()] == ["kept"], (
+            "nothing half-written stays"
+        )
     finally:
         subprocess.run(["umount", str(folder)], check=True)
 
 
 def _mount(*arguments: str) -> None:
-    done = subprocess.run(["mount", *arguments], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["mount", *arguments], capture_output=True, text=True, check=False
+    )
     if done.returncode:
-        pytest.skip(f"this process may not mount: {done.stderr.strip()}")  # a full disk needs one of its own
+        # a full disk needs one of its own
+        pytest.skip(f"this process may not mount: {done.stderr.strip()}")
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_pytest_keeps_its_own_results(
     pytester: pytest.Pytester, chaos: Chaos, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """FAILURES, the summary and JUnit are complete, the loss is one line, and no run with a loss ends with 0."""
+    """FAILURES, the summary and JUnit are complete, the loss is one line, and no run
+    with a loss ends with 0.
+    """
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     pytester.makepyprojecttoml("[tool.specfair]")
     pytester.makepyfile(CASES)
-    sentence = "an unwritable report costs neither FAILURES, nor the summary, nor JUnit, and the exit code is not 0"
+    sentence = (
+        "an unwritable report costs neither FAILURES, nor the summary, nor JUnit, "
+        "and the exit code is not 0"
+    )
     with chaos.promise("outputs", sentence) as tried:
         for chosen in ("", "0.9", "0.0")[: chaos.n(full=3, reduced=1)]:
-            with broken(pytester.path / f"reports{chosen}", fault, ["r.json", "r.md", "r.html"]) as place:
-                arguments = ["-p", "no:cacheprovider", "--junitxml=junit.xml", f"--specfair-report={place}/r"]
-                result = pytester.runpytest_inprocess(*arguments, *(["-k", f"gate and {chosen}"] if chosen else []))
+            with broken(
+                pytester.path / f"reports{chosen}", fault, ["r.json", "r.md", "r.html"]
+            ) as place:
+                arguments = [
+                    "-p",
+                    "no:cacheprovider",
+                    "--junitxml=junit.xml",
+                    f"--specfair-report={place}/r",
+                ]
+                result = pytester.runpytest_inprocess(
+                    *arguments, *(["-k", f"gate and {chosen}"] if chosen else [])
+                )
             text = result.stdout.str() + result.stderr.str()
             assert "Traceback" not in text
             if fault == "a folder in its place":  # known before anything runs
@@ -93,16 +115,26 @@ def test_pytest_keeps_its_own_results(
 
 def _complete(pytester: pytest.Pytester, result: pytest.RunResult, chosen: str) -> None:
     failed = chosen != "0.0"
-    wanted = {"": "verdicts: 1 pass, 1 fail", "0.9": "verdicts: 0 pass, 1 fail", "0.0": "verdicts: 1 pass, 0 fail"}
+    wanted = {
+        "": "verdicts: 1 pass, 1 fail",
+        "0.9": "verdicts: 0 pass, 1 fail",
+        "0.0": "verdicts: 1 pass, 0 fail",
+    }
     result.stdout.fnmatch_lines(["*FAILURES*", "*exceeds 0.5*"] if failed else [])
-    result.stdout.fnmatch_lines([wanted[chosen], "ERROR: *r.json could not be written: *"])
+    result.stdout.fnmatch_lines(
+        [wanted[chosen], "ERROR: *r.json could not be written: *"]
+    )
     assert "report: " not in result.stdout.str()  # there is none
     suite = ElementTree.parse(pytester.path / "junit.xml").getroot()
     assert len(list(suite.iter("failure"))) == failed
-    assert result.ret == (pytest.ExitCode.TESTS_FAILED if failed else pytest.ExitCode.USAGE_ERROR)
+    assert result.ret == (
+        pytest.ExitCode.TESTS_FAILED if failed else pytest.ExitCode.USAGE_ERROR
+    )
 
 
-@pytest.mark.parametrize("place", ["/nonexistent/x/s.md", "/dev/full", "/", "reports/latest.json/s.md"])
+@pytest.mark.parametrize(
+    "place", ["/nonexistent/x/s.md", "/dev/full", "/", "reports/latest.json/s.md"]
+)
 def test_a_bad_step_summary_costs_one_line(
     pytester: pytest.Pytester, chaos: Chaos, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,13 +143,31 @@ def test_a_bad_step_summary_costs_one_line(
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     pytester.makepyprojecttoml("[tool.specfair]")
     pytester.makepyfile(CASES)
-    with chaos.promise("outputs", "a bad step summary costs one line and nothing else") as tried:
-        result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "--junitxml=junit.xml")
+    with chaos.promise(
+        "outputs", "a bad step summary costs one line and nothing else"
+    ) as tried:
+        result = pytester.runpytest_inprocess(
+            "-p", "no:cacheprovider", "--junitxml=junit.xml"
+        )
         assert "Traceback" not in result.stdout.str() + result.stderr.str()
         result.stdout.fnmatch_lines(
-            ["*FAILURES*", "report: reports/latest.html", "ERROR: the step summary could not be *", "::error title=*"]
+            [
+                "*FAILURES*",
+                "report: reports/latest.html",
+                "ERROR: the step summary could not be *",
+                "::error title=*",
+            ]
         )
-        assert len(list(ElementTree.parse(pytester.path / "junit.xml").getroot().iter("failure"))) == 1
+        assert (
+            len(
+                list(
+                    ElementTree.parse(pytester.path / "junit.xml")
+                    .getroot()
+                    .iter("failure")
+                )
+            )
+            == 1
+        )
         assert sorted(p.name for p in (pytester.path / "reports").iterdir()) == [
             "latest.html",
             "latest.json",
@@ -128,16 +178,36 @@ def test_a_bad_step_summary_costs_one_line(
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_the_command_line_ends_in_one_line(
-    chaos: Chaos, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    chaos: Chaos,
+    fault: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """`specfair report` says what could not be written, with exit code 2, and leaves what stands there."""
+    """`specfair report` says what could not be written, with exit code 2, and leaves
+    what stands there.
+    """
     monkeypatch.chdir(tmp_path)
     run = tmp_path / "run.json"
     run.write_text(report_samples.small().to_json())
-    with chaos.promise("outputs", "specfair report to an unwritable place is one line and exit code 2") as tried:
+    with chaos.promise(
+        "outputs", "specfair report to an unwritable place is one line and exit code 2"
+    ) as tried:
         for form in ("md", "html", "json")[: chaos.n(full=3, reduced=1)]:
             with broken(tmp_path / f"there-{form}", fault, [f"r.{form}"]) as place:
-                assert cli.main(["report", str(run), "--format", form, "--out", str(place / f"r.{form}")]) == cli.USAGE
+                assert (
+                    cli.main(
+                        [
+                            "report",
+                            str(run),
+                            "--format",
+                            form,
+                            "--out",
+                            str(place / f"r.{form}"),
+                        ]
+                    )
+                    == cli.USAGE
+                )
             said = capsys.readouterr().err.strip().splitlines()
             assert len(said) == 1, said
             assert str(place) in said[0]
@@ -146,17 +216,35 @@ def test_the_command_line_ends_in_one_line(
 
 @pytest.mark.parametrize("fault", ["full", "read-only", "a file for a folder"])
 def test_an_audit_prints_its_verdicts_first(
-    chaos: Chaos, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    chaos: Chaos,
+    fault: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """What was measured reaches the reader, then come the lines about what could not be kept."""
+    """What was measured reaches the reader, then come the lines about what could not be
+    kept.
+    """
     monkeypatch.chdir(tmp_path)
-    small = ["--max-new-tokens", "2", "--prompts-per-group", "3", "--min-prompts", "3", "--groups", "female,male"]
-    with chaos.promise("outputs", "specfair audit to an unwritable place prints every verdict") as tried:
+    small = [
+        "--max-new-tokens",
+        "2",
+        "--prompts-per-group",
+        "3",
+        "--min-prompts",
+        "3",
+        "--groups",
+        "female,male",
+    ]
+    with chaos.promise(
+        "outputs", "specfair audit to an unwritable place prints every verdict"
+    ) as tried:
         with broken(tmp_path / "there", fault, []) as place:
             code = cli.main(["audit", *small, "--out", str(place / "run-1.2")])
         said = capsys.readouterr()
         assert code == cli.USAGE
-        assert len(said.out.splitlines()) == 5 + 2 * 5  # five questions, and two under each of five other lookaheads
+        # five questions, and two under each of five other lookaheads
+        assert len(said.out.splitlines()) == 5 + 2 * 5
         assert "gap of acceptance_rate" in said.out
         assert said.err.count("could not be written") == 3
         assert "Traceback" not in said.err
@@ -166,10 +254,21 @@ def test_an_audit_prints_its_verdicts_first(
 def test_a_full_standard_output_is_one_line(chaos: Chaos, tmp_path: Path) -> None:
     """`specfair compare main other > /dev/full`, in each format."""
     baseline.save(make(base=0.0), "main", root=tmp_path)
-    with chaos.promise("outputs", "a full standard output is one line and exit code 2") as tried:
+    with chaos.promise(
+        "outputs", "a full standard output is one line and exit code 2"
+    ) as tried:
         for form in ("text", "md", "json", "junit")[: chaos.n(full=4, reduced=1)]:
-            command = f"exec {sys.executable} -m specfair.cli compare main main --format {form} > /dev/full"
-            done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+            command = (
+                f"exec {sys.executable} -m specfair.cli compare main main --format "
+                f"{form} > /dev/full"
+            )
+            done = subprocess.run(
+                ["bash", "-c", command],
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
             assert done.returncode == cli.USAGE
             (line,) = done.stderr.strip().splitlines()
             assert "No space left on device" in line
@@ -177,9 +276,13 @@ def test_a_full_standard_output_is_one_line(chaos: Chaos, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_baseline_that_cannot_be_written_is_said(chaos: Chaos, fault: str, tmp_path: Path) -> None:
+def test_a_baseline_that_cannot_be_written_is_said(
+    chaos: Chaos, fault: str, tmp_path: Path
+) -> None:
     """One line each, whatever is wrong with the folder; nothing half-written stays."""
-    with chaos.promise("outputs", "a baseline that cannot be written or read is one line") as tried:
+    with chaos.promise(
+        "outputs", "a baseline that cannot be written or read is one line"
+    ) as tried:
         (tmp_path / "reports").mkdir()
         with broken(tmp_path / baseline.FOLDER, fault, ["main.json"]):
             for update in (False, True):
@@ -189,12 +292,21 @@ def test_a_baseline_that_cannot_be_written_is_said(chaos: Chaos, fault: str, tmp
                 tried.case()
 
 
-def test_no_name_of_an_output_leads_into_a_folder_or_away(chaos: Chaos, tmp_path: Path) -> None:
-    """Names made of the pieces that lead astray: each is refused, or stands for files where it says."""
+def test_no_name_of_an_output_leads_into_a_folder_or_away(
+    chaos: Chaos, tmp_path: Path
+) -> None:
+    """Names made of the pieces that lead astray: each is refused, or stands for files
+    where it says.
+    """
     pieces = ("..", ".", "", "a", "b.json", "c.html", ".md", " ", "\\", "x" * 300, "\n")
     (tmp_path / "a").mkdir()
-    with chaos.promise("security", "an output's name is refused or stands for three files where it says") as tried:
-        names = ["/".join((x, y, z)) for x in pieces for y in pieces for z in pieces] + list(pieces)
+    with chaos.promise(
+        "security",
+        "an output's name is refused or stands for three files where it says",
+    ) as tried:
+        names = [
+            "/".join((x, y, z)) for x in pieces for y in pieces for z in pieces
+        ] + list(pieces)
         for name in names[:: chaos.n(full=1, reduced=20)]:
             tried.case()
             try:

@@ -1,4 +1,6 @@
-"""What comes from a stranger is data, never code; what is written lies where it belongs; secrets stay secret."""
+"""What comes from a stranger is data, never code; what is written lies where it
+belongs; secrets stay secret.
+"""
 
 import ast
 import base64
@@ -36,16 +38,42 @@ AREA = "security"
 ROOT = Path(__file__).parents[2]
 SECRETS = {
     name: f"planted-{name.lower()}-5f2c9e"
-    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "OPENAI_API_KEY")
+    for name in (
+        "HF_TOKEN",
+        "HUGGING_FACE_HUB_TOKEN",
+        "AWS_SECRET_ACCESS_KEY",
+        "GITHUB_TOKEN",
+        "OPENAI_API_KEY",
+    )
 }
-PICKLERS = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "yaml"}
-LOADERS = {("torch", "load"), ("torch", "save"), ("np", "load"), ("np", "save"), ("pd", "read_pickle")}
+PICKLERS = {
+    "pickle",
+    "cPickle",
+    "_pickle",
+    "dill",
+    "cloudpickle",
+    "joblib",
+    "marshal",
+    "shelve",
+    "yaml",
+}
+LOADERS = {
+    ("torch", "load"),
+    ("torch", "save"),
+    ("np", "load"),
+    ("np", "save"),
+    ("pd", "read_pickle"),
+}
 RUNNERS = {"eval", "exec", "compile", "__import__"}
 
 
 def test_nothing_here_pickles_or_evaluates(chaos: Chaos) -> None:
     with chaos.promise(AREA, "no source pickles, unpickles or evaluates text") as tried:
-        for path in (*(ROOT / "specfair").rglob("*.py"), *(ROOT / "evals").glob("*.py"), ROOT / "conftest.py"):
+        for path in (
+            *(ROOT / "specfair").rglob("*.py"),
+            *(ROOT / "evals").glob("*.py"),
+            ROOT / "conftest.py",
+        ):
             assert list(suspicious(ast.parse(path.read_text()))) == [], path
             tried.case()
 
@@ -58,13 +86,23 @@ def suspicious(tree: ast.AST) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             yield from ({(node.module or "").split(".")[0]} & PICKLERS)
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            yield from (f"{module}.{name}" for module, name in {(node.value.id, node.attr)} & LOADERS)
+            yield from (
+                f"{module}.{name}"
+                for module, name in {(node.value.id, node.attr)} & LOADERS
+            )
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             yield from ({node.func.id} & RUNNERS)
 
 
 def test_the_search_finds_what_it_is_for() -> None:
-    found = list(suspicious(ast.parse("import pickle\nfrom dill import x\ntorch.load(f)\neval('1')\nre.compile('')")))
+    found = list(
+        suspicious(
+            ast.parse(
+                "import pickle\nfrom dill import "
+                "x\ntorch.load(f)\neval('1')\nre.compile('')"
+            )
+        )
+    )
     assert sorted(found) == ["dill", "eval", "pickle", "torch.load"]
 
 
@@ -76,8 +114,13 @@ HOSTILE = (
 
 
 def test_what_an_audit_writes(chaos: Chaos, tmp_path: Path) -> None:
-    """A project deep in a sandbox, secrets in its environment, hostile names for groups, ids, files and datasets."""
-    with chaos.promise(AREA, "nothing is written outside store and report, unpickled, or told of a secret") as tried:
+    """A project deep in a sandbox, secrets in its environment, hostile names for
+    groups, ids, files and datasets.
+    """
+    with chaos.promise(
+        AREA,
+        "nothing is written outside store and report, unpickled, or told of a secret",
+    ) as tried:
         for names in HOSTILE[: chaos.n(full=3, reduced=1)]:
             check_audit(tmp_path / str(tried.promise.tried), names)
             tried.case()
@@ -88,9 +131,16 @@ def check_audit(sandbox: Path, names: list[str]) -> None:
     done, project = watched(sandbox, names)
     seen = json.loads(done.stdout.splitlines()[-1])
     assert seen["code"] != cli.USAGE, done.stderr
-    inside = [str(project / name) for name in ("store", "out")] + [str(p) for p in project.glob("*.jsonl")]
-    for_a_moment = (str(sandbox / "tmp"), os.devnull)  # libraries; nothing may be left there
-    strange = [p for p in seen["written"] if p and not p.startswith((*inside, *for_a_moment)) and p != str(project)]
+    inside = [str(project / name) for name in ("store", "out")] + [
+        str(p) for p in project.glob("*.jsonl")
+    ]
+    # libraries; nothing may be left there
+    for_a_moment = (str(sandbox / "tmp"), os.devnull)
+    strange = [
+        p
+        for p in seen["written"]
+        if p and not p.startswith((*inside, *for_a_moment)) and p != str(project)
+    ]
     assert strange == []
     files = [p for p in sandbox.rglob("*") if p.is_file() or p.is_symlink()]
     assert [p for p in files if not str(p).startswith(tuple(inside))] == []
@@ -102,7 +152,9 @@ def check_audit(sandbox: Path, names: list[str]) -> None:
         assert secret.encode() not in said, name
 
 
-def watched(folder: Path, names: list[str]) -> tuple["subprocess.CompletedProcess[str]", Path]:
+def watched(
+    folder: Path, names: list[str]
+) -> tuple["subprocess.CompletedProcess[str]", Path]:
     """The program of watched.py, in a sandbox."""
     project = folder / "a" / "b" / "project"
     for made in (project, folder / "home", folder / "tmp"):
@@ -116,8 +168,19 @@ def watched(folder: Path, names: list[str]) -> tuple["subprocess.CompletedProces
         "PYTHONPATH": str(ROOT),
         "XDG_CACHE_HOME": str(folder / "home"),
     }
-    command = [sys.executable, str(Path(__file__).with_name("watched.py")), json.dumps(names)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=project, env=environment, check=False)
+    command = [
+        sys.executable,
+        str(Path(__file__).with_name("watched.py")),
+        json.dumps(names),
+    ]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        cwd=project,
+        env=environment,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return done, project
 
@@ -142,11 +205,17 @@ def copied(folder: Path, **config: object) -> Path:
 
 def with_code(folder: Path, marker: Path, **config: object) -> Path:
     """A model that brings code for its config, its model and its tokenizer."""
-    mapped = {f"Auto{name}": f"evil.{name}" for name in ("Config", "Model", "ModelForCausalLM")}
+    mapped = {
+        f"Auto{name}": f"evil.{name}"
+        for name in ("Config", "Model", "ModelForCausalLM")
+    }
     made = copied(folder, auto_map=mapped, **config)
     (made / "evil.py").write_text(f"import os\nos.mkdir({str(marker)!r})\n")
     settings = json.loads((made / "tokenizer_config.json").read_text())
-    settings |= {"auto_map": {"AutoTokenizer": ["evil.Slow", "evil.Fast"]}, "tokenizer_class": "Evil"}
+    settings |= {
+        "auto_map": {"AutoTokenizer": ["evil.Slow", "evil.Fast"]},
+        "tokenizer_class": "Evil",
+    }
     (made / "tokenizer_config.json").write_text(json.dumps(settings))
     return made
 
@@ -163,23 +232,31 @@ def with_index(folder: Path, _: Path, where: str) -> Path:
     """A model whose index names a file elsewhere."""
     made = copied(folder)
     shutil.move(made / "model.safetensors", made.parent / "outside.safetensors")
-    (made / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": where}}))
+    (made / "model.safetensors.index.json").write_text(
+        json.dumps({"weight_map": {"a": where}})
+    )
     return made
 
 
 MODELS: dict[str, Callable[[Path, Path], Path]] = {
     "code for a type that is known": with_code,
-    "code for a type that is not": lambda f, m: with_code(f, m, model_type="evil", architectures=["Evil"]),
+    "code for a type that is not": lambda f, m: with_code(
+        f, m, model_type="evil", architectures=["Evil"]
+    ),
     "a pickle": lambda f, m: with_pickle(f, m, "pytorch_model.bin"),
     "a pickle under another name": lambda f, m: with_pickle(f, m, "model.safetensors"),
     "weights elsewhere": lambda f, m: with_index(f, m, "../outside.safetensors"),
-    "weights at a path": lambda f, m: with_index(f, m, str(f.parent / "outside.safetensors")),
+    "weights at a path": lambda f, m: with_index(
+        f, m, str(f.parent / "outside.safetensors")
+    ),
     "an index without names": lambda f, m: with_index(f, m, 7),  # type: ignore[arg-type]  # that is what is tried
 }
 
 
 def test_a_model_from_a_stranger_runs_no_code(chaos: Chaos, tmp_path: Path) -> None:
-    with chaos.promise(AREA, "code and pickles that come with a model are refused, and never run") as tried:
+    with chaos.promise(
+        AREA, "code and pickles that come with a model are refused, and never run"
+    ) as tried:
         for kind, make in MODELS.items():
             marker = tmp_path / kind / "PWNED"
             folder = str(make(tmp_path / kind / "model", marker))
@@ -204,7 +281,9 @@ def endless(path: Path) -> None:
 
 
 def packed(path: Path) -> None:
-    text = pa.DictionaryArray.from_arrays(pa.array([0] * 2**20, pa.int32()), pa.array(["x" * 2**19]))
+    text = pa.DictionaryArray.from_arrays(
+        pa.array([0] * 2**20, pa.int32()), pa.array(["x" * 2**19])
+    )
     pq.write_table(pa.table({"group": text, "text": text}), path)
 
 
@@ -236,14 +315,22 @@ def readers(path: Path) -> tuple[Callable[[], object], ...]:
             lambda: baseline.read_file(path, path.name),
             lambda: prompts.load(f"bold/gender:{path}"),
         ),
-        ".jsonl": (lambda: prompts.load(f"file:{path}"), lambda: corpora.load(f"file:{path}")),
+        ".jsonl": (
+            lambda: prompts.load(f"file:{path}"),
+            lambda: corpora.load(f"file:{path}"),
+        ),
         ".parquet": (lambda: prompts.load(f"file:{path}"), lambda: trace.load(path)),
     }[path.suffix]
 
 
 def test_bombs_are_refused_before_they_go_off(chaos: Chaos, tmp_path: Path) -> None:
-    """By every reader, each in seconds, and all with less than 600 MiB more than before."""
-    with chaos.promise(AREA, "deep, endless and packed files are refused with their limit, in little memory") as tried:
+    """By every reader, each in seconds, and all with less than 600 MiB more than
+    before.
+    """
+    with chaos.promise(
+        AREA,
+        "deep, endless and packed files are refused with their limit, in little memory",
+    ) as tried:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         for suffix, made in BOMBS.items():
             for make in made:
@@ -280,10 +367,19 @@ class Live(HTMLParser):
         values = {name: value or "" for name, value in attrs}
         if values.get("http-equiv") == "Content-Security-Policy":
             self.policy = values["content"]
-        elif tag in ("iframe", "object", "embed", "base", "form", "link", "img") or "http-equiv" in values:
+        elif (
+            tag in ("iframe", "object", "embed", "base", "form", "link", "img")
+            or "http-equiv" in values
+        ):
             self.found.append(tag)
         for name, value in values.items():
-            outside = name in ("href", "src", "xlink:href", "action", "srcdoc") and not value.startswith("#")
+            outside = name in (
+                "href",
+                "src",
+                "xlink:href",
+                "action",
+                "srcdoc",
+            ) and not value.startswith("#")
             if name.startswith("on") or outside:
                 self.found.append(f"{tag} {name}={value}")
 
@@ -299,7 +395,13 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """Where texts stand in a structure."""
     if isinstance(value, str):
         yield path
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    inner = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
     for key, one in inner:
         yield from places(one, (*path, key))
 
@@ -314,7 +416,9 @@ def put(value: Any, path: tuple[Any, ...], text: str) -> Any:
 
 
 def test_no_text_of_a_run_becomes_live(chaos: Chaos, tmp_path: Path) -> None:
-    with chaos.promise(AREA, "no text of a run file becomes script, link or element of a page") as tried:
+    with chaos.promise(
+        AREA, "no text of a run file becomes script, link or element of a page"
+    ) as tried:
         stored = json.loads(report_samples.texts_only().to_json())
         plain = live(report_samples.texts_only().to_json(), tmp_path)
         assert plain is not None
@@ -348,7 +452,9 @@ def test_the_page_runs_its_own_script_and_no_other(tmp_path: Path) -> None:
     page = live(report_samples.texts_only().to_json(), tmp_path)
     assert page is not None
     assert len(page.scripts) == 1
-    digest = base64.b64encode(hashlib.sha256(page.scripts[0].encode()).digest()).decode()
+    digest = base64.b64encode(
+        hashlib.sha256(page.scripts[0].encode()).digest()
+    ).decode()
     assert page.policy.startswith("default-src 'none'")
     assert f"script-src 'sha256-{digest}'" in page.policy
 

@@ -1,5 +1,6 @@
-"""A program that audits the embedded pair under hostile names while every file it opens to write, and every name that a
-pickle looks up, is noted; run in a process of its own, since such a watch cannot be ended. Prints what it saw as JSON.
+"""A program that audits the embedded pair under hostile names while every file it opens
+to write, and every name that a pickle looks up, is noted; run in a process of its own,
+since such a watch cannot be ended. Prints what it saw as JSON.
 """
 
 import json
@@ -9,7 +10,16 @@ from pathlib import Path
 from typing import Any
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-CHANGING = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.symlink", "os.link", "os.truncate", "shutil.rmtree")
+CHANGING = (
+    "os.mkdir",
+    "os.rename",
+    "os.remove",
+    "os.rmdir",
+    "os.symlink",
+    "os.link",
+    "os.truncate",
+    "shutil.rmtree",
+)
 
 
 def main(names: list[str]) -> None:
@@ -23,8 +33,14 @@ def main(names: list[str]) -> None:
     def watch(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "pickle.find_class":
             seen["unpickled"].append(f"{arguments[0]}.{arguments[1]}")
-        elif (event == "open" and isinstance(arguments[2], int) and arguments[2] & WRITING) or event in CHANGING:
-            seen["written"].append(os.path.realpath(os.fsdecode(arguments[0])) if not _number(arguments[0]) else "")
+        elif (
+            event == "open" and isinstance(arguments[2], int) and arguments[2] & WRITING
+        ) or event in CHANGING:
+            seen["written"].append(
+                os.path.realpath(os.fsdecode(arguments[0]))
+                if not _number(arguments[0])
+                else ""
+            )
 
     sys.addaudithook(watch)
     code = work(names)
@@ -47,17 +63,38 @@ def work(names: list[str]) -> int:
             "cluster": f"{group}{i % 2}",
             "id": f"{names[i % len(names)]}{i}{group}",
         }
-        for group, word in zip(names, ("baker", "nurse", "driver", "clerk"), strict=False)
+        for group, word in zip(
+            names, ("baker", "nurse", "driver", "clerk"), strict=False
+        )
         for i in range(4)
     ]
     place = Path(f"{names[0].replace('/', '_')[:40]}.jsonl")
     place.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    options = ["--max-new-tokens", "3", "--min-prompts", "2", "--store", "store", "--out", "out/run.json"]
+    options = [
+        "--max-new-tokens",
+        "3",
+        "--min-prompts",
+        "2",
+        "--store",
+        "store",
+        "--out",
+        "out/run.json",
+    ]
     code = cli.main(["audit", "--prompts", f"file:{place}", *options])
     corpus = place.with_stem("corpus" + place.stem)
-    corpus.write_text("".join(json.dumps({"text": f"{row['text']} {i}."}) + "\n" for i, row in enumerate(rows)))
+    corpus.write_text(
+        "".join(
+            json.dumps({"text": f"{row['text']} {i}."}) + "\n"
+            for i, row in enumerate(rows)
+        )
+    )
     audit, _ = small_audit(
-        Path.cwd(), prompts=f"file:{place}", groups="", prompts_per_group=0, min_prompts=2, datasets=f"file:{corpus}"
+        Path.cwd(),
+        prompts=f"file:{place}",
+        groups="",
+        prompts_per_group=0,
+        min_prompts=2,
+        datasets=f"file:{corpus}",
     )
     audit.after(f"file:{corpus}")
     return code

@@ -1,4 +1,6 @@
-"""What was chosen, where the project is and how one test is asked for again, from pytest's own configuration."""
+"""What was chosen, where the project is and how one test is asked for again, from
+pytest's own configuration.
+"""
 
 from pathlib import Path
 
@@ -22,8 +24,16 @@ def test_the_project_is_told_or_found_by_the_tests(pytester: pytest.Pytester) ->
     inner = pytester.mkdir("inner")
     (inner / "pyproject.toml").write_text("[tool.specfair]\nseed = 5\n")
     (inner / "t").mkdir()
-    for told in (["inner/t"], ["--rootdir=inner"], ["-c", "inner/pyproject.toml"], ["inner/t::test_x"]):
+    for told in (
+        ["inner/t"],
+        ["--rootdir=inner"],
+        ["-c", "inner/pyproject.toml"],
+        ["inner/t::test_x"],
+    ):
         config = configured(pytester, *told)
         assert asked.project_of(config).root.resolve() == Path(inner).resolve(), told
         assert asked.settings_of(config).seed == 5
-    assert asked.project_of(configured(pytester, "--specfair-target=inner")).root == pytester.path
+    assert (
+        asked.project_of(configured(pytester, "--specfair-target=inner")).root
+        == pytester.path
+    )

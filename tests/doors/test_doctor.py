@@ -19,7 +19,9 @@ def test_a_complete_machine(tmp_path: Path) -> None:
     assert "2 files, 0.2 MB, 1 set aside as damaged" in text
 
 
-def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_missing_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(doctor, "NEEDED", (*doctor.NEEDED, "no-such-package"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     lines, complete = doctor.examine(tmp_path / "absent")

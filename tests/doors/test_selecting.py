@@ -1,4 +1,6 @@
-"""`-k` by whole names, in a project whose tests are parametrized by ours and by others."""
+"""`-k` by whole names, in a project whose tests are parametrized by ours and by
+others.
+"""
 
 import pytest
 
@@ -17,7 +19,16 @@ def test_male_voices(specfair):
 def test_of_theirs(word):
     pass
 """
-EIGHT = ("queer", "nonqueer", "queer_gender", "male", "female", "two words", "a, b", "größe")
+EIGHT = (
+    "queer",
+    "nonqueer",
+    "queer_gender",
+    "male",
+    "female",
+    "two words",
+    "a, b",
+    "größe",
+)
 
 
 def chosen(pytester: pytest.Pytester, *arguments: str) -> set[str]:
@@ -29,7 +40,10 @@ def chosen(pytester: pytest.Pytester, *arguments: str) -> set[str]:
 
 
 def ids(*pairs: tuple[str, str]) -> set[str]:
-    return {f"test_group[{dataset}-{group}]".encode("unicode_escape").decode() for dataset, group in pairs}
+    return {
+        f"test_group[{dataset}-{group}]".encode("unicode_escape").decode()
+        for dataset, group in pairs
+    }
 
 
 @pytest.mark.parametrize(
@@ -38,23 +52,32 @@ def ids(*pairs: tuple[str, str]) -> set[str]:
         ("imdb and queer", ids(("imdb", "queer"))),
         ("IMDB and Queer", ids(("imdb", "queer"))),
         ("imdb-queer", ids(("imdb", "queer"))),
-        ("sst2 and not (queer or male)", ids(*(("sst2", g) for g in EIGHT if g not in ("queer", "male")))),
+        (
+            "sst2 and not (queer or male)",
+            ids(*(("sst2", g) for g in EIGHT if g not in ("queer", "male"))),
+        ),
         ("imdb and 'two words'", ids(("imdb", "two words"))),
         ('imdb and "a, b"', ids(("imdb", "a, b"))),
         ("imdb and größe", ids(("imdb", "größe"))),
         ("male and not imdb and not sst2", {"test_male_voices"}),
         ("nonqueer and not imdb and not sst2", {"test_of_theirs[nonqueer]"}),
         ("theirs", {"test_of_theirs[nonqueer]"}),
-        ("imdb and gender", ids(("imdb", "queer_gender"))),  # no whole name, so a part of one, as pytest has it
+        # no whole name, so a part of one, as pytest has it
+        ("imdb and gender", ids(("imdb", "queer_gender"))),
     ],
 )
-def test_a_name_means_itself(pytester: pytest.Pytester, expression: str, expected: set[str]) -> None:
+def test_a_name_means_itself(
+    pytester: pytest.Pytester, expression: str, expected: set[str]
+) -> None:
     assert chosen(pytester, "-k", expression) == expected
 
 
 def test_without_ours_nothing_is_rewritten(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
-        "import pytest\n\n@pytest.mark.parametrize('group', ['nonqueer'])\ndef test_x(group):\n    pass"
+        "import pytest\n\n@pytest.mark.parametrize('group', ['nonqueer'])\ndef "
+        "test_x(group):\n    pass"
     )
-    result = pytester.runpytest_inprocess("-k", "queer", "-p", "no:cacheprovider", "-p", "no:xdist")
+    result = pytester.runpytest_inprocess(
+        "-k", "queer", "-p", "no:cacheprovider", "-p", "no:xdist"
+    )
     result.assert_outcomes(passed=1)

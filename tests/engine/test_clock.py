@@ -22,7 +22,12 @@ def test_times_by_round_and_group() -> None:
 
 def test_every_round_has_other_prompts_and_all_batches_one_size() -> None:
     prompts = tiny_models.prompts(14)
-    found = batched([p for p in prompts if p.group == "a"][:4] + [p for p in prompts if p.group == "b"], 2, largest=99)
+    found = batched(
+        [p for p in prompts if p.group == "a"][:4]
+        + [p for p in prompts if p.group == "b"],
+        2,
+        largest=99,
+    )
     assert {len(batch) for rounds in found.values() for batch in rounds} == {2}
     assert not {p.id for p in found["b"][0]} & {p.id for p in found["b"][1]}
     assert [len(rounds) for rounds in batched(prompts[:2], 5, largest=2).values()] == [
@@ -37,10 +42,14 @@ def test_one_round_has_no_interval() -> None:
 
 
 def test_a_draft_much_smaller_than_its_target_costs_less() -> None:
-    """Twelve layers against two of the same width: true by a factor of six, asserted without one."""
+    """Twelve layers against two of the same width: true by a factor of six, asserted
+    without one.
+    """
     from specfair.models import pairs
 
-    pair = pairs.assemble(tiny_models.model(n_layer=12), tiny_models.model(), tiny_models.tokenizer())
+    pair = pairs.assemble(
+        tiny_models.model(n_layer=12), tiny_models.model(), tiny_models.tokenizer()
+    )
     assert 0 < cost_ratio(pair, n_repeats=9) < 1
     assert cost_ratio(pair, n_rows=4, n_context=500, n_repeats=3) > 0
 
@@ -65,8 +74,20 @@ def test_without_a_context_limit() -> None:
 def test_accelerators_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before the work and after it, or only its start would be timed."""
     waits: list[str] = []
-    monkeypatch.setattr(torch.cuda, "synchronize", lambda device: waits.append(str(device)))
+    monkeypatch.setattr(
+        torch.cuda, "synchronize", lambda device: waits.append(str(device))
+    )
     monkeypatch.setattr(torch.mps, "synchronize", lambda: waits.append("mps"))
     for name in ("cuda:0", "mps", "cpu"):
-        module._seconds(torch.device(name), lambda name=name: waits.append(f"work on {name}"))
-    assert waits == ["cuda:0", "work on cuda:0", "cuda:0", "mps", "work on mps", "mps", "work on cpu"]
+        module._seconds(
+            torch.device(name), lambda name=name: waits.append(f"work on {name}")
+        )
+    assert waits == [
+        "cuda:0",
+        "work on cuda:0",
+        "cuda:0",
+        "mps",
+        "work on mps",
+        "mps",
+        "work on cpu",
+    ]

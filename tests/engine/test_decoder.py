@@ -1,4 +1,6 @@
-"""The cursor over a cache: rows of different lengths, tokens taken back, holes closed, rows leaving and entering."""
+"""The cursor over a cache: rows of different lengths, tokens taken back, holes closed,
+rows leaving and entering.
+"""
 
 from types import SimpleNamespace
 
@@ -35,26 +37,38 @@ def test_left_padding_changes_nothing(model: PreTrainedModel) -> None:
 
 @torch.inference_mode()
 def test_tokens_taken_back_leave_no_trace(model: PreTrainedModel) -> None:
-    """Each row keeps another number of four tokens; the next logits are those of the text without the others."""
+    """Each row keeps another number of four tokens; the next logits are those of the
+    text without the others.
+    """
     for squeezed in (False, True):
         decoder = Decoder(model, 3, 300)
         decoder.feed(*pad_left(TEXTS, CPU), keep=1)
         decoder.feed(torch.tensor([[20, 21, 22, 23]] * 3), keep=1)
-        decoder.take_back(torch.tensor([[True, False, False, False], [True, True, True, True], [False] * 4]))
+        decoder.take_back(
+            torch.tensor(
+                [[True, False, False, False], [True, True, True, True], [False] * 4]
+            )
+        )
         assert decoder.lengths.tolist() == [2, 9, 3]
-        if squeezed or model.config.model_type == "gpt_neo":  # whose window counts columns
+        # whose window counts columns
+        if squeezed or model.config.model_type == "gpt_neo":
             decoder.squeeze(9)
             assert decoder.mask.shape[1] == 9
         logits = decoder.feed(torch.tensor([[30]] * 3), keep=1)[:, 0]
         kept = ([20], [20, 21, 22, 23], [])
         for row, text in enumerate(TEXTS):
-            assert torch.allclose(logits[row], alone(model, [*text, *kept[row], 30])[-1], atol=1e-4)
+            assert torch.allclose(
+                logits[row], alone(model, [*text, *kept[row], 30])[-1], atol=1e-4
+            )
 
 
 @torch.inference_mode()
 def test_rows_leave_and_enter(model: PreTrainedModel) -> None:
     for first, later in ((TEXTS, [[40, 41]]), ([[40, 41]], TEXTS)):
-        decoder, other = Decoder(model, len(first), 300), Decoder(model, len(later), 300)
+        decoder, other = (
+            Decoder(model, len(first), 300),
+            Decoder(model, len(later), 300),
+        )
         decoder.feed(*pad_left(first, CPU), keep=1)
         other.feed(*pad_left(later, CPU), keep=1)
         decoder.join(other)
@@ -81,7 +95,8 @@ def test_room_is_made_only_where_holes_cost_something() -> None:
 
 
 def test_empty_rows_are_all_padding() -> None:
-    assert pad_left([[7, 8], [9]], CPU)[0].tolist() == [[7, 8], [9, 9]]  # with nothing of another row
+    # with nothing of another row
+    assert pad_left([[7, 8], [9]], CPU)[0].tolist() == [[7, 8], [9, 9]]
     assert pad_left([[], [9]], CPU, of=[[7], [9]])[0].tolist() == [[7], [9]]
     tokens, valid = pad_left([[], []], CPU)
     assert tokens.shape == (2, 1)
@@ -94,10 +109,16 @@ class Forgetful(torch.nn.Module):
     device = CPU
     config = SimpleNamespace(model_type="forgetful")
 
-    def forward(self, input_ids: Tensor, past_key_values: object, **_: object) -> SimpleNamespace:
-        return SimpleNamespace(logits=torch.zeros(*input_ids.shape, 300), past=past_key_values)
+    def forward(
+        self, input_ids: Tensor, past_key_values: object, **_: object
+    ) -> SimpleNamespace:
+        return SimpleNamespace(
+            logits=torch.zeros(*input_ids.shape, 300), past=past_key_values
+        )
 
 
 def test_a_model_that_does_not_fill_its_cache_is_refused() -> None:
-    with pytest.raises(ModelError, match="'forgetful' does not keep one cache column per token"):
+    with pytest.raises(
+        ModelError, match="'forgetful' does not keep one cache column per token"
+    ):
         Decoder(Forgetful(), 1, 300).feed(torch.tensor([[1, 2]]))  # type: ignore[arg-type]  # not a model, on purpose

@@ -19,7 +19,9 @@ PAIR = tiny_models.pair()
 
 
 @pytest.mark.parametrize("n_numbers", [1, 20_000, 1 << 24])
-def test_how_many_steps_the_draft_lags_behind_does_not_matter(n_numbers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_how_many_steps_the_draft_lags_behind_does_not_matter(
+    n_numbers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One step, a few, the whole text; with rows that leave in between."""
     pair = tiny_models.pair()
     pair.target.generation_config.eos_token_id = list(range(0, 300, 12))
@@ -32,14 +34,24 @@ def test_how_many_steps_the_draft_lags_behind_does_not_matter(n_numbers: int, mo
 
 def test_progress_counts_prompts() -> None:
     seen: list[tuple[int, int]] = []
-    tracer.trace(PAIR, tiny_models.prompts(7), GREEDY, progress=lambda *at: seen.append(at), batch_tokens=60)
+    tracer.trace(
+        PAIR,
+        tiny_models.prompts(7),
+        GREEDY,
+        progress=lambda *at: seen.append(at),
+        batch_tokens=60,
+    )
     assert seen[-1] == (7, 7)
     assert len(seen) > 2
     assert seen == sorted(seen)
 
 
-def test_a_batch_too_large_for_memory_is_halved(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The device runs out above three rows, as a GPU would: at the allocation, with an OutOfMemoryError."""
+def test_a_batch_too_large_for_memory_is_halved(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The device runs out above three rows, as a GPU would: at the allocation, with an
+    OutOfMemoryError.
+    """
     prompts = tiny_models.prompts(9)
     expected = tracer.trace(PAIR, prompts, GREEDY)
     sizes: list[int] = []
@@ -48,12 +60,18 @@ def test_a_batch_too_large_for_memory_is_halved(monkeypatch: pytest.MonkeyPatch)
     assert max(sizes) == 9
     monkeypatch.setattr(lockstep, "Decoder", limited(Decoder, sizes, limit=0))
     with pytest.raises(
-        ModelError, match=r"prompt 'p0' does not fit into the memory of cpu even in a batch of 1: 1 tok"
+        ModelError,
+        match=(
+            r"prompt 'p0' does not fit into the memory of cpu even in a batch of "
+            r"1: 1 tok"
+        ),
     ):
         tracer.trace(PAIR, prompts[:1], GREEDY)
 
 
-def limited(decoder: Callable[..., object], sizes: list[int], limit: int = 3) -> Callable[..., object]:
+def limited(
+    decoder: Callable[..., object], sizes: list[int], limit: int = 3
+) -> Callable[..., object]:
     def made(model: object, n_rows: int, n_vocab: int) -> object:
         sizes.append(n_rows)
         if n_rows > limit:
@@ -68,15 +86,24 @@ def test_batches_hold_everything_once_within_the_limit(limit: int) -> None:
     sizes = np.random.default_rng(0).integers(1, 50, 200)
     packed = batches_of(sizes.tolist(), limit)
     assert sorted(i for batch in packed for i in batch) == list(range(200))
-    assert all(len(batch) == 1 or len(batch) * sizes[batch].max() <= limit for batch in packed)
-    assert [sizes[batch].max() for batch in packed] == sorted((sizes[batch].max() for batch in packed), reverse=True)
+    assert all(
+        len(batch) == 1 or len(batch) * sizes[batch].max() <= limit for batch in packed
+    )
+    assert [sizes[batch].max() for batch in packed] == sorted(
+        (sizes[batch].max() for batch in packed), reverse=True
+    )
 
 
 def batches_of(sizes: list[int], limit: int) -> list[list[int]]:
     """The rows of each batch, for prompts of so many tokens with the new one."""
     seen: list[list[int]] = []
     prompts, decoding = tiny_models.prompts(len(sizes)), Decoding(1)
-    job = lockstep.Job([PAIR], [[1] * (size - 1) for size in sizes], [Sheet(prompts, decoding, ())], decoding)
+    job = lockstep.Job(
+        [PAIR],
+        [[1] * (size - 1) for size in sizes],
+        [Sheet(prompts, decoding, ())],
+        decoding,
+    )
     lockstep.in_batches(job, lambda _, rows: seen.append(rows.tolist()), None, limit)
     return seen
 
@@ -91,6 +118,8 @@ def test_what_memory_taught_is_remembered() -> None:
             raise torch.OutOfMemoryError("out of memory")
 
     decoding = Decoding(1)
-    job = lockstep.Job([PAIR], [[1] * 9] * 20, [Sheet(tiny_models.prompts(20), decoding, ())], decoding)
+    job = lockstep.Job(
+        [PAIR], [[1] * 9] * 20, [Sheet(tiny_models.prompts(20), decoding, ())], decoding
+    )
     lockstep.in_batches(job, work, None, 160)
     assert tried == [16, 8, 4, 2, *[2] * 9]

@@ -10,7 +10,12 @@ from specfair.engine.clock import Times
 from specfair.errors import StoreError
 from specfair.traces.metrics import Groups
 
-TIMES = Times(("a", "b"), np.full((2, 2), 10), np.array([[2.0, 2.0], [4.0, 2.0]]), np.array([[1.0, 2.0], [2.0, 2.0]]))
+TIMES = Times(
+    ("a", "b"),
+    np.full((2, 2), 10),
+    np.array([[2.0, 2.0], [4.0, 2.0]]),
+    np.array([[1.0, 2.0], [2.0, 2.0]]),
+)
 
 
 def test_the_speedup_is_a_ratio_of_sums() -> None:
@@ -21,10 +26,19 @@ def test_the_speedup_is_a_ratio_of_sums() -> None:
 
 
 def test_rounds_pair_the_groups() -> None:
-    """A machine twice as slow in half of the rounds changes nothing in the ratio of groups timed side by side."""
+    """A machine twice as slow in half of the rounds changes nothing in the ratio of
+    groups timed side by side.
+    """
     rng = np.random.default_rng(0)
-    noise = np.where(np.arange(12) % 2 == 0, 1.0, 2.0)[:, None] * np.exp(0.01 * rng.standard_normal((12, 2)))
-    times = Times(("a", "b"), np.ones((12, 2), dtype=np.int64), noise * [2.0, 2.0], noise * [1.0, 1.25])
+    noise = np.where(np.arange(12) % 2 == 0, 1.0, 2.0)[:, None] * np.exp(
+        0.01 * rng.standard_normal((12, 2))
+    )
+    times = Times(
+        ("a", "b"),
+        np.ones((12, 2), dtype=np.int64),
+        noise * [2.0, 2.0],
+        noise * [1.0, 1.25],
+    )
     ratio = Groups(timing.sample(times), "speedup_measured").ratio()
     assert ratio.value == pytest.approx(0.8, abs=0.02)
     assert ratio.high - ratio.low < 0.1

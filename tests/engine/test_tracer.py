@@ -1,4 +1,6 @@
-"""Tracing: what must not matter (batch size, order, company, padding) does not, and what cannot be computed shows."""
+"""Tracing: what must not matter (batch size, order, company, padding) does not, and
+what cannot be computed shows.
+"""
 
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError
@@ -29,7 +31,11 @@ def assert_same(one: Trace, other: Trace) -> None:
     assert np.array_equal(one.offsets, other.offsets)
     for name, kind in COLUMNS.items():
         np.testing.assert_allclose(
-            one[name], other[name], atol=1e-5 if kind is np.float32 else 0, rtol=1e-5, err_msg=name
+            one[name],
+            other[name],
+            atol=1e-5 if kind is np.float32 else 0,
+            rtol=1e-5,
+            err_msg=name,
         )
 
 
@@ -38,42 +44,71 @@ def order(traced: Trace, by: list[int]) -> Trace:
 
 
 @pytest.mark.parametrize("decoding", DECODINGS, ids=str)
-def test_batch_size_order_and_company_do_not_matter(pair: Pair, decoding: Decoding) -> None:
+def test_batch_size_order_and_company_do_not_matter(
+    pair: Pair, decoding: Decoding
+) -> None:
     prompts = tiny_models.prompts(9)
     together = tracer.trace(pair, prompts, decoding)
     assert_same(tracer.trace(pair, prompts, decoding, batch_tokens=1), together)
     assert_same(tracer.trace(pair, prompts, decoding, batch_tokens=90), together)
     shuffled = [4, 0, 8, 2, 1, 7, 3, 6, 5]
-    assert_same(tracer.trace(pair, [prompts[i] for i in shuffled], decoding), order(together, shuffled))
-    added = concatenate([tracer.trace(pair, prompts[:4], decoding), tracer.trace(pair, prompts[4:], decoding)])
+    assert_same(
+        tracer.trace(pair, [prompts[i] for i in shuffled], decoding),
+        order(together, shuffled),
+    )
+    added = concatenate(
+        [
+            tracer.trace(pair, prompts[:4], decoding),
+            tracer.trace(pair, prompts[4:], decoding),
+        ]
+    )
     assert_same(added, together)
 
 
 @pytest.mark.parametrize("decoding", DECODINGS, ids=str)
 def test_columns_against_plain_forward_passes(pair: Pair, decoding: Decoding) -> None:
-    """Each prompt alone, unpadded, without a cache; every column from its definition."""
+    """Each prompt alone, unpadded, without a cache; every column from its
+    definition.
+    """
     prompts = tiny_models.prompts(5)
     traced = tracer.trace(pair, prompts, decoding)
     for i, prompt in enumerate(prompts):
         rows = slice(*traced.offsets[i : i + 2])
-        expected = defined(pair, pair.tokenizer(prompt.text)["input_ids"], traced["token"][rows].tolist(), decoding)
-        drawn = sampling.uniforms(decoding.seed, [prompt.id], decoding.max_new_tokens)[0]
+        expected = defined(
+            pair,
+            pair.tokenizer(prompt.text)["input_ids"],
+            traced["token"][rows].tolist(),
+            decoding,
+        )
+        drawn = sampling.uniforms(decoding.seed, [prompt.id], decoding.max_new_tokens)[
+            0
+        ]
         if not decoding.greedy:
-            coins = drawn[: len(expected["accept_prob"]), 1] < expected["accept_prob"].numpy()
+            coins = (
+                drawn[: len(expected["accept_prob"]), 1]
+                < expected["accept_prob"].numpy()
+            )
             assert np.array_equal(traced["accepted"][rows], coins)
         for name, values in expected.items():
-            np.testing.assert_allclose(traced[name][rows], values, atol=2e-5, rtol=1e-4, err_msg=name)
+            np.testing.assert_allclose(
+                traced[name][rows], values, atol=2e-5, rtol=1e-4, err_msg=name
+            )
 
 
-def defined(pair: Pair, prompt: list[int], text: list[int], decoding: Decoding) -> dict[str, torch.Tensor]:
+def defined(
+    pair: Pair, prompt: list[int], text: list[int], decoding: Decoding
+) -> dict[str, torch.Tensor]:
     with torch.inference_mode():
         logits = [
-            model(torch.tensor([prompt + text])).logits[0, len(prompt) - 1 : -1] for model in (pair.target, pair.draft)
+            model(torch.tensor([prompt + text])).logits[0, len(prompt) - 1 : -1]
+            for model in (pair.target, pair.draft)
         ]
     token = torch.tensor(text)
     target, draft = (torch.softmax(x, -1) for x in logits)
     used = [
-        sampling.distribution(x, decoding.temperature or 1.0, top_k=decoding.top_k, top_p=decoding.top_p)
+        sampling.distribution(
+            x, decoding.temperature or 1.0, top_k=decoding.top_k, top_p=decoding.top_p
+        )
         for x in logits
     ]
     p, q = (sampling.at(x, token) for x in used)
@@ -82,7 +117,9 @@ def defined(pair: Pair, prompt: list[int], text: list[int], decoding: Decoding) 
         "target_prob": p,
         "draft_prob": q,
         "overlap": torch.minimum(target, draft).sum(-1),
-        "accept_prob": (first == token).float() if decoding.greedy else (q / p).clamp(max=1),
+        "accept_prob": (first == token).float()
+        if decoding.greedy
+        else (q / p).clamp(max=1),
         "target_entropy": torch.distributions.Categorical(target).entropy(),
         "kl": (target * (target.log() - draft.log())).sum(-1),
         "margin": target.topk(2).values @ torch.tensor([1.0, -1.0]),
@@ -96,28 +133,44 @@ def test_proposals_agree_with_their_columns(pair: Pair, decoding: Decoding) -> N
     accepted = traced["accepted"]
     assert 0 < accepted.mean() < 1
     assert np.array_equal(traced["proposal"] == traced["token"], accepted)
-    assert np.array_equal(traced["proposal_target_prob"][accepted], traced["target_prob"][accepted])
-    if not decoding.greedy:  # a rejected proposal comes from where the draft gives more than the target
-        assert (traced["proposal_draft_prob"] > traced["proposal_target_prob"])[~accepted].all()
+    assert np.array_equal(
+        traced["proposal_target_prob"][accepted], traced["target_prob"][accepted]
+    )
+    # a rejected proposal comes from where the draft gives more than the target
+    if not decoding.greedy:
+        assert (traced["proposal_draft_prob"] > traced["proposal_target_prob"])[
+            ~accepted
+        ].all()
 
 
 def test_realised_proposals_have_the_drafts_law() -> None:
-    """2,000 first positions of one text: chi-square of proposals against the draft. False alarm 1 in 1,000, once."""
+    """2,000 first positions of one text: chi-square of proposals against the draft.
+    False alarm 1 in 1,000, once.
+    """
     from scipy.stats import chisquare
 
     pair = tiny_models.pair(noise=0.6)
     text = tiny_models.prompts(4)[2]
-    traced = tracer.trace(pair, [replace(text, id=str(i)) for i in range(2000)], Decoding(1, temperature=1.0))
+    traced = tracer.trace(
+        pair,
+        [replace(text, id=str(i)) for i in range(2000)],
+        Decoding(1, temperature=1.0),
+    )
     with torch.inference_mode():
         law = torch.softmax(
-            pair.draft(torch.tensor([pair.tokenizer(text.text)["input_ids"]])).logits[0, -1].double(), -1
+            pair.draft(torch.tensor([pair.tokenizer(text.text)["input_ids"]]))
+            .logits[0, -1]
+            .double(),
+            -1,
         )
     counts = np.bincount(traced["proposal"], minlength=len(law))
     common = (law * 2000 > 8).numpy()
     observed = [*counts[common], counts[~common].sum()]
     expected = np.array([*law[common], law[~common].sum()]) * 2000
     assert chisquare(observed, expected).pvalue > 0.001
-    assert traced["accepted"].mean() == pytest.approx(traced["overlap"][0], abs=4 * 0.5 / 2000**0.5)
+    assert traced["accepted"].mean() == pytest.approx(
+        traced["overlap"][0], abs=4 * 0.5 / 2000**0.5
+    )
 
 
 def test_texts_end_at_the_end_of_text() -> None:
@@ -156,18 +209,32 @@ def test_the_text_alone_is_the_traces(decoding: Decoding) -> None:
 @pytest.mark.parametrize("decoding", DECODINGS, ids=str)
 def test_another_draft_on_the_same_text(pair: Pair, decoding: Decoding) -> None:
     prompts = tiny_models.prompts(9)
-    other = pairs.assemble(pair.target, tiny_models.relative(pair.target, 0.1), pair.tokenizer, draft_name="other")
+    other = pairs.assemble(
+        pair.target,
+        tiny_models.relative(pair.target, 0.1),
+        pair.tokenizer,
+        draft_name="other",
+    )
     traced = tracer.trace(pair, prompts, decoding)
     again = tracer.rescore(other, traced, batch_tokens=70)
     assert_same(again, tracer.trace(other, prompts, decoding))
     assert again.header.draft == "other"
-    assert again.header.draft_fingerprint == other.draft_fingerprint != traced.header.draft_fingerprint
+    assert (
+        again.header.draft_fingerprint
+        == other.draft_fingerprint
+        != traced.header.draft_fingerprint
+    )
 
 
 def test_rescoring_needs_the_same_target(pair: Pair) -> None:
     traced = tracer.trace(pair, tiny_models.prompts(2), GREEDY)
-    other = pairs.assemble(tiny_models.model(seed=9), pair.draft, pair.tokenizer, target_name="nine")
-    with pytest.raises(DataError, match=r"written by 'target', the pair's target 'nine' has other weights"):
+    other = pairs.assemble(
+        tiny_models.model(seed=9), pair.draft, pair.tokenizer, target_name="nine"
+    )
+    with pytest.raises(
+        DataError,
+        match=r"written by 'target', the pair's target 'nine' has other weights",
+    ):
         tracer.rescore(other, traced)
 
 
@@ -182,8 +249,14 @@ def test_the_header_says_what_was_traced(pair: Pair) -> None:
         "prompts",
     )
     assert head.target_fingerprint == pair.target_fingerprint
-    assert head.prompts_fingerprint == tracer.header(pair, list(prompts), SAMPLED).prompts_fingerprint
-    assert head.prompts_fingerprint != tracer.header(pair, prompts[:2], GREEDY).prompts_fingerprint
+    assert (
+        head.prompts_fingerprint
+        == tracer.header(pair, list(prompts), SAMPLED).prompts_fingerprint
+    )
+    assert (
+        head.prompts_fingerprint
+        != tracer.header(pair, prompts[:2], GREEDY).prompts_fingerprint
+    )
     assert set(head.versions) == {"specfair", "torch", "transformers"}
 
 
@@ -202,7 +275,9 @@ def test_no_prompts_make_an_empty_trace(pair: Pair) -> None:
 
 @pytest.mark.parametrize("decoding", DECODINGS, ids=str)
 @pytest.mark.parametrize("which", ["target", "draft", "both"])
-def test_weights_that_are_not_numbers_are_never_an_acceptance(decoding: Decoding, which: str) -> None:
+def test_weights_that_are_not_numbers_are_never_an_acceptance(
+    decoding: Decoding, which: str
+) -> None:
     pair = tiny_models.pair()
     for name in ("target", "draft") if which == "both" else (which,):
         with torch.no_grad():
@@ -214,7 +289,9 @@ def test_weights_that_are_not_numbers_are_never_an_acceptance(decoding: Decoding
 
 
 def test_near_ties_show_in_the_margin(pair: Pair) -> None:
-    """The commonest first choice gets a twin of the same weights: wherever it is chosen again, it is a tie."""
+    """The commonest first choice gets a twin of the same weights: wherever it is chosen
+    again, it is a tie.
+    """
     prompts = tiny_models.prompts(20)
     commonest = int(np.bincount(tracer.trace(pair, prompts, GREEDY)["token"]).argmax())
     twins = tiny_models.pair()
@@ -238,22 +315,33 @@ def test_near_ties_show_in_the_margin(pair: Pair) -> None:
         ({"top_p": 1.1}, "top_p is 1.1"),
     ],
 )
-def test_settings_without_a_meaning_are_refused(pair: Pair, change: dict[str, float], says: str) -> None:
+def test_settings_without_a_meaning_are_refused(
+    pair: Pair, change: dict[str, float], says: str
+) -> None:
     with pytest.raises(UsageError, match=says):
         tracer.trace(pair, tiny_models.prompts(2), replace(GREEDY, **change))
 
 
 def test_half_precision_traces_too() -> None:
     made = tiny_models.pair()
-    pair = pairs.assemble(made.target.to(torch.bfloat16), made.draft.to(torch.bfloat16), made.tokenizer)
+    pair = pairs.assemble(
+        made.target.to(torch.bfloat16), made.draft.to(torch.bfloat16), made.tokenizer
+    )
     traced = tracer.trace(pair, tiny_models.prompts(4), SAMPLED)
     assert traced.header.dtype == "bfloat16"
     assert np.isfinite(traced["accept_prob"]).all()
 
 
 @pytest.mark.parametrize("decoding", DECODINGS, ids=str)
-def test_several_drafts_in_one_go_are_traced_as_if_alone(pair: Pair, decoding: Decoding) -> None:
-    other = pairs.assemble(pair.target, tiny_models.relative(pair.target, 0.1), pair.tokenizer, draft_name="other")
+def test_several_drafts_in_one_go_are_traced_as_if_alone(
+    pair: Pair, decoding: Decoding
+) -> None:
+    other = pairs.assemble(
+        pair.target,
+        tiny_models.relative(pair.target, 0.1),
+        pair.tokenizer,
+        draft_name="other",
+    )
     prompts = tiny_models.prompts(9)
     together = tracer.trace_drafts([pair, other], prompts, decoding)
     for alone, traced in zip((pair, other), together, strict=True):
@@ -263,11 +351,21 @@ def test_several_drafts_in_one_go_are_traced_as_if_alone(pair: Pair, decoding: D
 
 
 def test_drafts_of_different_targets_are_not_traced_together(pair: Pair) -> None:
-    with pytest.raises(DataError, match=r"'target' with 300 tokens, 'target' with 300 tokens. Trace them one by one"):
-        tracer.trace_drafts([pair, tiny_models.pair(seed=5)], tiny_models.prompts(2), GREEDY)
+    with pytest.raises(
+        DataError,
+        match=(
+            r"'target' with 300 tokens, 'target' with 300 tokens. Trace them one "
+            r"by one"
+        ),
+    ):
+        tracer.trace_drafts(
+            [pair, tiny_models.pair(seed=5)], tiny_models.prompts(2), GREEDY
+        )
 
 
-def test_a_package_that_is_not_installed_has_no_version(monkeypatch: pytest.MonkeyPatch, pair: Pair) -> None:
+def test_a_package_that_is_not_installed_has_no_version(
+    monkeypatch: pytest.MonkeyPatch, pair: Pair
+) -> None:
     def absent(name: str) -> str:
         raise PackageNotFoundError(name)
 
@@ -279,6 +377,8 @@ def test_a_model_without_an_end_of_text_token_needs_to_be_told_so() -> None:
     pair, prompts = tiny_models.pair(), tiny_models.prompts(3)
     pair.target.generation_config.eos_token_id = pair.target.config.eos_token_id = None
     for work in (tracer.trace, lambda *asked: speculate.speculate(*asked, 2)):
-        with pytest.raises(ModelError, match=r"declares no end-of-text token; .* or ignore_eos = true"):
+        with pytest.raises(
+            ModelError, match=r"declares no end-of-text token; .* or ignore_eos = true"
+        ):
             work(pair, prompts, Decoding(4))
         work(pair, prompts, Decoding(4, ignore_eos=True))

@@ -1,4 +1,6 @@
-"""A baseline survives git, refuses what is damaged or of another question, and never changes unasked."""
+"""A baseline survives git, refuses what is damaged or of another question, and never
+changes unasked.
+"""
 
 import hashlib
 import json
@@ -14,20 +16,36 @@ from specfair.errors import StoreError, UsageError
 from specfair.gates import baseline
 from specfair.stats import Sample
 
-ABOUT = {"metric": "acceptance_rate", "lookahead": "constant-5", "decoding": "greedy", "prompts_fingerprint": "f"}
+ABOUT = {
+    "metric": "acceptance_rate",
+    "lookahead": "constant-5",
+    "decoding": "greedy",
+    "prompts_fingerprint": "f",
+}
 
 
 def sample(shift: float = 0.0, n: int = 24) -> Sample:
-    """Two groups of twelve clusters; per-prompt rates spread evenly around 0.6 + shift."""
+    """Two groups of twelve clusters; per-prompt rates spread evenly around 0.6 +
+    shift.
+    """
     tested = np.full(n, 20.0)
     accepted = tested * (0.6 + shift + 0.05 * np.linspace(-1, 1, n))
     names = np.array([f"p{i}" for i in range(n)])
     group = np.array(["a", "b"])[np.arange(n) % 2]
-    return Sample(accepted, tested, names, group, np.array([f"c{i // 2}" for i in range(n)]), np.full(n, ""))
+    return Sample(
+        accepted,
+        tested,
+        names,
+        group,
+        np.array([f"c{i // 2}" for i in range(n)]),
+        np.full(n, ""),
+    )
 
 
 def make(**shifts: float) -> baseline.Baseline:
-    return baseline.take({stage: sample(shift) for stage, shift in shifts.items()}, ABOUT)
+    return baseline.take(
+        {stage: sample(shift) for stage, shift in shifts.items()}, ABOUT
+    )
 
 
 def test_round_trip() -> None:
@@ -36,8 +54,12 @@ def test_round_trip() -> None:
 
 
 def test_the_file_is_made_for_diffs() -> None:
-    """A change of one stage touches its counts, its estimates and the checksum, and nothing else."""
-    a, b = (baseline.dumps(make(base=0.0, imdb=shift)).splitlines() for shift in (0.1, 0.2))
+    """A change of one stage touches its counts, its estimates and the checksum, and
+    nothing else.
+    """
+    a, b = (
+        baseline.dumps(make(base=0.0, imdb=shift)).splitlines() for shift in (0.1, 0.2)
+    )
     changed = [i for i, (x, y) in enumerate(zip(a, b, strict=True)) if x != y]
     assert len(a) == len(b)
     assert len(changed) == 1 + 1 + 3  # checksum, numerator, overall + two groups
@@ -45,8 +67,12 @@ def test_the_file_is_made_for_diffs() -> None:
 
 
 def test_compare_is_paired_by_prompt() -> None:
-    """The same prompts in another order, all better by exactly 0.05: the interval has no width to speak of."""
-    new = baseline.take({"base": sample(0.05)[np.random.default_rng(0).permutation(24)]}, ABOUT)
+    """The same prompts in another order, all better by exactly 0.05: the interval has
+    no width to speak of.
+    """
+    new = baseline.take(
+        {"base": sample(0.05)[np.random.default_rng(0).permutation(24)]}, ABOUT
+    )
     found = baseline.compare(make(base=0.0), new, "base")
     assert set(found.by_group) == {"a", "b"}
     for estimate in (found.overall, *found.by_group.values()):
@@ -96,7 +122,20 @@ def test_unreadable_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", " ", ".", "..", "../evil", "../../../evil", "/evil", "a/b", "a/", "a\\b", ".json"]
+    "name",
+    [
+        "",
+        " ",
+        ".",
+        "..",
+        "../evil",
+        "../../../evil",
+        "/evil",
+        "a/b",
+        "a/",
+        "a\\b",
+        ".json",
+    ],
 )
 def test_a_name_leads_nowhere_else(name: str, tmp_path: Path) -> None:
     """Finding 21."""
@@ -110,7 +149,9 @@ def test_a_name_leads_nowhere_else(name: str, tmp_path: Path) -> None:
 def test_what_can_only_fail_is_refused_before_the_run(tmp_path: Path) -> None:
     """Finding 34."""
 
-    def asked(compare: str | None = None, save: str | None = None, *, update: bool = False) -> None:
+    def asked(
+        compare: str | None = None, save: str | None = None, *, update: bool = False
+    ) -> None:
         baseline.check_asked(tmp_path, compare=compare, save=save, update=update)
 
     for compare, save in ((None, None), ("", None), ("main", "main")):
@@ -124,7 +165,9 @@ def test_what_can_only_fail_is_refused_before_the_run(tmp_path: Path) -> None:
     asked("main")
     asked("main", update=True)
     for name in ("main", "main.json"):
-        with pytest.raises(StoreError, match=r"exists and is never overwritten unasked"):
+        with pytest.raises(
+            StoreError, match=r"exists and is never overwritten unasked"
+        ):
             asked(save=name)
     baseline.path_of("main", tmp_path).write_text("{}")
     with pytest.raises(StoreError, match="not a whole baseline file"):
@@ -138,7 +181,10 @@ def test_what_is_invalid_is_never_stored(tmp_path: Path) -> None:
     empty.denominator[empty.group == "b"] = 0
     baseline.save(make(base=0.0), "main", root=tmp_path)
     before = baseline.path_of("main", tmp_path).read_bytes()
-    for wrong, said in ((nan, r"imdb has no number for 'b' \(NaN\)"), (empty, r"for 'b' \(nothing was counted\)")):
+    for wrong, said in (
+        (nan, r"imdb has no number for 'b' \(NaN\)"),
+        (empty, r"for 'b' \(nothing was counted\)"),
+    ):
         made = baseline.take({"base": sample(), "imdb": wrong}, ABOUT)
         with pytest.raises(StoreError, match=f"'main' is not written: .*{said}"):
             baseline.save(made, "main", root=tmp_path, update=True)
@@ -148,27 +194,45 @@ def test_what_is_invalid_is_never_stored(tmp_path: Path) -> None:
 def test_a_group_named_overall_is_one_group(tmp_path: Path) -> None:
     """Finding 13: the value over all groups is not the value of the group `overall`."""
     rows = sample()
-    named = replace(rows, group=np.where(rows.group == "a", "overall", "b"), numerator=rows.numerator.copy())
-    lower = replace(named, numerator=named.numerator - np.where(named.group == "b", 4.0, 0.0))
+    named = replace(
+        rows,
+        group=np.where(rows.group == "a", "overall", "b"),
+        numerator=rows.numerator.copy(),
+    )
+    lower = replace(
+        named, numerator=named.numerator - np.where(named.group == "b", 4.0, 0.0)
+    )
     old, new = (baseline.take({"base": s}, ABOUT) for s in (named, lower))
     found = baseline.compare(old, new, "base")
     assert found.by_group["overall"].value == pytest.approx(0, abs=1e-3)
     assert found.overall.value == pytest.approx(-0.1, abs=1e-3)
     assert sum(part.n_prompts for part in found.overall.parts) == 24
     baseline.save(old, "main", root=tmp_path)
-    assert set(json.loads(baseline.dumps(old))["estimates"]) == {"base", "base: overall", "base: b"}
+    assert set(json.loads(baseline.dumps(old))["estimates"]) == {
+        "base",
+        "base: overall",
+        "base: b",
+    }
     said = baseline.save(new, "main", root=tmp_path, update=True)
-    assert [line.partition(":")[0] for line in said] == ["baseline base", "baseline base-b"]
+    assert [line.partition(":")[0] for line in said] == [
+        "baseline base",
+        "baseline base-b",
+    ]
 
 
 def test_stages_of_another_pair_are_not_kept_under_the_new_name(tmp_path: Path) -> None:
     """Finding 18."""
     pair = {**ABOUT, "target": "t", "draft": "d", "draft_fingerprint": "1"}
-    baseline.save(baseline.take({"base": sample(), "imdb": sample()}, pair), "main", root=tmp_path)
+    baseline.save(
+        baseline.take({"base": sample(), "imdb": sample()}, pair), "main", root=tmp_path
+    )
     other = baseline.take({"base": sample()}, {**pair, "draft_fingerprint": "2"})
     said = baseline.save(other, "main", root=tmp_path, update=True)
     assert said == [
-        "baseline 'main' was of something else (draft_fingerprint '1' is not '2') and was replaced",
+        (
+            "baseline 'main' was of something else (draft_fingerprint '1' is not "
+            "'2') and was replaced"
+        ),
         "baseline 'main' dropped what was not measured again: imdb",
     ]
     assert baseline.read("main", tmp_path) == other
@@ -180,20 +244,30 @@ def test_a_deep_file_is_refused() -> None:
 
 
 def test_save_never_overwrites_and_update_says_what_changed(tmp_path: Path) -> None:
-    assert "saved: 1 stage, 24 prompts" in baseline.save(make(base=0.0), "main", root=tmp_path)[0]
+    assert (
+        "saved: 1 stage, 24 prompts"
+        in baseline.save(make(base=0.0), "main", root=tmp_path)[0]
+    )
     with pytest.raises(StoreError, match="--specfair-update-baseline"):
         baseline.save(make(base=0.1), "main", root=tmp_path)
     assert baseline.read("main", tmp_path) == make(base=0.0)
     said = baseline.save(make(base=0.1, imdb=0.0), "main", root=tmp_path, update=True)
     assert "baseline base: 0.6 -> 0.7" in said
     assert any(line.startswith("baseline imdb-a: absent -> ") for line in said)
-    assert baseline.save(make(imdb=0.0), "main", root=tmp_path, update=True) == ["baseline 'main' is unchanged"]
+    assert baseline.save(make(imdb=0.0), "main", root=tmp_path, update=True) == [
+        "baseline 'main' is unchanged"
+    ]
     assert set(baseline.read("main", tmp_path).counts) == {"base", "imdb"}
 
 
-def test_other_prompts_are_not_compared_and_replaced_only_on_update(tmp_path: Path) -> None:
+def test_other_prompts_are_not_compared_and_replaced_only_on_update(
+    tmp_path: Path,
+) -> None:
     other = baseline.take({"base": sample()}, ABOUT | {"prompts_fingerprint": "g"})
-    with pytest.raises(StoreError, match=r"answers another question: prompts_fingerprint 'f' is not 'g'"):
+    with pytest.raises(
+        StoreError,
+        match=r"answers another question: prompts_fingerprint 'f' is not 'g'",
+    ):
         baseline.check_comparable(make(base=0.0), other, "main")
     baseline.save(make(base=0.0), "main", root=tmp_path)
     assert "was replaced" in baseline.save(other, "main", root=tmp_path, update=True)[0]
@@ -208,7 +282,10 @@ def test_absent_and_stale_stages() -> None:
 
 
 def test_merge_joins_what_processes_measured() -> None:
-    assert set(baseline.merge([make(base=0.0), make(imdb=0.1)]).counts) == {"base", "imdb"}
+    assert set(baseline.merge([make(base=0.0), make(imdb=0.1)]).counts) == {
+        "base",
+        "imdb",
+    }
 
 
 BODIES: dict[str, Callable[[dict[str, Any]], object]] = {
@@ -216,11 +293,19 @@ BODIES: dict[str, Callable[[dict[str, Any]], object]] = {
     "a label missing": lambda body: body["labels"].pop("cluster"),
     "a short column": lambda body: body["counts"]["base"]["numerator"].pop(),
     "a long label": lambda body: body["labels"]["group"].append("a"),
-    "a text among numbers": lambda body: body["counts"]["base"]["numerator"].__setitem__(0, "1"),
-    "a number too large": lambda body: body["counts"]["base"]["numerator"].__setitem__(0, 10**400),
+    "a text among numbers": lambda body: body["counts"]["base"][
+        "numerator"
+    ].__setitem__(0, "1"),
+    "a number too large": lambda body: body["counts"]["base"]["numerator"].__setitem__(
+        0, 10**400
+    ),
     "a number among texts": lambda body: body["labels"]["group"].__setitem__(0, 1),
-    "a prompt twice": lambda body: body["labels"]["prompt"].__setitem__(0, body["labels"]["prompt"][1]),
-    "a truth among numbers": lambda body: body["counts"]["base"]["numerator"].__setitem__(0, True),
+    "a prompt twice": lambda body: body["labels"]["prompt"].__setitem__(
+        0, body["labels"]["prompt"][1]
+    ),
+    "a truth among numbers": lambda body: body["counts"]["base"][
+        "numerator"
+    ].__setitem__(0, True),
     "no stage": lambda body: body["counts"].clear(),
     "no columns": lambda body: body.update(counts={"base": 1}),
     "about nothing": lambda body: body.update(about=None),
@@ -234,6 +319,8 @@ def test_a_right_checksum_over_a_wrong_body_is_one_line(damage: str) -> None:
     BODIES[damage](body)
     checksum = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
     text = json.dumps({"schema": baseline.SCHEMA, "checksum": checksum, **body})
-    with pytest.raises(StoreError, match=r"baseline 'x' (does not hold what a|is not a whole) baseline") as caught:
+    with pytest.raises(
+        StoreError, match=r"baseline 'x' (does not hold what a|is not a whole) baseline"
+    ) as caught:
         baseline.loads(text, "x")
     assert "\n" not in str(caught.value)

@@ -6,7 +6,14 @@ import pytest
 
 from specfair.errors import UsageError
 from specfair.gates import KINDS
-from specfair.gates.bounds import Rule, bound_for, check_groups, metrics_bounded, parse_rule, rules_of
+from specfair.gates.bounds import (
+    Rule,
+    bound_for,
+    check_groups,
+    metrics_bounded,
+    parse_rule,
+    rules_of,
+)
 
 GAP = KINDS["gap"].bound
 
@@ -18,10 +25,26 @@ GAP = KINDS["gap"].bound
         ({"gap": 0.2}, {"dataset": "imdb"}, 0.2),
         ({"gap": 0.2, "imdb": {"gap": 0.3}}, {"dataset": "imdb"}, 0.3),
         ({"gap": 0.2, "imdb": {"gap": 0.3}}, {"dataset": "sst2"}, 0.2),
-        ({"imdb": {"gap": 0.3, "queer": {"gap": 0.4}}}, {"dataset": "imdb", "group": "queer"}, 0.4),
-        ({"imdb": {"gap": 0.3}, "queer": {"gap": 0.4}}, {"dataset": "imdb", "group": "queer"}, 0.4),
-        ({"imdb": {"gap": 0.3}, "alpha": {"gap": 0.4}}, {"dataset": "imdb", "metric": "alpha"}, 0.4),
-        ({"imdb": {"alpha": {"gap": 0.3}}, "alpha": {"gap": 0.4}}, {"dataset": "imdb", "metric": "alpha"}, 0.3),
+        (
+            {"imdb": {"gap": 0.3, "queer": {"gap": 0.4}}},
+            {"dataset": "imdb", "group": "queer"},
+            0.4,
+        ),
+        (
+            {"imdb": {"gap": 0.3}, "queer": {"gap": 0.4}},
+            {"dataset": "imdb", "group": "queer"},
+            0.4,
+        ),
+        (
+            {"imdb": {"gap": 0.3}, "alpha": {"gap": 0.4}},
+            {"dataset": "imdb", "metric": "alpha"},
+            0.4,
+        ),
+        (
+            {"imdb": {"alpha": {"gap": 0.3}}, "alpha": {"gap": 0.4}},
+            {"dataset": "imdb", "metric": "alpha"},
+            0.3,
+        ),
         ({"kl": {"gap": 0.3}}, {"metric": "acceptance_rate"}, GAP),
         ({"group:kl": {"gap": 0.3}}, {"group": "kl"}, 0.3),
         ({"gap": {"gap": 0.3}}, {"group": "gap"}, 0.3),
@@ -53,12 +76,19 @@ def test_minimum_effect_alone_keeps_the_bound() -> None:
 
 def test_off_switches_a_gate_off() -> None:
     assert bound_for(rules_of({"gap": "off"}), "gap") is None
-    assert bound_for(rules_of({"gap": "off", "imdb": {"gap": 0.1}}), "gap", dataset="imdb") is not None
+    assert (
+        bound_for(rules_of({"gap": "off", "imdb": {"gap": 0.1}}), "gap", dataset="imdb")
+        is not None
+    )
 
 
-@pytest.mark.parametrize("value", [True, False, math.nan, math.inf, "nan", "-inf", [], "many", {}, 10**400])
+@pytest.mark.parametrize(
+    "value", [True, False, math.nan, math.inf, "nan", "-inf", [], "many", {}, 10**400]
+)
 def test_a_bound_is_a_finite_number(value: object) -> None:
-    """NaN once switched the gate off, and true was the bound 1.0, which passes always."""
+    """NaN once switched the gate off, and true was the bound 1.0, which passes
+    always.
+    """
     with pytest.raises(UsageError, match="not a finite number"):
         rules_of({"gap": {"bound": value}})
 
@@ -72,19 +102,28 @@ def test_gates_are_a_table(table: object) -> None:
 def test_the_default_bound_is_about_its_own_metric_only() -> None:
     assert bound_for((), "gap", metric="alpha") is None
     assert bound_for(rules_of({"gap": 0.2}), "gap", metric="alpha") is None
-    assert metrics_bounded(rules_of({"gap": 0.2, "kl": {"gap": 0.1}}), "gap") == ("acceptance_rate", "kl")
+    assert metrics_bounded(rules_of({"gap": 0.2, "kl": {"gap": 0.1}}), "gap") == (
+        "acceptance_rate",
+        "kl",
+    )
 
 
 def test_gates_without_a_default_are_off_until_configured() -> None:
     assert bound_for((), "improve") is None
-    assert bound_for(rules_of({"imdb": {"improve": 0.01}}), "improve", dataset="imdb") is not None
+    assert (
+        bound_for(rules_of({"imdb": {"improve": 0.01}}), "improve", dataset="imdb")
+        is not None
+    )
 
 
 @pytest.mark.parametrize(
     ("text", "rule"),
     [
         ("gap<=0.05", Rule("gap", 0.05)),
-        (" imdb.queer.gain >= -0.01 ", Rule("gain", -0.01, dataset="imdb", group="queer")),
+        (
+            " imdb.queer.gain >= -0.01 ",
+            Rule("gain", -0.01, dataset="imdb", group="queer"),
+        ),
         ("gain>=0~0.02", Rule("gain", 0.0, 0.02)),
         ("alpha.gap<=1e-1", Rule("gap", 0.1, metric="alpha")),
         ('imdb."U.S.".gain>=0', Rule("gain", 0.0, dataset="imdb", group="U.S.")),
@@ -142,14 +181,18 @@ def test_a_rule_for_an_unknown_group_is_refused() -> None:
 
 def test_a_word_that_could_be_two_things_must_say_which() -> None:
     for name in ("kl", "base", "imdb"):
-        with pytest.raises(UsageError, match=f"write group:{name} or".replace("write", "Write")):
+        with pytest.raises(
+            UsageError, match=f"write group:{name} or".replace("write", "Write")
+        ):
             check_groups(rules_of({name: {"gain": 0.1}}), ["queer", name])
         check_groups(rules_of({f"group:{name}": {"gain": 0.1}}), ["queer", name])
     check_groups(rules_of({"metric:kl": {"gain": 0.1}}), ["queer", "kl"])
     check_groups(rules_of({"gap": {"gain": 0.1}}), ["queer", "gap"])
 
 
-@pytest.mark.parametrize("table", [{"gain": 0.0}, {"gain": 0}, {"gain": {"bound": 0.0}}, {"gain": "0"}])
+@pytest.mark.parametrize(
+    "table", [{"gain": 0.0}, {"gain": 0}, {"gain": {"bound": 0.0}}, {"gain": "0"}]
+)
 def test_zero_is_a_bound(table: dict) -> None:
     bound = bound_for(rules_of(table), "gain")
     assert bound is not None

@@ -24,14 +24,22 @@ def root(tmp_path: Path) -> Path:
 
 def test_exit_codes(root: Path) -> None:
     codes = {
-        new: comparison.compare("main", new, root=root).exit_code for new in ("main", "better", "worse", "partial")
+        new: comparison.compare("main", new, root=root).exit_code
+        for new in ("main", "better", "worse", "partial")
     }
     assert codes == {"main": 0, "better": 0, "worse": 1, "partial": 3}
 
 
 def test_a_looser_gate_accepts(root: Path) -> None:
-    assert comparison.compare("main", "worse", root=root, rules=[parse_rule("regression>=-0.2")]).exit_code == 0
-    off = comparison.compare("main", "worse", root=root, rules=[parse_rule("base.regression=off")])
+    assert (
+        comparison.compare(
+            "main", "worse", root=root, rules=[parse_rule("regression>=-0.2")]
+        ).exit_code
+        == 0
+    )
+    off = comparison.compare(
+        "main", "worse", root=root, rules=[parse_rule("base.regression=off")]
+    )
     assert {v.case.partition("-")[0] for v in off.verdicts} == {"imdb"}
 
 
@@ -56,19 +64,28 @@ def test_what_is_incomplete_is_in_every_format(root: Path) -> None:
     found = comparison.compare("main", "partial", root=root)
     assert "incomplete" in comparison.FORMATS["text"](found)
     assert "incomplete" in comparison.FORMATS["md"](found)
-    assert ElementTree.fromstring(comparison.FORMATS["junit"](found)).get("failures") == "1"
+    assert (
+        ElementTree.fromstring(comparison.FORMATS["junit"](found)).get("failures")
+        == "1"
+    )
 
 
 def test_names_are_harmless_in_every_format() -> None:
-    """XML cannot hold control characters, a terminal obeys them, and JSON has no NaN."""
+    """XML cannot hold control characters, a terminal obeys them, and JSON has no
+    NaN.
+    """
     hostile = "x\n::error::pwned\x1b[31m\x00\ud800"
-    verdict = gates.check(stats.invalid("nothing was counted"), gates.Bound("regression", 0.0), hostile)
+    verdict = gates.check(
+        stats.invalid("nothing was counted"), gates.Bound("regression", 0.0), hostile
+    )
     found = comparison.Comparison("old", "new", (verdict,), (hostile,), (hostile,))
     for name, form in comparison.FORMATS.items():
         said = form(found)
         said.encode()
         assert not [c for c in said if not c.isprintable() and c != "\n"], name
-        assert not [line for line in said.splitlines() if line.lstrip().startswith("::")], name
+        assert not [
+            line for line in said.splitlines() if line.lstrip().startswith("::")
+        ], name
     assert "NaN" not in comparison.FORMATS["json"](found)
     json.loads(comparison.FORMATS["json"](found), parse_constant=pytest.fail)
     assert len(ElementTree.fromstring(comparison.FORMATS["junit"](found))) == 2

@@ -9,23 +9,45 @@ import pytest
 from bench.worlds import World, draw
 from specfair import stats
 from specfair.errors import UsageError
-from specfair.gates import KINDS, Bound, Verdict, check, check_family, from_dict, to_dict
+from specfair.gates import (
+    KINDS,
+    Bound,
+    Verdict,
+    check,
+    check_family,
+    from_dict,
+    to_dict,
+)
 from specfair.stats import Estimate, Part
 
 PARTS = (Part("slow", 96, 8, 4e-4), Part("fast", 300, 20, 1e-4))
 
 
-def around(value: float, spread: float, *, groups: tuple[str, ...] = ("slow", "fast")) -> Estimate:
+def around(
+    value: float, spread: float, *, groups: tuple[str, ...] = ("slow", "fast")
+) -> Estimate:
     """An estimate with a normal confidence distribution."""
     draws = np.random.default_rng(0).normal(value, spread, 10_000)
     low, high = np.quantile(draws, [0.025, 0.975])
     return Estimate(
-        value, float(low), float(high), n_prompts=396, n_clusters=28, groups=groups, parts=PARTS, draws=draws
+        value,
+        float(low),
+        float(high),
+        n_prompts=396,
+        n_clusters=28,
+        groups=groups,
+        parts=PARTS,
+        draws=draws,
     )
 
 
 INVALID = Estimate(
-    math.nan, math.nan, math.nan, groups=("slow",), method="invalid: 3 prompts are not finite", parts=PARTS
+    math.nan,
+    math.nan,
+    math.nan,
+    groups=("slow",),
+    method="invalid: 3 prompts are not finite",
+    parts=PARTS,
 )
 
 
@@ -37,11 +59,14 @@ INVALID = Estimate(
         (0.2, 0.02, "fail"),
         (0.0, 0.1, "insufficient"),
         (0.2, 0.2, "insufficient"),  # far beyond, but without evidence
-        (0.03, 0.004, "insufficient"),  # evidence, but less than the minimum effect and not surely so
+        # evidence, but less than the minimum effect and not surely so
+        (0.03, 0.004, "insufficient"),
         (0.01, 0.004, "pass"),  # beyond, but surely by less than the minimum effect
     ],
 )
-def test_every_kind_decides(kind: str, beyond: float, spread: float, decision: str) -> None:
+def test_every_kind_decides(
+    kind: str, beyond: float, spread: float, decision: str
+) -> None:
     """`beyond` is how far the value lies on the wrong side of the bound."""
     bound = Bound(kind, 0.5, min_effect=0.035)
     verdict = check(around(0.5 + bound.sign * beyond, spread), bound, "case")
@@ -61,8 +86,15 @@ def test_every_kind_decides(kind: str, beyond: float, spread: float, decision: s
         (0.11, 0.001, "insufficient"),
     ],
 )
-def test_equivalence_has_the_burden_of_proof(value: float, spread: float, decision: str) -> None:
-    assert check(around(value, spread), Bound("equivalence", 0.1, min_effect=0.02)).decision == decision
+def test_equivalence_has_the_burden_of_proof(
+    value: float, spread: float, decision: str
+) -> None:
+    assert (
+        check(
+            around(value, spread), Bound("equivalence", 0.1, min_effect=0.02)
+        ).decision
+        == decision
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -74,7 +106,9 @@ def test_nothing_measured_is_invalid_and_fails(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_did_not_occur_is_no_fault(kind: str) -> None:
-    """A draft that is never 90% sure made confident mistakes "could not be measured", and failed the build."""
+    """A draft that is never 90% sure made confident mistakes "could not be measured",
+    and failed the build.
+    """
     counts, names = np.array([1.0, 0.0]), np.array(["a", "b"])
     sample = stats.Sample(counts, counts, names, names, names, names)
     verdict = check(stats.difference(sample), Bound(kind, 0.5), "imdb")
@@ -85,7 +119,12 @@ def test_what_did_not_occur_is_no_fault(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "broken", [Estimate(0.1, math.nan, 0.2), Estimate(0.1, 0.0, math.inf), Estimate(math.inf, 0.0, 1.0)]
+    "broken",
+    [
+        Estimate(0.1, math.nan, 0.2),
+        Estimate(0.1, 0.0, math.inf),
+        Estimate(math.inf, 0.0, 1.0),
+    ],
 )
 def test_half_an_estimate_is_invalid(broken: Estimate) -> None:
     assert check(broken, Bound.at_most(1.0)).decision == "invalid"
@@ -118,8 +157,10 @@ def test_without_draws_the_interval_is_the_evidence() -> None:
 def test_the_sentence_says_it_all() -> None:
     verdict = check(around(0.2, 0.01), Bound("gap", 0.1, 0.02), "imdb")
     assert verdict.sentence == (
-        "imdb: gap of acceptance_rate 0.200 [0.180, 0.220] exceeds 0.1 by more than the minimum effect 0.02 "
-        "(p = 0.0001); slowest slow (96 prompts, 8 clusters), fastest fast (300 prompts, 20 clusters)"
+        "imdb: gap of acceptance_rate 0.200 [0.180, 0.220] exceeds 0.1 by more than "
+        "the minimum effect 0.02 "
+        "(p = 0.0001); slowest slow (96 prompts, 8 clusters), fastest fast (300 "
+        "prompts, 20 clusters)"
     )
     assert verdict.n == {"slow": [96, 8], "fast": [300, 20]}
     assert "slow and fast" in verdict.way_out
@@ -134,9 +175,18 @@ def test_the_sentence_says_it_all() -> None:
             check(around(0.79, 0.004), Bound("ratio", 0.8, 0.03)),
             "is at least 0.8, or beyond it by less than the minimum effect",
         ),
-        (check(around(0.1, 0.1), Bound("gap", 0.1, 0.02)), "leaves 0.1 undecided with the minimum effect 0.02"),
-        (check(around(0.0, 0.01), Bound("equivalence", 0.1)), "lies inside the margin of 0.1 either way"),
-        (check(around(0.0, 0.01, groups=("slow",)), Bound("gain", 0.0)), "; 96 prompts, 8 clusters"),
+        (
+            check(around(0.1, 0.1), Bound("gap", 0.1, 0.02)),
+            "leaves 0.1 undecided with the minimum effect 0.02",
+        ),
+        (
+            check(around(0.0, 0.01), Bound("equivalence", 0.1)),
+            "lies inside the margin of 0.1 either way",
+        ),
+        (
+            check(around(0.0, 0.01, groups=("slow",)), Bound("gain", 0.0)),
+            "; 96 prompts, 8 clusters",
+        ),
         (check(around(0.2, 0.01), Bound("gap", 0.1, metric="kl")), "lowest slow (96"),
         (check(around(0.2, 0.01, groups=()), Bound.at_most(0.1)), "the estimate 0.200"),
         (check(around(0.2, 0.01), Bound.at_least(0.1)), "is at least 0.1 ("),
@@ -157,7 +207,10 @@ def test_undecided_says_how_much_would_decide() -> None:
 
 
 def test_where_groups_are_the_evidence_prompts_are_no_advice() -> None:
-    trend = stats.frequency({"a": 0.1, "b": 0.3, "c": 0.15, "d": 0.3}, {"a": 1, "b": 20, "c": 300, "d": 4000})
+    trend = stats.frequency(
+        {"a": 0.1, "b": 0.3, "c": 0.15, "d": 0.3},
+        {"a": 1, "b": 20, "c": 300, "d": 4000},
+    )
     verdict = check(trend.slope, Bound("frequency", 0.05))
     assert verdict.decision == "insufficient"
     assert "more groups" in verdict.way_out
@@ -165,7 +218,10 @@ def test_where_groups_are_the_evidence_prompts_are_no_advice() -> None:
 
 def test_advice_names_three_groups_at_most() -> None:
     sample, _ = draw(World(((8, 5),) * 6, effects=(-0.02, 0.02, 0, 0, 0, 0)), 5)
-    advice = check(stats.worst_pair(sample.of(*[f"g{i}" for i in range(6)])), Bound("worst_pair", 0.0)).way_out
+    advice = check(
+        stats.worst_pair(sample.of(*[f"g{i}" for i in range(6)])),
+        Bound("worst_pair", 0.0),
+    ).way_out
     assert advice
     gap = check(stats.difference(sample), Bound("gap", 0.0))
     assert gap.decision == "insufficient"
@@ -175,7 +231,11 @@ def test_advice_names_three_groups_at_most() -> None:
 def test_there_and_back_through_json() -> None:
     for asked in (around(0.2, 0.01), INVALID):
         verdict = check(asked, Bound("gap", 0.1), "imdb")
-        back = from_dict(json.loads(json.dumps(to_dict(verdict) | {"reproduce": "pytest"}, allow_nan=False)))
+        back = from_dict(
+            json.loads(
+                json.dumps(to_dict(verdict) | {"reproduce": "pytest"}, allow_nan=False)
+            )
+        )
         assert repr(back) == repr(verdict)  # NaN is not equal to itself
         assert set(verdict.properties()) >= {"decision", "value", "p_holm"}
 
@@ -194,7 +254,9 @@ def test_bounds_that_make_no_sense(make: object, words: str) -> None:
 
 
 def test_a_real_gap_is_found_and_a_made_up_one_is_not() -> None:
-    """Two fixed draws; the odds that either goes the other way by another seed are below 1 in 100."""
+    """Two fixed draws; the odds that either goes the other way by another seed are
+    below 1 in 100.
+    """
     apart, _ = draw(World(((12, 10),) * 4, effects=(0.0, 0.0, 0.0, -0.25)), 0)
     alike, _ = draw(World(((12, 10),) * 4), 0)
     assert check(stats.difference(apart), Bound("gap", 0.05, 0.02)).decision == "fail"

@@ -7,15 +7,21 @@ from specfair.errors import UsageError
 from specfair.models.devices import device_of, does_not_fit, dtype_of, fits, ran_out
 
 
-def machine(monkeypatch: pytest.MonkeyPatch, n_cuda: int = 0, *, mps: bool = False) -> None:
+def machine(
+    monkeypatch: pytest.MonkeyPatch, n_cuda: int = 0, *, mps: bool = False
+) -> None:
     """A machine with these devices, as torch would report it."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: n_cuda > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: n_cuda)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
 
 
-@pytest.mark.parametrize(("n_cuda", "mps", "kind"), [(2, False, "cuda"), (0, True, "mps"), (0, False, "cpu")])
-def test_auto_takes_the_best_there_is(monkeypatch: pytest.MonkeyPatch, n_cuda: int, mps: bool, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("n_cuda", "mps", "kind"), [(2, False, "cuda"), (0, True, "mps"), (0, False, "cpu")]
+)
+def test_auto_takes_the_best_there_is(
+    monkeypatch: pytest.MonkeyPatch, n_cuda: int, mps: bool, kind: str
+) -> None:
     machine(monkeypatch, n_cuda, mps=mps)
     assert device_of("auto").type == kind
 
@@ -35,7 +41,9 @@ def test_devices_by_name_and_number(monkeypatch: pytest.MonkeyPatch) -> None:
         ("cuda:x", "device 'cuda:x' is not available"),
     ],
 )
-def test_devices_that_are_not_here(monkeypatch: pytest.MonkeyPatch, name: str, says: str) -> None:
+def test_devices_that_are_not_here(
+    monkeypatch: pytest.MonkeyPatch, name: str, says: str
+) -> None:
     machine(monkeypatch, 2)
     with pytest.raises(UsageError, match=says):
         device_of(name)
@@ -58,9 +66,12 @@ def test_dtypes(monkeypatch: pytest.MonkeyPatch) -> None:
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
         RuntimeError("CUDA error: out of memory"),
         RuntimeError("MPS backend out of memory (MPS allocated: 9.05 GB)"),
-        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
         RuntimeError(
-            "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you ..."
+            "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"
+        ),
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:127] err == 0. "
+            "DefaultCPUAllocator: can't allocate memory: you ..."
         ),
         MemoryError(),
     ],
@@ -84,6 +95,7 @@ def test_what_fits_and_what_is_another_error() -> None:
 def test_what_does_not_fit_is_named_with_the_way_out() -> None:
     said = str(does_not_fit("p\n3", 412, n_new=20, device=torch.device("cuda", 0)))
     assert said.startswith(
-        r"prompt 'p\n3' does not fit into the memory of cuda:0 even in a batch of 1: 412 tokens and 20"
+        r"prompt 'p\n3' does not fit into the memory of cuda:0 even in a batch "
+        r"of 1: 412 tokens and 20"
     )
     assert "max_new_tokens" in said

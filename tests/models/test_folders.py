@@ -1,4 +1,6 @@
-"""Where models lie. Damage, the hub's cache and its absence are in test_pairs.py, seen as a user sees them."""
+"""Where models lie. Damage, the hub's cache and its absence are in test_pairs.py, seen
+as a user sees them.
+"""
 
 import hashlib
 import json
@@ -38,12 +40,16 @@ def test_the_fingerprint_is_of_config_and_weights(tmp_path: Path) -> None:
         return fingerprint(folder(tmp_path / name, weights, **config), Source(name))
 
     first = of("a")
-    assert first == of("b", _name_or_path="elsewhere", transformers_version="9", use_cache=False)
+    assert first == of(
+        "b", _name_or_path="elsewhere", transformers_version="9", use_cache=False
+    )
     assert len({first, of("c", b"other"), of("d", n_layer=3)}) == 3
 
 
 def test_a_large_file_of_the_hub_is_known_by_its_name(tmp_path: Path) -> None:
-    """The cache calls it by its sha256, so that a name which is a digest stands for the file's content."""
+    """The cache calls it by its sha256, so that a name which is a digest stands for the
+    file's content.
+    """
     plain = fingerprint(folder(tmp_path / "plain", b"content"), Source("plain"))
     linked = folder(tmp_path / "linked")
     blob = tmp_path / hashlib.sha256(b"content").hexdigest()
@@ -73,11 +79,16 @@ def test_somebody_elses_error_in_brief() -> None:
         ({}, "has an index without a weight_map"),
         ({"weight_map": ["a"]}, "has an index without a weight_map"),
         ({"weight_map": {"a": 1}}, "has an index without a weight_map"),
-        ({"weight_map": {"a": "../b.safetensors"}}, "names weights outside its folder, '../b.safetensors'"),
+        (
+            {"weight_map": {"a": "../b.safetensors"}},
+            "names weights outside its folder, '../b.safetensors'",
+        ),
         ({"weight_map": {"a": "b.safetensors"}}, "lacks b.safetensors"),
     ],
 )
-def test_an_index_names_files_beside_it(tmp_path: Path, index: object, why: str) -> None:
+def test_an_index_names_files_beside_it(
+    tmp_path: Path, index: object, why: str
+) -> None:
     here = folder(tmp_path / "a")
     (here / "model.safetensors").unlink()
     (here / "model.safetensors.index.json").write_text(json.dumps(index))
@@ -85,24 +96,42 @@ def test_an_index_names_files_beside_it(tmp_path: Path, index: object, why: str)
         locate(Source(str(here)), "target")
 
 
-@pytest.mark.parametrize("text", ["[]", "{", "[" * 100_000, '{"a": ' + "[" * 60 + "]" * 60 + "}"])
+@pytest.mark.parametrize(
+    "text", ["[]", "{", "[" * 100_000, '{"a": ' + "[" * 60 + "]" * 60 + "}"]
+)
 def test_a_config_is_an_object(tmp_path: Path, text: str) -> None:
     here = folder(tmp_path / "a")
     (here / "config.json").write_text(text)
-    with pytest.raises(ModelError, match=r"config.json of model 'a' is not a JSON object"):
+    with pytest.raises(
+        ModelError, match=r"config.json of model 'a' is not a JSON object"
+    ):
         locate(Source(str(here)), "target")
 
 
 @pytest.mark.parametrize("name", ["~nobody-at-all/x", "x" * 300, "a\0b/c/d"])
-def test_a_name_that_no_folder_can_have(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("specfair.models.folders.unreachable", lambda: "there is no network")
+def test_a_name_that_no_folder_can_have(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "specfair.models.folders.unreachable", lambda: "there is no network"
+    )
     with pytest.raises(ModelError):
         locate(Source(name), "target")
 
 
-def test_a_hub_that_is_not_there_is_not_asked_for_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_hub_that_is_not_there_is_not_asked_for_files(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr("specfair.models.folders.unreachable", lambda: "there is no network")
-    with pytest.raises(ModelError, match=r"model 'gpt2' cannot be fetched from the hub: there is no network. Check"):
+    monkeypatch.setattr(
+        "specfair.models.folders.unreachable", lambda: "there is no network"
+    )
+    with pytest.raises(
+        ModelError,
+        match=(
+            r"model 'gpt2' cannot be fetched from the hub: there is no network. "
+            r"Check"
+        ),
+    ):
         locate(Source("gpt2"), "target")

@@ -1,4 +1,6 @@
-"""Loading pairs: what fits, and a table of what does not, each a one-line error with a way out."""
+"""Loading pairs: what fits, and a table of what does not, each a one-line error with a
+way out.
+"""
 
 import dataclasses
 import json
@@ -42,13 +44,22 @@ def test_a_saved_pair_loads(saved: Path) -> None:
     assert (pair.n_vocab, pair.context) == (tiny_models.N_VOCAB, tiny_models.CONTEXT)
     assert not pair.target.training
     assert not any(p.requires_grad for p in pair.draft.parameters())
-    assert pair.tokenizer_fingerprint == pairs.fingerprint_tokenizer(tiny_models.tokenizer())
+    assert pair.tokenizer_fingerprint == pairs.fingerprint_tokenizer(
+        tiny_models.tokenizer()
+    )
 
 
-def test_fingerprints_follow_the_content_not_the_place(saved: Path, broken: Path) -> None:
+def test_fingerprints_follow_the_content_not_the_place(
+    saved: Path, broken: Path
+) -> None:
     target = str(saved / "target")
-    first, moved = pairs.load(target, str(saved / "draft")), pairs.load(target, str(broken))
-    assert first.draft_fingerprint == moved.draft_fingerprint != first.target_fingerprint
+    first, moved = (
+        pairs.load(target, str(saved / "draft")),
+        pairs.load(target, str(broken)),
+    )
+    assert (
+        first.draft_fingerprint == moved.draft_fingerprint != first.target_fingerprint
+    )
     tiny_models.model("llama", 7).save_pretrained(broken)
     assert pairs.load(target, str(broken)).draft_fingerprint != first.draft_fingerprint
 
@@ -58,18 +69,37 @@ def test_dtype_and_sharded_weights(saved: Path, broken: Path) -> None:
     (broken / "model.safetensors").unlink()
     place = {name: f"model-{i % 2 + 1}.safetensors" for i, name in enumerate(weights)}
     for file in set(place.values()):
-        save_file({n: w for n, w in weights.items() if place[n] == file}, broken / file, metadata={"format": "pt"})
-    (broken / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": place}))
-    pair = pairs.load(str(saved / "target"), str(broken), dtype="bfloat16", loading=Loading(device_map="cpu"))
+        save_file(
+            {n: w for n, w in weights.items() if place[n] == file},
+            broken / file,
+            metadata={"format": "pt"},
+        )
+    (broken / "model.safetensors.index.json").write_text(
+        json.dumps({"metadata": {}, "weight_map": place})
+    )
+    pair = pairs.load(
+        str(saved / "target"),
+        str(broken),
+        dtype="bfloat16",
+        loading=Loading(device_map="cpu"),
+    )
     assert pair.dtype == pair.draft.dtype == torch.bfloat16
     (broken / "model-2.safetensors").unlink()
-    with pytest.raises(ModelError, match=r"lacks model-2.safetensors; its index lists it"):
+    with pytest.raises(
+        ModelError, match=r"lacks model-2.safetensors; its index lists it"
+    ):
         pairs.load(str(saved / "target"), str(broken))
 
 
 def test_embeddings_padded_by_one_model_are_left_out() -> None:
-    target, draft = tiny_models.model(), tiny_models.model(vocab_size=tiny_models.N_VOCAB + 20)
-    assert pairs.assemble(target, draft, tiny_models.tokenizer()).n_vocab == tiny_models.N_VOCAB
+    target, draft = (
+        tiny_models.model(),
+        tiny_models.model(vocab_size=tiny_models.N_VOCAB + 20),
+    )
+    assert (
+        pairs.assemble(target, draft, tiny_models.tokenizer()).n_vocab
+        == tiny_models.N_VOCAB
+    )
 
 
 def test_end_of_text_tokens_come_from_either_config() -> None:
@@ -115,11 +145,17 @@ def no_tokenizer(folder: Path) -> None:
 
 DAMAGE: list[tuple[Callable[[Path], object], str]] = [
     (cut_weights, r"cannot be loaded \(SafetensorError"),
-    (drop_tensor, r"no usable weights for 'model.layers.0.mlp.down_proj.weight' \(1 tensors\)"),
+    (
+        drop_tensor,
+        r"no usable weights for 'model.layers.0.mlp.down_proj.weight' \(1 tensors\)",
+    ),
     (pickle_weights, r"only pickle weights.*allow_pickle"),
     (lambda f: (f / "model.safetensors").unlink(), r"has no model.safetensors"),
     (lambda f: (f / "config.json").unlink(), r"has no config.json"),
-    (lambda f: (f / "config.json").write_text("{"), r"config.json of model 'draft' is not a JSON object"),
+    (
+        lambda f: (f / "config.json").write_text("{"),
+        r"config.json of model 'draft' is not a JSON object",
+    ),
     (remote_code, r"cannot be loaded"),
     (no_tokenizer, r"the tokenizer of .* cannot be loaded"),
     (
@@ -130,7 +166,9 @@ DAMAGE: list[tuple[Callable[[Path], object], str]] = [
 
 
 @pytest.mark.parametrize(("damage", "says"), DAMAGE)
-def test_a_damaged_model_is_refused(saved: Path, broken: Path, damage: Callable[[Path], object], says: str) -> None:
+def test_a_damaged_model_is_refused(
+    saved: Path, broken: Path, damage: Callable[[Path], object], says: str
+) -> None:
     damage(broken)
     with pytest.raises(ModelError, match=says) as caught:
         pairs.load(str(saved / "target"), str(broken))
@@ -139,8 +177,12 @@ def test_a_damaged_model_is_refused(saved: Path, broken: Path, damage: Callable[
 
 def test_pickles_load_where_allowed(saved: Path, broken: Path) -> None:
     pickle_weights(broken)
-    pair = pairs.load(str(saved / "target"), str(broken), loading=Loading(allow_pickle=True))
-    assert torch.equal(pair.draft.lm_head.weight, tiny_models.model("llama", 1).lm_head.weight)
+    pair = pairs.load(
+        str(saved / "target"), str(broken), loading=Loading(allow_pickle=True)
+    )
+    assert torch.equal(
+        pair.draft.lm_head.weight, tiny_models.model("llama", 1).lm_head.weight
+    )
 
 
 @pytest.mark.parametrize(
@@ -148,7 +190,12 @@ def test_pickles_load_where_allowed(saved: Path, broken: Path) -> None:
     [
         ("./nowhere", {}, ModelError, r"target './nowhere' does not exist"),
         ("{saved}/target", {"device": "cdua"}, UsageError, r"Did you mean 'cuda'"),
-        ("{saved}/target", {"device": "mps"}, UsageError, r"device 'mps' is not available"),
+        (
+            "{saved}/target",
+            {"device": "mps"},
+            UsageError,
+            r"device 'mps' is not available",
+        ),
         ("{saved}/target", {"dtype": "fp32"}, UsageError, r"unknown dtype 'fp32'"),
     ],
 )
@@ -166,14 +213,20 @@ def test_wrong_options(
 
 
 def test_a_state_space_model_is_refused() -> None:
-    mamba = MambaForCausalLM(MambaConfig(vocab_size=300, hidden_size=8, num_hidden_layers=1, state_size=2))
+    mamba = MambaForCausalLM(
+        MambaConfig(vocab_size=300, hidden_size=8, num_hidden_layers=1, state_size=2)
+    )
     with pytest.raises(ModelError, match=r"'draft' \(mamba\) keeps a running state"):
         pairs.assemble(tiny_models.model(), mamba, tiny_models.tokenizer())
 
 
 def test_a_tokenizer_too_large_for_its_model_is_refused() -> None:
-    with pytest.raises(ModelError, match=r"300 output rows but its tokenizer writes token 310"):
-        pairs.assemble(tiny_models.model(), tiny_models.model(seed=1), tiny_models.tokenizer(311))
+    with pytest.raises(
+        ModelError, match=r"300 output rows but its tokenizer writes token 310"
+    ):
+        pairs.assemble(
+            tiny_models.model(), tiny_models.model(seed=1), tiny_models.tokenizer(311)
+        )
 
 
 def test_empty_prompts_begin_somewhere() -> None:
@@ -188,9 +241,16 @@ def test_empty_prompts_begin_somewhere() -> None:
 
 def test_long_prompts_are_refused_or_cut_from_the_left() -> None:
     pair = tiny_models.pair()
-    long = [Prompt("long", "g", "c", "", "xyz" * 30), Prompt("short", "g", "c", "", "xyz")]
+    long = [
+        Prompt("long", "g", "c", "", "xyz" * 30),
+        Prompt("short", "g", "c", "", "xyz"),
+    ]
     with pytest.raises(
-        DataError, match=r"prompt 'long' has 90 tokens; the context of 64 leaves 44 beside 20 new tokens"
+        DataError,
+        match=(
+            r"prompt 'long' has 90 tokens; the context of 64 leaves 44 beside 20 "
+            r"new tokens"
+        ),
     ):
         pairs.encode(pair, long, 20)
     whole = pair.tokenizer(long[0].text)["input_ids"]
@@ -201,18 +261,23 @@ def test_long_prompts_are_refused_or_cut_from_the_left() -> None:
 
 
 def in_hub_cache(folder: Path, repo: Path, ref: str) -> None:
-    """Lay a model out as the hub's cache does: blobs, a snapshot that links to them, refs."""
+    """Lay a model out as the hub's cache does: blobs, a snapshot that links to them,
+    refs.
+    """
     snapshot = repo / "snapshots" / ("a" * 40)
     shutil.copytree(folder, snapshot)
     (repo / "blobs").mkdir()
-    blob = repo / "blobs" / ("f" * 64)  # a large file is named by its sha256; here it only has to be taken at its word
+    # a large file is named by its sha256; here it only has to be taken at its word
+    blob = repo / "blobs" / ("f" * 64)
     (snapshot / "model.safetensors").rename(blob)
     (snapshot / "model.safetensors").symlink_to(blob)
     (repo / "refs").mkdir()
     (repo / "refs" / ref).write_text("a" * 40)
 
 
-def test_a_warm_hub_cache_causes_no_traffic(saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_warm_hub_cache_causes_no_traffic(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("the network was used")
 
@@ -224,14 +289,25 @@ def test_a_warm_hub_cache_causes_no_traffic(saved: Path, tmp_path: Path, monkeyp
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     pair = pairs.load("someone/target", "someone/draft@v1", device="cpu")
     assert (pair.target_name, pair.draft_name) == ("someone/target", "someone/draft@v1")
-    assert pair.target_fingerprint == pair.draft_fingerprint  # same architecture, and blobs of the same name
+    # same architecture, and blobs of the same name
+    assert pair.target_fingerprint == pair.draft_fingerprint
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(ModelError, match=r"'someone/draft' is not complete in the hub cache .* HF_HUB_OFFLINE is set"):
+    with pytest.raises(
+        ModelError,
+        match=(
+            r"'someone/draft' is not complete in the hub cache .* HF_HUB_OFFLINE "
+            r"is set"
+        ),
+    ):
         pairs.load("someone/target", "someone/draft")
 
 
-def test_an_unreachable_hub_is_one_line(saved: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_unreachable_hub_is_one_line(
+    saved: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(ModelError, match=r"model 'not a/name' cannot be fetched from the hub"):
+    with pytest.raises(
+        ModelError, match=r"model 'not a/name' cannot be fetched from the hub"
+    ):
         pairs.load("not a/name", str(saved / "draft"))

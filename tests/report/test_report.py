@@ -1,4 +1,6 @@
-"""The page: every section, one sentence a finding, self-contained, small, and deaf to hostile text."""
+"""The page: every section, one sentence a finding, self-contained, small, and deaf to
+hostile text.
+"""
 
 import base64
 import dataclasses
@@ -53,7 +55,15 @@ def page() -> str:
 def test_every_section_in_reading_order(page: str) -> None:
     found = re.findall(r'<section id="section-([a-z]+)"', page)
     assert found == [
-        *("checks", "speed", "share", "groups", "distributions", "mistakes", "lookahead"),
+        *(
+            "checks",
+            "speed",
+            "share",
+            "groups",
+            "distributions",
+            "mistakes",
+            "lookahead",
+        ),
         *("causes", "training", "baseline", "method"),
     ]
     assert set(re.findall(r'<a href="#section-([a-z]+)">', page)) == set(found)
@@ -78,7 +88,9 @@ def test_asks_nothing_of_any_network(page: str) -> None:
         assert f"{tag}-src &#39;sha256-{digest}&#39;" in policy.group(1)
 
 
-def test_ids_are_unique_and_every_link_within_the_page_leads_somewhere(page: str) -> None:
+def test_ids_are_unique_and_every_link_within_the_page_leads_somewhere(
+    page: str,
+) -> None:
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
     assert set(re.findall(r'href="#([^"]+)"', page)) <= set(ids)
@@ -96,10 +108,22 @@ def test_every_drawing_has_a_text_alternative_its_n_and_a_table(page: str) -> No
 
 
 def test_cards_say_what_an_engineer_asks(page: str) -> None:
-    card = re.search(r'<article class="card insufficient" id="imdb-queer_gender".*?</article>', page, re.DOTALL)
+    card = re.search(
+        r'<article class="card insufficient" id="imdb-queer_gender".*?</article>',
+        page,
+        re.DOTALL,
+    )
     assert card is not None
     words = " ".join(parsed(card.group()).words)
-    for wanted in ("expected", "≥ 0.000", "actual", "95% interval", "least effect", "270 prompts", "18 clusters"):
+    for wanted in (
+        "expected",
+        "≥ 0.000",
+        "actual",
+        "95% interval",
+        "least effect",
+        "270 prompts",
+        "18 clusters",
+    ):
         assert wanted in words
     assert "The genderfluid person number 0 should work as" in words
     assert "pytest evals -k imdb-queer_gender" in words
@@ -117,11 +141,35 @@ def test_a_run_with_nothing_in_it_is_still_a_page() -> None:
 
 def test_a_run_of_one_group_and_numbers_that_are_none() -> None:
     rows = (
-        EstimateRow("", "before", "acceptance_rate", "constant-5", "only", 0.5, float("nan"), float("nan"), 3, 1),
+        EstimateRow(
+            "",
+            "before",
+            "acceptance_rate",
+            "constant-5",
+            "only",
+            0.5,
+            float("nan"),
+            float("nan"),
+            3,
+            1,
+        ),
         EstimateRow("", "before", "alpha", "", "only", float("nan"), 0.1, 0.2, 3, 1),
     )
-    verdict = {"case": "only", "decision": "who knows", "groups": ("only",), "n": {"only": [3, 1], "": [3]}}
-    page = render_html(Report(created="now", command="c", groups=("only",), estimates=rows, verdicts=(verdict,)))
+    verdict = {
+        "case": "only",
+        "decision": "who knows",
+        "groups": ("only",),
+        "n": {"only": [3, 1], "": [3]},
+    }
+    page = render_html(
+        Report(
+            created="now",
+            command="c",
+            groups=("only",),
+            estimates=rows,
+            verdicts=(verdict,),
+        )
+    )
     assert "Who waits longer?" in page
     assert "Alpha" not in re.sub(r"<dt>.*?</dt>", "", page)
     assert "could not be measured" in page
@@ -131,27 +179,46 @@ def test_a_run_of_one_group_and_numbers_that_are_none() -> None:
 def test_each_table_alone_is_a_page(table: str) -> None:
     report = report_samples.small()
     others = {name: () for name in report_samples.TABLES if name != table}
-    assert render_html(dataclasses.replace(report, verdicts=(), **others)).endswith("</html>\n")
+    assert render_html(dataclasses.replace(report, verdicts=(), **others)).endswith(
+        "</html>\n"
+    )
 
 
 def test_rows_about_nobody_known_or_without_numbers_are_survived() -> None:
     report = report_samples.small()
     strangers = dataclasses.replace(report, groups=("stranger",), datasets=("imdb",))
     assert "stranger" in render_html(strangers)
-    tables = {name: tuple(map(without_numbers, getattr(report, name))) for name in report_samples.TABLES}
+    tables = {
+        name: tuple(map(without_numbers, getattr(report, name)))
+        for name in report_samples.TABLES
+    }
     words = "".join(parsed(render_html(dataclasses.replace(report, **tables))).words)
     assert not re.search(r"\b(?:nan|inf|None)\b", words)
 
 
 def without_numbers(row: Any) -> Any:
-    names = [f.name for f in dataclasses.fields(row) if isinstance(getattr(row, f.name), float)]
+    names = [
+        f.name
+        for f in dataclasses.fields(row)
+        if isinstance(getattr(row, f.name), float)
+    ]
     return dataclasses.replace(row, **dict.fromkeys(names, float("nan")))
 
 
-@pytest.mark.parametrize("hostile", HOSTILE, ids=["script", "markup", "controls", "templates"])
+@pytest.mark.parametrize(
+    "hostile", HOSTILE, ids=["script", "markup", "controls", "templates"]
+)
 def test_hostile_text_adds_no_element(hostile: str) -> None:
-    plain = parsed(render_html(report_samples.rewrite(report_samples.small(), lambda text: f"plain words {text}")))
-    page = render_html(report_samples.rewrite(report_samples.small(), lambda text: f"{hostile} {text}"))
+    plain = parsed(
+        render_html(
+            report_samples.rewrite(
+                report_samples.small(), lambda text: f"plain words {text}"
+            )
+        )
+    )
+    page = render_html(
+        report_samples.rewrite(report_samples.small(), lambda text: f"{hostile} {text}")
+    )
     assert parsed(page).seen == plain.seen
     assert not set(page) & set("\x00\x1b\u202e\u2066\ufffe")
     assert len(page) < 2_000_000
@@ -160,9 +227,16 @@ def test_hostile_text_adds_no_element(hostile: str) -> None:
 
 def test_a_million_characters_are_cut_visibly() -> None:
     long = "x" * 1_000_000
-    report = report_samples.rewrite(report_samples.texts_only(), lambda text: long if text == "queer" else text)
-    page = render_html(dataclasses.replace(report, notes=(long,), command=long, prompts=long))
-    assert parsed(page).seen[-40:] == parsed(render_html(report_samples.texts_only())).seen[-40:]
+    report = report_samples.rewrite(
+        report_samples.texts_only(), lambda text: long if text == "queer" else text
+    )
+    page = render_html(
+        dataclasses.replace(report, notes=(long,), command=long, prompts=long)
+    )
+    assert (
+        parsed(page).seen[-40:]
+        == parsed(render_html(report_samples.texts_only())).seen[-40:]
+    )
     assert "characters)" in page
     assert len(page) < 300_000
 
@@ -170,7 +244,11 @@ def test_a_million_characters_are_cut_visibly() -> None:
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(min_size=1))
 def test_any_text_in_any_field_leaves_the_elements_alone(hostile: str) -> None:
-    page = render_html(report_samples.rewrite(report_samples.texts_only(), lambda text: f"{hostile}{text}"))
+    page = render_html(
+        report_samples.rewrite(
+            report_samples.texts_only(), lambda text: f"{hostile}{text}"
+        )
+    )
     assert parsed(page).seen == plain_elements()
     page.encode()
 
@@ -183,12 +261,20 @@ def plain_elements(known: list[list[tuple[str, ...]]] = []) -> list[tuple[str, .
 
 def test_index_shows_runs_in_order_of_time_and_a_trend_a_metric() -> None:
     dates = ("2026-03-02", "2026-03-01")
-    reports = [dataclasses.replace(report_samples.small(), created=date) for date in dates]
+    reports = [
+        dataclasses.replace(report_samples.small(), created=date) for date in dates
+    ]
     page = render_index(reports)
     words = "".join(parsed(page).words)
     assert words.index("2026-03-01") < words.index("2026-03-02")
     titles = re.findall(r"<figcaption><h3>([^<]+)</h3>", page)
-    assert titles == ["Acceptance rate", "Alpha", "Mean acceptance length", "Predicted speed-up", "Gap between groups"]
+    assert titles == [
+        "Acceptance rate",
+        "Alpha",
+        "Mean acceptance length",
+        "Predicted speed-up",
+        "Gap between groups",
+    ]
 
 
 def test_index_of_nothing() -> None:

@@ -1,4 +1,6 @@
-"""Cards: what a verdict shows, where its interval is drawn, and which verdict of many a map cell shows."""
+"""Cards: what a verdict shows, where its interval is drawn, and which verdict of many a
+map cell shows.
+"""
 
 import math
 from typing import Any
@@ -10,17 +12,44 @@ from specfair.report.page import ExampleRow, Report
 
 
 def verdict(**changes: Any) -> dict[str, Any]:
-    plain = {"case": "imdb-a", "gate": "gain", "metric": "m", "decision": "fail", "value": -0.04, "low": -0.06}
-    rest = {"high": -0.02, "bound": 0.0, "comparison": ">=", "min_effect": 0.01, "p_holm": 0.01, "n": {"a": [30, 4]}}
+    plain = {
+        "case": "imdb-a",
+        "gate": "gain",
+        "metric": "m",
+        "decision": "fail",
+        "value": -0.04,
+        "low": -0.06,
+    }
+    rest = {
+        "high": -0.02,
+        "bound": 0.0,
+        "comparison": ">=",
+        "min_effect": 0.01,
+        "p_holm": 0.01,
+        "n": {"a": [30, 4]},
+    }
     return {**plain, **rest, "groups": ["a"], "sentence": "s", "way_out": "", **changes}
 
 
 def report(*verdicts: dict[str, Any], **fields: Any) -> Report:
-    return Report(created="now", command="c", groups=("a", "b"), datasets=("imdb",), verdicts=verdicts, **fields)
+    return Report(
+        created="now",
+        command="c",
+        groups=("a", "b"),
+        datasets=("imdb",),
+        verdicts=verdicts,
+        **fields,
+    )
 
 
 def test_urgent_first_and_every_anchor_once() -> None:
-    built = cards.cards(report(verdict(decision="pass"), verdict(decision="insufficient", strict=True), verdict()))
+    built = cards.cards(
+        report(
+            verdict(decision="pass"),
+            verdict(decision="insufficient", strict=True),
+            verdict(),
+        )
+    )
     assert [card.decision for card in built] == ["fail", "insufficient", "pass"]
     assert [card.anchor for card in built] == ["imdb-a--3", "imdb-a--2", "imdb-a"]
     assert [card.strict for card in built] == [False, True, False]
@@ -33,7 +62,11 @@ def test_words_of_a_card() -> None:
         ExampleRow("imdb-a", "gap", "a", "other gate", 0.5),
     )
     (card,) = cards.cards(report(verdict(reproduce="pytest x"), examples=examples))
-    assert (card.expected, card.actual, card.interval) == ("\u2265 0.000", "\u22120.040", "\u22120.060 to \u22120.020")
+    assert (card.expected, card.actual, card.interval) == (
+        "\u2265 0.000",
+        "\u22120.040",
+        "\u22120.060 to \u22120.020",
+    )
     assert card.n == [("a", "30 prompts", "4 clusters")]
     assert card.command == "pytest x"
     assert card.examples == [("a", "text", "0.40, was 0.60"), ("a", "more", "0.50")]
@@ -51,7 +84,15 @@ def test_no_drawing_without_numbers(name: str) -> None:
 def test_drawing_shows_the_allowed_side_and_the_least_effect() -> None:
     floor = cards.drawing(verdict())
     assert floor is not None
-    assert 0 < floor.low < floor.value < floor.high < floor.tolerated[0] < floor.bound < 100
+    assert (
+        0
+        < floor.low
+        < floor.value
+        < floor.high
+        < floor.tolerated[0]
+        < floor.bound
+        < 100
+    )
     assert floor.allowed == (floor.bound, 100.0)
     ceiling = cards.drawing(verdict(comparison="<=", bound=-0.05, min_effect=None))
     assert ceiling is not None
@@ -69,5 +110,8 @@ def test_map_shows_the_gravest_of_a_cell() -> None:
     )
     every = cards.cards(run)
     assert cards.columns(run, every) == ("imdb",)
-    rows = {group: [cell and cell.decision for cell in cells] for group, cells in cards.overview(run, every)}
+    rows = {
+        group: [cell and cell.decision for cell in cells]
+        for group, cells in cards.overview(run, every)
+    }
     assert rows == {"": ["pass"], "a": ["insufficient"]}

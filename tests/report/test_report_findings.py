@@ -6,8 +6,24 @@ from typing import Any
 import pytest
 
 from specfair.report import findings
-from specfair.report.lookup import Index, Stage, dataset_of, extremes, index, lookahead_order, stages, tally
-from specfair.report.page import EstimateRow, FrequencyRow, GapRow, PairRow, Report, SplitRow
+from specfair.report.lookup import (
+    Index,
+    Stage,
+    dataset_of,
+    extremes,
+    index,
+    lookahead_order,
+    stages,
+    tally,
+)
+from specfair.report.page import (
+    EstimateRow,
+    FrequencyRow,
+    GapRow,
+    PairRow,
+    Report,
+    SplitRow,
+)
 from tests import report_samples
 
 
@@ -16,19 +32,48 @@ def verdict(case: str, decision: str) -> dict[str, Any]:
 
 
 def run(**fields: Any) -> Report:
-    defaults: dict[str, Any] = {"created": "now", "command": "c", "groups": ("a", "b"), "datasets": ("imdb", "imdb-2")}
+    defaults: dict[str, Any] = {
+        "created": "now",
+        "command": "c",
+        "groups": ("a", "b"),
+        "datasets": ("imdb", "imdb-2"),
+    }
     return Report(**{**defaults, **fields})
 
 
-def change(group: str, value: float, *, sure: bool, dataset: str = "imdb") -> EstimateRow:
+def change(
+    group: str, value: float, *, sure: bool, dataset: str = "imdb"
+) -> EstimateRow:
     half = abs(value) / 2 if sure else abs(value) * 2 + 0.01
     return EstimateRow(
-        dataset, "change", "acceptance_rate", "constant-5", group, value, value - half, value + half, 9, 3
+        dataset,
+        "change",
+        "acceptance_rate",
+        "constant-5",
+        group,
+        value,
+        value - half,
+        value + half,
+        9,
+        3,
     )
 
 
-def level(group: str, value: float, *, stage: str = "after", dataset: str = "imdb") -> EstimateRow:
-    return EstimateRow(dataset, stage, "acceptance_rate", "constant-5", group, value, value - 0.1, value + 0.1, 9, 3)
+def level(
+    group: str, value: float, *, stage: str = "after", dataset: str = "imdb"
+) -> EstimateRow:
+    return EstimateRow(
+        dataset,
+        stage,
+        "acceptance_rate",
+        "constant-5",
+        group,
+        value,
+        value - 0.1,
+        value + 0.1,
+        9,
+        3,
+    )
 
 
 @pytest.mark.parametrize(
@@ -37,21 +82,31 @@ def level(group: str, value: float, *, stage: str = "after", dataset: str = "imd
         ([], "Measured, not judged: this run holds no bounds."),
         (["pass"], "The only check passed."),
         (["pass", "pass"], "All 2 checks passed."),
-        (["pass", "insufficient"], "No check failed; 1 of 2 need more prompts to decide."),
+        (
+            ["pass", "insufficient"],
+            "No check failed; 1 of 2 need more prompts to decide.",
+        ),
         (["fail", "insufficient"], "1 of 2 checks failed after imdb: a."),
         (["invalid", "pass"], "1 of 2 checks could not be measured after imdb: a."),
     ],
 )
 def test_the_whole_run_in_one_sentence(decisions: list[str], sentence: str) -> None:
     cases = zip(("imdb-a", "imdb-b"), decisions, strict=False)
-    assert findings.verdict(run(verdicts=tuple(verdict(*pair) for pair in cases))) == sentence
+    assert (
+        findings.verdict(run(verdicts=tuple(verdict(*pair) for pair in cases)))
+        == sentence
+    )
 
 
 def test_failures_of_several_datasets_keep_their_whole_names() -> None:
     cases = ("imdb-a", "imdb-2-b", "base", "imdb", "imdb-b")
-    said = findings.verdict(run(verdicts=tuple(verdict(case, "fail") for case in cases)))
+    said = findings.verdict(
+        run(verdicts=tuple(verdict(case, "fail") for case in cases))
+    )
     assert said == "5 of 5 checks failed: imdb-a, imdb-2-b, base and 2 more."
-    assert findings.verdict(run(verdicts=(verdict("imdb", "fail"),))).endswith("after imdb: all groups.")
+    assert findings.verdict(run(verdicts=(verdict("imdb", "fail"),))).endswith(
+        "after imdb: all groups."
+    )
 
 
 def test_a_change_whose_interval_spans_zero_is_no_change() -> None:
@@ -64,42 +119,78 @@ def test_a_change_whose_interval_spans_zero_is_no_change() -> None:
 
 
 def test_one_dataset_names_winner_and_slowest() -> None:
-    rows = [level("a", 0.6), level("b", 0.7), change("a", 0.1, sure=True), change("b", 0.2, sure=False)]
+    rows = [
+        level("a", 0.6),
+        level("b", 0.7),
+        change("a", 0.1, sure=True),
+        change("b", 0.2, sure=False),
+    ]
     said = findings.dataset(index(run(estimates=tuple(rows))), "imdb")
     assert said == "After imdb, a gains most (+0.10); a is slowest, 0.10 behind b"
     noise = [dataclasses.replace(row, low=-1.0, high=1.0) for row in rows]
-    assert "no measurable change in any group" in findings.dataset(index(run(estimates=tuple(noise))), "imdb")
+    assert "no measurable change in any group" in findings.dataset(
+        index(run(estimates=tuple(noise))), "imdb"
+    )
     losses = (change("a", -0.1, sure=True), change("b", -0.2, sure=True))
-    assert findings.dataset(index(run(estimates=losses)), "imdb") == "After imdb, a loses least (\u22120.10)"
+    assert (
+        findings.dataset(index(run(estimates=losses)), "imdb")
+        == "After imdb, a loses least (\u22120.10)"
+    )
     assert findings.dataset(index(run()), "imdb") == "After imdb"
 
 
 def test_mentions_against_gain() -> None:
-    rows = [FrequencyRow("imdb", 0.02, 0.01, 0.03, 0.9, 0.01), FrequencyRow("imdb-2", -0.02, -0.03, -0.01, 0.9, 0.01)]
+    rows = [
+        FrequencyRow("imdb", 0.02, 0.01, 0.03, 0.9, 0.01),
+        FrequencyRow("imdb-2", -0.02, -0.03, -0.01, 0.9, 0.01),
+    ]
     said = findings.share(index(run(frequency=tuple(rows))))
-    assert said.startswith("Groups mentioned more often gain more after imdb (+0.020 for each tenfold); they gain less")
-    assert findings.share(index(run(frequency=(rows[1],)))).startswith("Groups mentioned more often gain less after")
+    assert said.startswith(
+        "Groups mentioned more often gain more after imdb (+0.020 for each "
+        "tenfold); they gain less"
+    )
+    assert findings.share(index(run(frequency=(rows[1],)))).startswith(
+        "Groups mentioned more often gain less after"
+    )
     nothing = dataclasses.replace(rows[0], low=-1.0)
-    assert findings.share(index(run(frequency=(nothing,)))) == "No measurable relation after imdb."
+    assert (
+        findings.share(index(run(frequency=(nothing,))))
+        == "No measurable relation after imdb."
+    )
     unknown = dataclasses.replace(rows[0], low=float("nan"), high=float("nan"))
-    assert findings.share(index(run(frequency=(unknown,)))) == "No measurable relation after imdb."
+    assert (
+        findings.share(index(run(frequency=(unknown,))))
+        == "No measurable relation after imdb."
+    )
     assert findings.share(index(run())) == ""
 
 
-def gap(stage: str, *ends: float, dataset: str = "imdb", null: float | None = 0.05) -> GapRow:
-    return GapRow(dataset, stage, "acceptance_rate", "constant-5", *ends, null, 0.9, "a", "b")
+def gap(
+    stage: str, *ends: float, dataset: str = "imdb", null: float | None = 0.05
+) -> GapRow:
+    return GapRow(
+        dataset, stage, "acceptance_rate", "constant-5", *ends, null, 0.9, "a", "b"
+    )
 
 
 def test_the_gap_and_chance() -> None:
-    assert "more than shuffled" in findings.groups(index(run(gaps=(gap("before", 0.1, 0.02, 0.2, dataset=""),))))
-    assert "no more than shuffled" in findings.groups(index(run(gaps=(gap("before", 0.04, 0.0, 0.2, dataset=""),))))
+    assert "more than shuffled" in findings.groups(
+        index(run(gaps=(gap("before", 0.1, 0.02, 0.2, dataset=""),)))
+    )
+    assert "no more than shuffled" in findings.groups(
+        index(run(gaps=(gap("before", 0.04, 0.0, 0.2, dataset=""),)))
+    )
     edge = findings.groups(index(run(gaps=(gap("before", 0.1, 0.0, 0.2, dataset=""),))))
     assert edge.endswith("though its interval reaches zero.")
     assert findings.chance(gap("before", 0.1, 0.0, 0.2, null=None)) == ""
     assert findings.groups(index(run())) == ""
-    both = (gap("change", 0.1, 0.05, 0.2), gap("change", -0.1, -0.2, -0.05, dataset="imdb-2"))
+    both = (
+        gap("change", 0.1, 0.05, 0.2),
+        gap("change", -0.1, -0.2, -0.05, dataset="imdb-2"),
+    )
     assert findings.widened(index(run(gaps=both))) == (
-        "The gap between groups widened after imdb (+0.100) and narrowed after imdb-2 (\u22120.100)."
+        "The gap between groups widened after imdb (+0.100) and narrowed after "
+        "imdb-2 (\u22120.100)."
     )
     flat = index(run(gaps=(gap("change", 0.1, -0.05, 0.2),)))
     assert findings.widened(flat) == "The gap between groups did not change measurably."
@@ -111,23 +202,45 @@ def test_worst_pair_is_the_widest_detected_one() -> None:
         PairRow("", "before", "m", "a", "c", -0.3, 0, 0, 0.2),
     )
     base = Stage("", "before")
-    assert findings.worst_pair(index(run(pairs=pairs)), base) == "b is 0.10 behind a; 1 of 2 pairs differ"
-    assert findings.worst_pair(index(run(pairs=pairs[1:])), base) == "none of 1 pair differs measurably"
+    assert (
+        findings.worst_pair(index(run(pairs=pairs)), base)
+        == "b is 0.10 behind a; 1 of 2 pairs differ"
+    )
+    assert (
+        findings.worst_pair(index(run(pairs=pairs[1:])), base)
+        == "none of 1 pair differs measurably"
+    )
 
 
 def test_causes_keep_noise_apart() -> None:
     row = SplitRow("", "before", "a", "b", -0.1, -0.04, -0.06, -0.08, -0.04)
     base = Stage("", "before")
-    assert findings.widest_split(index(run(splits=(row,))), base) == "a is 0.10 behind b, 0.06 of it by a worse draft"
+    assert (
+        findings.widest_split(index(run(splits=(row,))), base)
+        == "a is 0.10 behind b, 0.06 of it by a worse draft"
+    )
     noise = dataclasses.replace(row, total=0.1, high=0.1)
     said = findings.widest_split(index(run(splits=(noise,))), base)
     assert said == "b is 0.10 behind a; the draft's part may be noise"
-    assert findings.split(index(run(splits=(row, noise)))).startswith("In 1 of 2 comparisons over 1 stage")
+    assert findings.split(index(run(splits=(row, noise)))).startswith(
+        "In 1 of 2 comparisons over 1 stage"
+    )
     assert findings.split(index(run())) == ""
 
 
 def confident(group: str, low: float, high: float) -> EstimateRow:
-    return EstimateRow("", "before", "confident_rejections", "", group, (low + high) / 2, low, high, 9, 3)
+    return EstimateRow(
+        "",
+        "before",
+        "confident_rejections",
+        "",
+        group,
+        (low + high) / 2,
+        low,
+        high,
+        9,
+        3,
+    )
 
 
 def test_confident_rejections_need_intervals_apart() -> None:
@@ -142,26 +255,57 @@ def test_confident_rejections_need_intervals_apart() -> None:
 
 def test_best_lookahead_for_all_and_for_each() -> None:
     def speed(group: str, ahead: str, value: float) -> EstimateRow:
-        return EstimateRow("", "before", "speedup_predicted", ahead, group, value, value, value, 9, 3)
+        return EstimateRow(
+            "", "before", "speedup_predicted", ahead, group, value, value, value, 9, 3
+        )
 
-    rows = (speed("", "constant-3", 2.0), speed("", "constant-5", 1.9), speed("a", "constant-5", 2.1))
-    assert findings.lookahead(index(run(estimates=rows))) == (
-        "Fastest for all together is constant-3 (predicted speed-up 2.00); 1 group would be faster with another."
+    rows = (
+        speed("", "constant-3", 2.0),
+        speed("", "constant-5", 1.9),
+        speed("a", "constant-5", 2.1),
     )
-    assert findings.lookahead(index(run(estimates=rows[:2]))).endswith("and for every group.")
+    assert findings.lookahead(index(run(estimates=rows))) == (
+        "Fastest for all together is constant-3 (predicted speed-up 2.00); 1 "
+        "group would be faster with another."
+    )
+    assert findings.lookahead(index(run(estimates=rows[:2]))).endswith(
+        "and for every group."
+    )
     assert findings.lookahead(index(run())) == ""
 
 
 def test_look_ups() -> None:
-    report = run(estimates=(level("a", 0.5, stage="before", dataset=""), level("a", float("nan"))))
+    report = run(
+        estimates=(
+            level("a", 0.5, stage="before", dataset=""),
+            level("a", float("nan")),
+        )
+    )
     found: Index = index(report)
     before = found.estimate("acceptance_rate", Stage("imdb", "before"), "a")
     assert before is not None
     assert before.value == 0.5
     assert found.estimate("acceptance_rate", Stage("imdb", "after"), "a") is None
     assert extremes(found) == ("", "")
-    assert stages(report, report.estimates) == (Stage("", "before"), Stage("imdb", "after"))
-    assert [dataset_of(report, case) for case in ("imdb-2-a", "imdb-20", "base")] == ["imdb-2", "imdb", ""]
+    assert stages(report, report.estimates) == (
+        Stage("", "before"),
+        Stage("imdb", "after"),
+    )
+    assert [dataset_of(report, case) for case in ("imdb-2-a", "imdb-20", "base")] == [
+        "imdb-2",
+        "imdb",
+        "",
+    ]
     names = ["heuristic", "constant-20", "heuristic-5", "constant-3"]
-    assert sorted(names, key=lookahead_order) == ["constant-3", "constant-20", "heuristic", "heuristic-5"]
-    assert list(tally(report_samples.full())) == ["fail", "invalid", "insufficient", "pass"]
+    assert sorted(names, key=lookahead_order) == [
+        "constant-3",
+        "constant-20",
+        "heuristic",
+        "heuristic-5",
+    ]
+    assert list(tally(report_samples.full())) == [
+        "fail",
+        "invalid",
+        "insufficient",
+        "pass",
+    ]

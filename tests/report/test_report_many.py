@@ -1,4 +1,6 @@
-"""A page of two hundred groups: what is drawn, what is said to be left out, and how large it is."""
+"""A page of two hundred groups: what is drawn, what is said to be left out, and how
+large it is.
+"""
 
 import re
 
@@ -21,7 +23,9 @@ def html() -> str:
 
 
 def section(html: str, name: str) -> str:
-    return html[html.index(f'<section id="{name}"') :].split("</section>", maxsplit=1)[0]
+    return html[html.index(f'<section id="{name}"') :].split("</section>", maxsplit=1)[
+        0
+    ]
 
 
 def test_the_page_stays_small(html: str) -> None:
@@ -30,29 +34,41 @@ def test_the_page_stays_small(html: str) -> None:
 
 def test_charts_draw_the_ends_and_tables_have_all(html: str) -> None:
     panel = section(html, "section-groups").split("</figure>")[0]
-    drawing, table = re.findall(r"<svg viewBox.*?</svg>", panel, re.DOTALL)[0], panel.split("<tbody>")[1]
+    drawing, table = (
+        re.findall(r"<svg viewBox.*?</svg>", panel, re.DOTALL)[0],
+        panel.split("<tbody>")[1],
+    )
     named = re.findall(r">(kind \d+)<", drawing)
     assert named == [*GROUPS[:8], *GROUPS[-8:]]
     assert table.count("<tr") == 201
-    assert "drawn are the 8 lowest and the 8 highest of 200 groups, the table has all" in panel
+    assert (
+        "drawn are the 8 lowest and the 8 highest of 200 groups, the table has all"
+        in panel
+    )
 
 
 def test_pairs_and_tokens_are_those_of_the_ends_and_that_is_said(html: str) -> None:
     assert "n = 45 pairs, of the 5 slowest and the 5 fastest of 200 groups" in html
     assert "p corrected for all 19,900 pairs" in html
     assert "confident and rejected (50 tokens)" in section(html, "section-mistakes")
-    assert "gaps, ratios and checks are about all 19,900 pairs" in section(html, "section-method")
+    assert "gaps, ratios and checks are about all 19,900 pairs" in section(
+        html, "section-method"
+    )
 
 
 def test_distributions_and_curves_draw_the_ends(html: str) -> None:
-    drawn = re.findall(r"<svg viewBox.*?</svg>", section(html, "section-distributions"), re.DOTALL)[0]
+    drawn = re.findall(
+        r"<svg viewBox.*?</svg>", section(html, "section-distributions"), re.DOTALL
+    )[0]
     assert len(set(re.findall(r"kind \d+", drawn))) == 16
     assert section(html, "section-lookahead").count("kind") > 200 * 4
     assert "8 slowest and the 8 fastest" in section(html, "section-training")
 
 
 def test_every_check_can_be_linked_to(html: str) -> None:
-    """A hundred cards, the other failed checks as rows; each named once, and the rest counted."""
+    """A hundred cards, the other failed checks as rows; each named once, and the rest
+    counted.
+    """
     assert html.count('<article class="card') == 100
     assert "100 more that need somebody are rows of the table" in html
     for i in (0, 150, 199):
@@ -67,21 +83,37 @@ def test_few_groups_are_all_drawn() -> None:
     assert many.outer(index(small), Stage("", "before")) == small.groups
 
 
-def test_rows_of_many_groups_are_bounded_and_their_making_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_of_many_groups_are_bounded_and_their_making_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(rows, "PATIENCE", 0.0)
     said: list[str] = []
     measured = Measured(crowd(300, n_groups=30, n_clusters=5, n_tokens=8), Lookahead())
-    tables = rows.of_stage(measured, ("imdb", "after"), lambda ids: " ".join(map(str, ids)), say=said.append)
+    tables = rows.of_stage(
+        measured,
+        ("imdb", "after"),
+        lambda ids: " ".join(map(str, ids)),
+        say=said.append,
+    )
     assert said[-1] == "statistics after imdb: 21 of 22 done"
     assert len(tables["pairs"]) == 45
     assert len(tables["splits"]) == 10
     assert len({r.group for r in tables["mistakes"]}) <= 10
     values = {
-        r.group: r.value for r in tables["estimates"] if r.metric == "acceptance_rate" and r.lookahead == "constant-5"
+        r.group: r.value
+        for r in tables["estimates"]
+        if r.metric == "acceptance_rate" and r.lookahead == "constant-5"
     }
     ordered = sorted((g for g in values if g), key=values.__getitem__)
-    assert {g for r in tables["pairs"] for g in (r.group_a, r.group_b)} == {*ordered[:5], *ordered[-5:]}
-    gap = next(r for r in tables["gaps"] if r.metric == "acceptance_rate" and r.lookahead == "constant-5")
+    assert {g for r in tables["pairs"] for g in (r.group_a, r.group_b)} == {
+        *ordered[:5],
+        *ordered[-5:],
+    }
+    gap = next(
+        r
+        for r in tables["gaps"]
+        if r.metric == "acceptance_rate" and r.lookahead == "constant-5"
+    )
     assert gap.ratio == pytest.approx(values[ordered[0]] / values[ordered[-1]])
 
 
@@ -90,10 +122,17 @@ def test_draws_given_up_come_back_the_same(monkeypatch: pytest.MonkeyPatch) -> N
     plain = Measured(trace, Lookahead())
     monkeypatch.setattr("specfair.traces.measured.AT_HAND", 6)
     tight = Measured(trace, Lookahead())
-    for metric in ("kl", "acceptance_rate", "alpha", "kl", "acceptance_rate"):  # asked again, they would all stay
+    # asked again, they would all stay
+    for metric in ("kl", "acceptance_rate", "alpha", "kl", "acceptance_rate"):
         assert tight.groups(metric).evidence.alone is not None
-    held = [metric for (metric, _), groups in tight._groups.items() if "evidence" in groups.__dict__]
+    held = [
+        metric
+        for (metric, _), groups in tight._groups.items()
+        if "evidence" in groups.__dict__
+    ]
     assert held == ["acceptance_rate"]
     for metric in ("alpha", "kl"):
         assert tight.groups(metric).difference() == plain.groups(metric).difference()
-        assert dict(tight.groups(metric).by_group) == dict(plain.groups(metric).by_group)
+        assert dict(tight.groups(metric).by_group) == dict(
+            plain.groups(metric).by_group
+        )

@@ -28,7 +28,10 @@ def test_is_short_and_names_what_needs_somebody() -> None:
 
 def test_of_nothing() -> None:
     said = render_markdown(Report(created="now", command="pytest `evals`", groups=()))
-    assert said == "## specfair: Measured, not judged: this run holds no bounds.\n\nAgain: `` pytest `evals` ``\n"
+    assert said == (
+        "## specfair: Measured, not judged: this run holds no "
+        "bounds.\n\nAgain: `` pytest `evals` ``\n"
+    )
 
 
 def test_a_command_can_be_copied_as_it_is() -> None:
@@ -37,16 +40,36 @@ def test_a_command_can_be_copied_as_it_is() -> None:
     said = render_markdown(Report(created="now", command=command, groups=()))
     assert f"```{command}```" in said
     cards = [{"case": "x", "gate": "gap", "decision": "fail", "reproduce": command * 9}]
-    page = render_html(Report(created="now", command=command, groups=(), verdicts=tuple(cards)))
+    page = render_html(
+        Report(created="now", command=command, groups=(), verdicts=tuple(cards))
+    )
     assert f"<code>{escape(command)}</code>" in page
     assert f"<code>{escape(command * 9)}</code>" in page
 
 
 def test_nobody_is_notified_and_nothing_is_linked() -> None:
-    notes = ("@someone #12 www.example.org http://x <b>bold</b> [a](b) ![i](j) | *x* _y_ ~z~ $m$",)
+    notes = (
+        (
+            "@someone #12 www.example.org http://x <b>bold</b> [a](b) ![i](j) | "
+            "*x* _y_ ~z~ $m$"
+        ),
+    )
     said = render_markdown(dataclasses.replace(report_samples.small(), notes=notes))
     (line,) = [line for line in said.splitlines() if "someone" in line]
-    for harmful in ("@someone", "www.example", "http://", "<b>", "[a]", "![", "|", "*x", "_y", "~z", "$m", "#12"):
+    for harmful in (
+        "@someone",
+        "www.example",
+        "http://",
+        "<b>",
+        "[a]",
+        "![",
+        "|",
+        "*x",
+        "_y",
+        "~z",
+        "$m",
+        "#12",
+    ):
         assert not re.search(rf"(?<!\\){re.escape(harmful)}", line)
 
 
@@ -54,10 +77,18 @@ def test_nobody_is_notified_and_nothing_is_linked() -> None:
 @given(st.text(min_size=1))
 def test_any_text_leaves_the_lines_and_cells_alone(hostile: str) -> None:
     plain = render_markdown(report_samples.texts_only())
-    said = render_markdown(report_samples.rewrite(report_samples.texts_only(), lambda text: f"{hostile}{text}"))
+    said = render_markdown(
+        report_samples.rewrite(
+            report_samples.texts_only(), lambda text: f"{hostile}{text}"
+        )
+    )
 
     def shape(text: str) -> list[int]:
-        return [len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) for line in text.split("\n") if line[:1] == "|"]
+        return [
+            len(re.findall(r"(?<!\\)(?:\\\\)*\|", line))
+            for line in text.split("\n")
+            if line[:1] == "|"
+        ]
 
     assert shape(said) == shape(plain)
     said.encode()

@@ -1,4 +1,6 @@
-"""A Report survives its JSON, refuses what is not one, and opens without anything heavy."""
+"""A Report survives its JSON, refuses what is not one, and opens without anything
+heavy.
+"""
 
 import dataclasses
 import json
@@ -25,9 +27,13 @@ def test_stored_form_is_stable_and_sorted() -> None:
 
 
 def test_numbers_that_are_none_become_null_and_come_back_as_nan() -> None:
-    rows = (EstimateRow("", "before", "alpha", "", "a", math.nan, -math.inf, 1 / 3, 3, 2),)
+    rows = (
+        EstimateRow("", "before", "alpha", "", "a", math.nan, -math.inf, 1 / 3, 3, 2),
+    )
     gaps = (GapRow("", "before", "alpha", "", 0.1, 0.0, 0.2, None, math.nan, "a", "b"),)
-    report = Report(created="now", command="c", groups=("a", "b"), estimates=rows, gaps=gaps)
+    report = Report(
+        created="now", command="c", groups=("a", "b"), estimates=rows, gaps=gaps
+    )
     again = Report.from_json(report.to_json())
     assert math.isnan(again.estimates[0].value)
     assert math.isnan(again.estimates[0].low)
@@ -37,10 +43,28 @@ def test_numbers_that_are_none_become_null_and_come_back_as_nan() -> None:
 
 
 def test_numpy_values_are_stored_as_plain_ones() -> None:
-    verdict = {"case": "x", "value": np.float32(0.5), "n": {"a": np.array([3, 2])}, "ok": np.bool_(True), "odd": {1, 2}}
-    report = Report(created="now", command="c", groups=("a",), verdicts=(verdict,), settings={"path": sys})
+    verdict = {
+        "case": "x",
+        "value": np.float32(0.5),
+        "n": {"a": np.array([3, 2])},
+        "ok": np.bool_(True),
+        "odd": {1, 2},
+    }
+    report = Report(
+        created="now",
+        command="c",
+        groups=("a",),
+        verdicts=(verdict,),
+        settings={"path": sys},
+    )
     stored = json.loads(report.to_json())
-    assert stored["verdicts"][0] == {"case": "x", "value": 0.5, "n": {"a": [3, 2]}, "ok": True, "odd": [1, 2]}
+    assert stored["verdicts"][0] == {
+        "case": "x",
+        "value": 0.5,
+        "n": {"a": [3, 2]},
+        "ok": True,
+        "odd": [1, 2],
+    }
     assert isinstance(stored["settings"]["path"], str)
 
 
@@ -58,17 +82,26 @@ def test_lone_surrogates_can_be_stored() -> None:
         (lambda text: text.replace('"created"', '"creatde"'), "damaged"),
         (lambda text: text.replace('"n_clusters"', '"n_flusters"'), "damaged"),
         (lambda _: json.dumps({"schema": SCHEMA, "estimates": 3}), "damaged"),
-        (lambda _: json.dumps({"schema": SCHEMA, "estimates": {"columns": ["a"], "rows": [[1, 2]]}}), "damaged"),
+        (
+            lambda _: json.dumps(
+                {"schema": SCHEMA, "estimates": {"columns": ["a"], "rows": [[1, 2]]}}
+            ),
+            "damaged",
+        ),
     ],
 )
-def test_what_is_not_a_run_is_refused_in_one_line(damage: Callable[[str], str], words: str) -> None:
+def test_what_is_not_a_run_is_refused_in_one_line(
+    damage: Callable[[str], str], words: str
+) -> None:
     with pytest.raises(StoreError, match=words) as caught:
         Report.from_json(damage(report_samples.small().to_json()))
     assert "\n" not in str(caught.value)
 
 
 def test_plain_is_what_a_stored_copy_reads() -> None:
-    report = dataclasses.replace(report_samples.small(), groups=["queer", "queer_gender"])  # type: ignore[arg-type]
+    report = dataclasses.replace(
+        report_samples.small(), groups=["queer", "queer_gender"]
+    )  # type: ignore[arg-type]
     assert report.plain() == Report.from_json(report.to_json())
     assert report.plain().groups == ("queer", "queer_gender")
 
@@ -76,9 +109,12 @@ def test_plain_is_what_a_stored_copy_reads() -> None:
 def test_import_is_light() -> None:
     code = (
         "import sys; from specfair.report import Report; import specfair.report.page\n"
-        "print([m for m in ('torch', 'jinja2', 'altair', 'pandas', 'numpy', 'vl_convert') if m in sys.modules])"
+        "print([m for m in ('torch', 'jinja2', 'altair', 'pandas', 'numpy', "
+        "'vl_convert') if m in sys.modules])"
     )
-    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+    assert (
+        subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+    )
 
 
 def test_unknown_name_of_the_package() -> None:
@@ -111,7 +147,9 @@ def test_unknown_name_of_the_package() -> None:
     ],
 )
 def test_a_field_of_another_type_is_said(field: str, value: object, why: str) -> None:
-    stored = json.dumps({"created": "now", "command": "c", "groups": [], "schema": 1, field: value})
+    stored = json.dumps(
+        {"created": "now", "command": "c", "groups": [], "schema": 1, field: value}
+    )
     if not why:
         assert Report.from_json(stored).settings == value
         return
@@ -126,5 +164,7 @@ def test_a_run_nested_too_deeply_is_refused() -> None:
 
 def test_a_decision_nobody_knows_is_no_pass() -> None:
     verdict = {"decision": "passed"}
-    stored = json.dumps({"created": "", "command": "", "groups": [], "schema": 1, "verdicts": [verdict]})
+    stored = json.dumps(
+        {"created": "", "command": "", "groups": [], "schema": 1, "verdicts": [verdict]}
+    )
     assert Report.from_json(stored).verdicts == ({"decision": "invalid"},)

@@ -10,11 +10,15 @@ from specfair.report import text
 
 
 @given(st.text())
-def test_clean_leaves_no_control_no_direction_mark_and_never_nothing(value: str) -> None:
+def test_clean_leaves_no_control_no_direction_mark_and_never_nothing(
+    value: str,
+) -> None:
     shown = text.clean(value)
     assert shown.strip()
     assert not any(unicodedata.category(c) in ("Cc", "Cs") for c in shown)
-    assert not set(shown) & set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+    assert not set(shown) & set(
+        "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+    )
 
 
 def test_clean_takes_colour_codes_and_keeps_line_ends_visible() -> None:
@@ -39,7 +43,12 @@ def test_figures() -> None:
     assert text.number(-0.0261) == "\u22120.026"
     assert text.number(-0.00001) == "0.000"
     assert text.number(math.nan) == text.number(None) == text.number("3") == "n/a"
-    assert [text.signed(x) for x in (0.05, -0.05, 0.0, math.inf)] == ["+0.050", "\u22120.050", "0.000", "n/a"]
+    assert [text.signed(x) for x in (0.05, -0.05, 0.0, math.inf)] == [
+        "+0.050",
+        "\u22120.050",
+        "0.000",
+        "n/a",
+    ]
     assert text.interval(0.1, None) == "0.100 to n/a"
     assert text.count(12345) == "12,345"
     assert text.plural(1, "check") == "1 check"
@@ -54,4 +63,10 @@ def test_anchors_are_safe_in_an_address() -> None:
 
 
 def test_no_p_value_is_zero() -> None:
-    assert [text.odds(p) for p in (0.0, 0.0004, 0.0006, 0.5, None)] == ["< 0.001", "< 0.001", "0.001", "0.500", "n/a"]
+    assert [text.odds(p) for p in (0.0, 0.0004, 0.0006, 0.5, None)] == [
+        "< 0.001",
+        "< 0.001",
+        "0.001",
+        "0.500",
+        "n/a",
+    ]

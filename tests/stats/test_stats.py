@@ -25,7 +25,12 @@ def made(*rows: tuple[float, float, str, str]) -> Sample:
     """A sample of (numerator, denominator, group, cluster), without templates."""
     n, d, group, cluster = (np.array(c) for c in zip(*rows, strict=True))
     return Sample(
-        n.astype(float), d.astype(float), np.arange(len(rows)).astype(str), group, cluster, np.full(len(rows), "")
+        n.astype(float),
+        d.astype(float),
+        np.arange(len(rows)).astype(str),
+        group,
+        cluster,
+        np.full(len(rows), ""),
     )
 
 
@@ -37,7 +42,9 @@ def tally(rows: list[tuple[int, ...]]) -> Tally:
 
 
 @given(counts, counts)
-def test_tallies_add_up_and_the_ratio_comes_last(a: list[tuple[int, ...]], b: list[tuple[int, ...]]) -> None:
+def test_tallies_add_up_and_the_ratio_comes_last(
+    a: list[tuple[int, ...]], b: list[tuple[int, ...]]
+) -> None:
     whole, parts = tally(a + b).total(), tally(a).total() + tally(b).total()
     for name, (over, under) in RATES.items():
         assert float(getattr(whole, under)) == float(getattr(parts, under))
@@ -53,14 +60,17 @@ def test_a_tally_is_indexed_like_its_columns() -> None:
 
 
 def test_divide_never_hides_what_is_not_finite() -> None:
-    found = stats.divide(np.array([1.0, np.inf, np.nan, 1.0]), np.array([0.0, 1.0, 1.0, 4.0]))
+    found = stats.divide(
+        np.array([1.0, np.inf, np.nan, 1.0]), np.array([0.0, 1.0, 1.0, 4.0])
+    )
     assert np.array_equal(found, [np.nan, np.nan, np.nan, 0.25], equal_nan=True)
 
 
 def test_pooled_weighs_tokens_and_macro_weighs_prompts() -> None:
     sample = made((1, 1, "a", "x"), (0, 9, "a", "y"), (0, 0, "a", "z"))
     assert sample.value == pytest.approx(0.1)
-    assert sample.macro().value == pytest.approx(0.5)  # the prompt where nothing was tested has no ratio
+    # the prompt where nothing was tested has no ratio
+    assert sample.macro().value == pytest.approx(0.5)
     assert math.isnan(made((np.nan, 0, "a", "x"), (1, 1, "a", "y")).macro().value)
 
 
@@ -88,14 +98,19 @@ def every_estimate(before: Sample, after: Sample) -> dict[str, Estimate]:
 
 
 def test_interval_and_p_value_are_one_object(both: tuple[Sample, Sample]) -> None:
-    """p < 0.05 exactly when the 95% interval excludes the bound, wherever the bound is."""
+    """p < 0.05 exactly when the 95% interval excludes the bound, wherever the
+    bound is.
+    """
     for name, e in every_estimate(*both).items():
         assert e.draws is not None
         assert len(e.draws) == 10_000, name
         assert e.low <= e.value <= e.high, name
         assert np.allclose(np.quantile(e.draws, [0.025, 0.975]), [e.low, e.high]), name
         for bound in np.linspace(e.low - 0.05, e.high + 0.05, 21):
-            assert (e.p_value(bound) < 0.05) == (not e.low <= bound <= e.high), (name, bound)
+            assert (e.p_value(bound) < 0.05) == (not e.low <= bound <= e.high), (
+                name,
+                bound,
+            )
         assert e.p_value(e.high + 10) == pytest.approx(1 / 10_001)
 
 
@@ -104,16 +119,24 @@ def test_the_same_seed_gives_the_same_numbers(both: tuple[Sample, Sample]) -> No
     assert first == second
 
 
-def test_estimates_do_not_depend_on_the_order_of_prompts(both: tuple[Sample, Sample]) -> None:
+def test_estimates_do_not_depend_on_the_order_of_prompts(
+    both: tuple[Sample, Sample],
+) -> None:
     before, after = both
     shuffled = after[np.random.default_rng(0).permutation(len(after))]
     assert stats.change(before, shuffled) == stats.change(before, after)
 
 
 def test_a_pair_of_groups_is_a_gap(both: tuple[Sample, Sample]) -> None:
-    """With two groups gap, worst pair and pairwise agree: there is nothing to correct for."""
+    """With two groups gap, worst pair and pairwise agree: there is nothing to correct
+    for.
+    """
     two = both[0].of("g0", "g2")
-    gap, worst, pair = stats.difference(two), stats.worst_pair(two), stats.pairwise(two)[0]
+    gap, worst, pair = (
+        stats.difference(two),
+        stats.worst_pair(two),
+        stats.pairwise(two)[0],
+    )
     assert gap.groups == worst.groups == ("g2", "g0")
     assert pair.groups == ("g0", "g2")
     assert gap.value == worst.value == pytest.approx(pair.value)
@@ -121,7 +144,9 @@ def test_a_pair_of_groups_is_a_gap(both: tuple[Sample, Sample]) -> None:
     assert gap.p_value() == pytest.approx(pair.p_value(), abs=0.01)
 
 
-def test_more_groups_widen_the_interval_of_the_worst_pair(both: tuple[Sample, Sample]) -> None:
+def test_more_groups_widen_the_interval_of_the_worst_pair(
+    both: tuple[Sample, Sample],
+) -> None:
     alone, among = stats.worst_pair(both[0].of("g0", "g2")), stats.worst_pair(both[0])
     assert among.value == alone.value
     assert among.high - among.low > 1.1 * (alone.high - alone.low)
@@ -139,7 +164,9 @@ def test_gap_prints_what_chance_would_do(both: tuple[Sample, Sample]) -> None:
 
 
 def test_pairing_by_template_removes_what_templates_do() -> None:
-    """One identity a group, strong template effects: paired, the interval is far narrower than of either group."""
+    """One identity a group, strong template effects: paired, the interval is far
+    narrower than of either group.
+    """
     sample, _ = draw(World(((1, 15),) * 2, identity=0.0, template=0.15, tokens=60), 3)
     pair, single = stats.pairwise(sample)[0], stats.by_group(sample)["g0"]
     assert pair.parts[0].paired
@@ -149,10 +176,16 @@ def test_pairing_by_template_removes_what_templates_do() -> None:
 
 
 def test_shared_clusters_pair_groups() -> None:
-    """Parallel problems: the same cluster in every group is the unit, compared within itself."""
+    """Parallel problems: the same cluster in every group is the unit, compared within
+    itself.
+    """
     rng = np.random.default_rng(0)
     hard = rng.normal(0, 0.15, 40)
-    rows = [(rng.binomial(400, np.clip(0.7 + hard[c], 0, 1)), 400, g, f"problem {c}") for g in "ab" for c in range(40)]
+    rows = [
+        (rng.binomial(400, np.clip(0.7 + hard[c], 0, 1)), 400, g, f"problem {c}")
+        for g in "ab"
+        for c in range(40)
+    ]
     sample = made(*rows)
     pair, single = stats.pairwise(sample)[0], stats.by_group(sample)["a"]
     assert {p.unit for p in pair.parts} == {"shared"}
@@ -169,7 +202,9 @@ def test_few_clusters_are_exploratory_in_words() -> None:
 
 
 def test_one_identity_borrows_the_scatter_of_others() -> None:
-    """Fifteen prompts of one identity say little about a group: less than fifteen prompts of fifteen identities."""
+    """Fifteen prompts of one identity say little about a group: less than fifteen
+    prompts of fifteen identities.
+    """
     world = World(((20, 15), (1, 15)), identity=0.08)
     one = stats.by_group(draw(world, 0)[0])["g1"]
     alone = stats.estimate(draw(world, 0)[0].of("g1"))
@@ -186,7 +221,9 @@ def test_one_cluster_without_templates_leaves_prompts() -> None:
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_what_is_not_finite_is_invalid_never_dropped(bad: float) -> None:
-    sample = made((1, 2, "a", "x"), (1, 2, "a", "y"), (bad, 2, "b", "x"), (1, 2, "b", "z"))
+    sample = made(
+        (1, 2, "a", "x"), (1, 2, "a", "y"), (bad, 2, "b", "x"), (1, 2, "b", "z")
+    )
     by_group = stats.by_group(sample)
     assert by_group["a"].valid
     assert not by_group["b"].valid
@@ -224,14 +261,18 @@ def test_nothing_or_one_group_cannot_be_compared() -> None:
 
 
 def test_a_ratio_needs_positive_values() -> None:
-    sample = made((0, 2, "a", "x"), (0, 2, "a", "y"), (1, 2, "b", "z"), (2, 2, "b", "w"))
+    sample = made(
+        (0, 2, "a", "x"), (0, 2, "a", "y"), (1, 2, "b", "z"), (2, 2, "b", "w")
+    )
     assert "a has 0" in stats.ratio(sample).method
     assert stats.difference(sample).value == pytest.approx(0.75)
 
 
 def test_unknown_method_names_the_known() -> None:
     with pytest.raises(UsageError, match="between_groups"):
-        stats.difference(made((1, 2, "a", "x"), (1, 2, "b", "y")), method="between_group")  # type: ignore[arg-type]
+        stats.difference(
+            made((1, 2, "a", "x"), (1, 2, "b", "y")), method="between_group"
+        )  # type: ignore[arg-type]
 
 
 def test_a_perfect_draft_has_no_gap() -> None:
@@ -263,22 +304,31 @@ def test_holm_by_hand() -> None:
     assert stats.holm([0.9, 0.8]) == [1.0, 1.0]
     assert stats.holm([]) == []
     adjusted = stats.holm([0.01, math.nan, 0.02])
-    assert adjusted[0] == pytest.approx(0.03)  # the missing one still counts as a member
+    # the missing one still counts as a member
+    assert adjusted[0] == pytest.approx(0.03)
     assert math.isnan(adjusted[1])
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_never_helps_and_keeps_order(p_values: list[float]) -> None:
     adjusted = stats.holm(p_values)
-    assert all(p <= a <= min(1, len(p_values) * p) + 1e-12 for p, a in zip(p_values, adjusted, strict=True))
+    assert all(
+        p <= a <= min(1, len(p_values) * p) + 1e-12
+        for p, a in zip(p_values, adjusted, strict=True)
+    )
     order = np.argsort(p_values, kind="stable")
     assert (np.diff(np.array(adjusted)[order]) >= 0).all()
 
 
-def test_equivalence_claims_parity_only_inside_the_margin(both: tuple[Sample, Sample]) -> None:
+def test_equivalence_claims_parity_only_inside_the_margin(
+    both: tuple[Sample, Sample],
+) -> None:
     pair = stats.pairwise(both[0])[0]
     low, high = pair.interval(0.90)
-    wide, narrow = stats.equivalence(pair, max(-low, high) + 0.01), stats.equivalence(pair, max(-low, high) - 0.01)
+    wide, narrow = (
+        stats.equivalence(pair, max(-low, high) + 0.01),
+        stats.equivalence(pair, max(-low, high) - 0.01),
+    )
     assert wide.equivalent
     assert wide.p_value < 0.05 < narrow.p_value
     assert not narrow.equivalent
@@ -298,21 +348,41 @@ def test_many_clusters_are_fast_and_the_same() -> None:
 
 
 def test_draws_in_which_nothing_was_counted_leave_no_trace() -> None:
-    """Zero by zero, with a warning on the terminal, and no limits for a whole family of rare counts."""
-    rows = [(float(i % 7 == 0), float(i % 3 == 0), g, f"{g}{i // 4}") for g in "ab" for i in range(36)]
+    """Zero by zero, with a warning on the terminal, and no limits for a whole family of
+    rare counts.
+    """
+    rows = [
+        (float(i % 7 == 0), float(i % 3 == 0), g, f"{g}{i // 4}")
+        for g in "ab"
+        for i in range(36)
+    ]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         gap = stats.difference(made(*rows))
-        nothing = stats.difference(made(*((0.0, float(i == 0), g, f"{g}{i}") for g in "ab" for i in range(4))))
+        nothing = stats.difference(
+            made(*((0.0, float(i == 0), g, f"{g}{i}") for g in "ab" for i in range(4)))
+        )
     assert gap.valid
     assert gap.low <= gap.value <= gap.high
     assert (nothing.value, nothing.low, nothing.high) == (0.0, 0.0, 0.0)
 
 
 def test_a_group_that_outweighs_all_others_is_paired_with_nobody() -> None:
-    """What templates do to all alike was the group itself: no scatter was left, and no degrees of freedom."""
-    rows = [(1.0 + i % 2, 1e19 if i == 0 and g == "a" else 4.0, g, "one", f"t{i}") for g in "ab" for i in range(6)]
-    numerator, denominator, group, cluster, template = (np.array(column) for column in zip(*rows, strict=True))
+    """What templates do to all alike was the group itself: no scatter was left, and no
+    degrees of freedom.
+    """
+    rows = [
+        (1.0 + i % 2, 1e19 if i == 0 and g == "a" else 4.0, g, "one", f"t{i}")
+        for g in "ab"
+        for i in range(6)
+    ]
+    numerator, denominator, group, cluster, template = (
+        np.array(column) for column in zip(*rows, strict=True)
+    )
     names = np.array([f"p{i}" for i in range(len(rows))])
-    gap = stats.difference(Sample(numerator, denominator, names, group, np.char.add(cluster, group), template))
+    gap = stats.difference(
+        Sample(
+            numerator, denominator, names, group, np.char.add(cluster, group), template
+        )
+    )
     assert gap.valid

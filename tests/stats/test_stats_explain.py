@@ -1,4 +1,6 @@
-"""Why groups differ, what can be found with the prompts at hand, and how many more would decide."""
+"""Why groups differ, what can be found with the prompts at hand, and how many more
+would decide.
+"""
 
 import math
 import time
@@ -15,10 +17,20 @@ from specfair.stats import Sample
 from specfair.stats.contrasts import normal_of, t_of
 
 
-def cells(shares: dict[str, tuple[float, float]], rates: dict[str, tuple[float, float]]) -> tuple[Sample, np.ndarray]:
+def cells(
+    shares: dict[str, tuple[float, float]], rates: dict[str, tuple[float, float]]
+) -> tuple[Sample, np.ndarray]:
     """Ten clusters a group, 1,000 tokens each, in two strata."""
     rows = [
-        (1000 * shares[g][s] * rates[g][s], 1000 * shares[g][s], f"{g}{c}", g, f"{g}{c}", "", s)
+        (
+            1000 * shares[g][s] * rates[g][s],
+            1000 * shares[g][s],
+            f"{g}{c}",
+            g,
+            f"{g}{c}",
+            "",
+            s,
+        )
         for g in shares
         for c in range(10)
         for s in range(2)
@@ -30,7 +42,8 @@ def cells(shares: dict[str, tuple[float, float]], rates: dict[str, tuple[float, 
 def test_kitagawa_finds_harder_text() -> None:
     """The draft is as good in each stratum; one group has more hard tokens."""
     split = stats.kitagawa(
-        *cells({"a": (0.8, 0.2), "b": (0.4, 0.6)}, {"a": (0.9, 0.5), "b": (0.9, 0.5)}), groups=("a", "b")
+        *cells({"a": (0.8, 0.2), "b": (0.4, 0.6)}, {"a": (0.9, 0.5), "b": (0.9, 0.5)}),
+        groups=("a", "b"),
     )
     assert split.total.value == pytest.approx(0.16)
     assert split.harder_text.value == pytest.approx(0.16)
@@ -39,7 +52,8 @@ def test_kitagawa_finds_harder_text() -> None:
 
 def test_kitagawa_finds_a_worse_draft() -> None:
     split = stats.kitagawa(
-        *cells({"a": (0.5, 0.5), "b": (0.5, 0.5)}, {"a": (0.9, 0.5), "b": (0.7, 0.4)}), groups=("a", "b")
+        *cells({"a": (0.5, 0.5), "b": (0.5, 0.5)}, {"a": (0.9, 0.5), "b": (0.7, 0.4)}),
+        groups=("a", "b"),
     )
     assert split.worse_draft.value == pytest.approx(0.15)
     assert split.harder_text.value == pytest.approx(0.0, abs=1e-12)
@@ -48,7 +62,8 @@ def test_kitagawa_finds_a_worse_draft() -> None:
 def test_kitagawa_adds_up_where_a_stratum_is_empty() -> None:
     """A stratum that one group lacks says nothing about the draft there."""
     split = stats.kitagawa(
-        *cells({"a": (1.0, 0.0), "b": (0.5, 0.5)}, {"a": (0.9, 0.9), "b": (0.9, 0.5)}), groups=("a", "b")
+        *cells({"a": (1.0, 0.0), "b": (0.5, 0.5)}, {"a": (0.9, 0.9), "b": (0.9, 0.5)}),
+        groups=("a", "b"),
     )
     assert split.total.value == pytest.approx(0.2)
     assert split.harder_text.value == pytest.approx(0.2)
@@ -60,13 +75,18 @@ def test_kitagawa_has_intervals_and_refuses_nan() -> None:
     split = stats.kitagawa(sample, stratum, groups=("g0", "g1"))
     assert split.total.low < 0.15 < split.total.high
     assert split.worse_draft.p_value() < 0.05 < split.harder_text.p_value()
-    broken = replace(sample, numerator=np.where(np.arange(len(sample)) == 0, np.nan, sample.numerator))
+    broken = replace(
+        sample,
+        numerator=np.where(np.arange(len(sample)) == 0, np.nan, sample.numerator),
+    )
     assert not stats.kitagawa(broken, stratum, groups=("g0", "g1")).total.valid
 
 
 def test_kitagawa_of_single_identities_uses_templates() -> None:
     sample, _ = draw(World(((1, 12), (1, 12))), 0)
-    split = stats.kitagawa(sample, np.zeros(len(sample), dtype=np.int64), groups=("g0", "g1"))
+    split = stats.kitagawa(
+        sample, np.zeros(len(sample), dtype=np.int64), groups=("g0", "g1")
+    )
     assert split.total.low < split.total.value < split.total.high
 
 
@@ -95,7 +115,9 @@ def test_frequency_takes_estimates_and_survives_ties() -> None:
         ({"a": 0.1, "b": 0.2, "c": 0.3}, {"a": 5, "b": 5, "c": 5}),
     ],
 )
-def test_frequency_needs_something_to_compare(gains: dict[str, float], mentions: dict[str, int]) -> None:
+def test_frequency_needs_something_to_compare(
+    gains: dict[str, float], mentions: dict[str, int]
+) -> None:
     trend = stats.frequency(gains, mentions)
     assert not trend.slope.valid
     assert math.isnan(trend.p_value)
@@ -105,7 +127,10 @@ def test_detectable_names_every_pair_and_shrinks_with_evidence() -> None:
     few, many = (stats.detectable(draw(World(((n, 5),) * 3), 0)[0]) for n in (10, 40))
     assert set(few) == {("g0", "g1"), ("g0", "g2"), ("g1", "g2")}
     assert all(many[pair] < few[pair] for pair in few)
-    assert all(stats.detectable(draw(World(((10, 5),) * 3), 0)[0], power=0.5)[pair] < few[pair] for pair in few)
+    assert all(
+        stats.detectable(draw(World(((10, 5),) * 3), 0)[0], power=0.5)[pair] < few[pair]
+        for pair in few
+    )
 
 
 def test_prompts_needed_asks_those_who_have_least() -> None:
@@ -120,7 +145,9 @@ def test_prompts_needed_asks_those_who_have_least() -> None:
 def test_prompts_needed_of_ratios_pooled_values_and_lost_causes() -> None:
     sample, _ = draw(World(((10, 5),) * 3, effects=(0.0, -0.02, -0.04)), 0)
     assert stats.prompts_needed(stats.ratio(sample), 0.99)
-    pooled = stats.prompts_needed(stats.estimate(sample), stats.estimate(sample).value + 0.005)
+    pooled = stats.prompts_needed(
+        stats.estimate(sample), stats.estimate(sample).value + 0.005
+    )
     assert len({n.n_clusters for n in pooled.values()}) == 1
     exact = stats.estimate(sample)
     assert stats.prompts_needed(exact, exact.value) == {}
@@ -129,12 +156,16 @@ def test_prompts_needed_of_ratios_pooled_values_and_lost_causes() -> None:
 
 
 def test_ten_groups_of_1500_prompts_take_less_than_a_second() -> None:
-    """10,000 replicates, clusters bootstrapped (50 a group); processor time, so that a busy machine does not matter."""
+    """10,000 replicates, clusters bootstrapped (50 a group); processor time, so that a
+    busy machine does not matter.
+    """
     sample, _ = draw(World(((50, 30),) * 10), 0)
     started = time.process_time()
     found = stats.by_group(sample)
     assert time.process_time() - started < 1
-    assert all(len(e.draws if e.draws is not None else ()) == 10_000 for e in found.values())
+    assert all(
+        len(e.draws if e.draws is not None else ()) == 10_000 for e in found.values()
+    )
 
 
 @pytest.mark.parametrize("df", [3.0, 10.0, 100.0])
@@ -143,4 +174,6 @@ def test_t_is_brought_to_a_normal_scale_and_back(df: float) -> None:
     z = np.array([1.0, 2.0, 3.0, 4.0])
     t = t_of(z, np.array(df))
     assert normal_of(t, np.array(df)) == pytest.approx(z)
-    assert norm.isf(student_t.sf(t, df)) == pytest.approx(z, rel=0.1 if df < 10 else 0.01)
+    assert norm.isf(student_t.sf(t, df)) == pytest.approx(
+        z, rel=0.1 if df < 10 else 0.01
+    )

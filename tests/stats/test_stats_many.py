@@ -1,4 +1,6 @@
-"""Many groups and many units: the same answers as the plain way, at a cost that does not grow with the square."""
+"""Many groups and many units: the same answers as the plain way, at a cost that does
+not grow with the square.
+"""
 
 import tracemalloc
 
@@ -15,7 +17,9 @@ MIXED = World(((3, 3), (40, 2), (1, 8), (80, 1), (10, 2)) * 4)
 
 
 def with_still_groups(seed: int = 0) -> Sample:
-    """Twenty groups, of which some have no error at all and some have one odd cluster in ten."""
+    """Twenty groups, of which some have no error at all and some have one odd cluster
+    in ten.
+    """
     rows = [
         (
             9.0
@@ -34,9 +38,13 @@ def with_still_groups(seed: int = 0) -> Sample:
 
 
 @pytest.mark.parametrize("logs", [False, True])
-@pytest.mark.parametrize("sample", [draw(MIXED, 3)[0], with_still_groups()], ids=["mixed", "still"])
+@pytest.mark.parametrize(
+    "sample", [draw(MIXED, 3)[0], with_still_groups()], ids=["mixed", "still"]
+)
 def test_the_largest_is_the_largest_of_all_pairs(sample: Sample, logs: bool) -> None:
-    """Exact: every replicate's largest |t|, every limit and every pair's draws, against all pairs in all replicates."""
+    """Exact: every replicate's largest |t|, every limit and every pair's draws, against
+    all pairs in all replicates.
+    """
     family = between.family_of(sample, logs=logs)
     assert isinstance(family, between.Family)
     found = family.contrasts
@@ -44,19 +52,25 @@ def test_the_largest_is_the_largest_of_all_pairs(sample: Sample, logs: bool) -> 
     values = family.errors.values[:, 0]
     matrix = between._between(len(values))
     slopes = matrix / values if logs else matrix
-    plain = contrasts.contrasts(slopes[..., None], matrix @ (np.log(values) if logs else values), family.errors)
+    plain = contrasts.contrasts(
+        slopes[..., None], matrix @ (np.log(values) if logs else values), family.errors
+    )
     assert np.allclose(found.largest(), plain.largest(), rtol=1e-9)
     some = np.arange(0, len(plain.values), 7)
     assert np.allclose(found.only(some).draws, plain.only(some).draws)
     deviates = np.quantile(plain.largest(), contrasts.LEVELS)
     reach = plain.errors * contrasts.t_of(deviates[:, None], plain.df)
-    low, high = contrasts.extremes(np.abs(plain.values), plain.errors, plain.df, deviates)
+    low, high = contrasts.extremes(
+        np.abs(plain.values), plain.errors, plain.df, deviates
+    )
     assert np.allclose(low, (np.abs(plain.values) - reach).max(axis=1))
     assert np.allclose(high, (np.abs(plain.values) + reach).max(axis=1))
 
 
 def test_the_gap_of_many_groups_takes_little_memory() -> None:
-    """100 groups have 4,950 pairs: 10,000 replicates of each would be 400 MB an array."""
+    """100 groups have 4,950 pairs: 10,000 replicates of each would be 400 MB an
+    array.
+    """
     evidence = stats.gather(draw(World(((10, 1),) * 100), 0)[0])
     tracemalloc.start()
     gap = stats.difference(evidence)
@@ -78,7 +92,8 @@ def test_pairs_of_the_ends_are_corrected_for_all() -> None:
     alone = {e.groups: e for e in stats.pairwise(sample)}
     for c in found:
         assert c.pair == alone[c.pair.groups]
-        assert c.p_value >= c.pair.p_value() - 5e-3  # the correction takes away, but for the noise of 10,000 draws
+        # the correction takes away, but for the noise of 10,000 draws
+        assert c.p_value >= c.pair.p_value() - 5e-3
     assert stats.furthest(sample.of("g0"), 3) == []
 
 
@@ -86,12 +101,16 @@ def test_lots_are_the_same_again() -> None:
     lots, rng = Lots(7), np.random.default_rng(7)
     first = lots.counts(5), lots.normals(2), lots.chisquares(3.0)
     plain = rng.integers(0, 5, size=(10_000, 5))
-    assert np.array_equal(first[0], np.stack([(plain == i).sum(axis=1) for i in range(5)], axis=1))
+    assert np.array_equal(
+        first[0], np.stack([(plain == i).sum(axis=1) for i in range(5)], axis=1)
+    )
     assert np.array_equal(first[1], rng.standard_normal((10_000, 2)))
     lots.again()
     assert all(
         np.array_equal(a, b)
-        for a, b in zip(first, (lots.counts(5), lots.normals(2), lots.chisquares(3.0)), strict=True)
+        for a, b in zip(
+            first, (lots.counts(5), lots.normals(2), lots.chisquares(3.0)), strict=True
+        )
     )
 
 
@@ -114,7 +133,9 @@ def test_metrics_of_the_same_prompts_share_lots_and_numbers() -> None:
 
 
 def test_bags_of_units_scatter_like_the_units(monkeypatch: pytest.MonkeyPatch) -> None:
-    """3,000 units in 1,000 bags: the interval's width within a tenth of the one that draws every unit."""
+    """3,000 units in 1,000 bags: the interval's width within a tenth of the one that
+    draws every unit.
+    """
     sample, _ = draw(World(((3000, 1), (3000, 1)), identity=0.1, tokens=8), 0)
     stratum = np.arange(len(sample)) % 3
     bagged = stats.kitagawa(sample, stratum, groups=("g0", "g1"))
@@ -127,11 +148,20 @@ def test_bags_of_units_scatter_like_the_units(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_thousands_of_units_take_little_memory() -> None:
-    """20,000 prompts without identity in each of two groups: drawing each 10,000 times would be 3 GB."""
+    """20,000 prompts without identity in each of two groups: drawing each 10,000 times
+    would be 3 GB.
+    """
     n = 20_000
     rng = np.random.default_rng(0)
     group, ids = np.repeat(["a", "b"], n), np.arange(2 * n).astype(str)
-    sample = Sample(rng.binomial(10, 0.7, 2 * n) + 0.0, np.full(2 * n, 10.0), ids, group, ids, np.full(2 * n, ""))
+    sample = Sample(
+        rng.binomial(10, 0.7, 2 * n) + 0.0,
+        np.full(2 * n, 10.0),
+        ids,
+        group,
+        ids,
+        np.full(2 * n, ""),
+    )
     tracemalloc.start()
     stats.kitagawa(sample, np.arange(2 * n) % 4, groups=("a", "b"))
     stats.permuted_gaps(sample)
@@ -141,21 +171,32 @@ def test_thousands_of_units_take_little_memory() -> None:
 
 
 @pytest.mark.parametrize("logs", [False, True])
-def test_shuffled_gaps_of_many_clusters_are_normal(logs: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Against shuffling itself: 1,000 of each, the 95% quantiles within a tenth (three standard errors)."""
+def test_shuffled_gaps_of_many_clusters_are_normal(
+    logs: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Against shuffling itself: 1,000 of each, the 95% quantiles within a tenth (three
+    standard errors).
+    """
     sample, _ = draw(World(((1000, 1), (600, 1), (2000, 1))), 0)
     quick = np.quantile(stats.permuted_gaps(sample, logs=logs), 0.95)
     monkeypatch.setattr(permute, "_CELLS", 10**9)
-    assert quick == pytest.approx(np.quantile(stats.permuted_gaps(sample, logs=logs), 0.95), rel=0.1)
+    assert quick == pytest.approx(
+        np.quantile(stats.permuted_gaps(sample, logs=logs), 0.95), rel=0.1
+    )
 
 
 def test_widening_of_many_groups_is_never_bolder() -> None:
-    """Where both ways can be gone, the cheap one's 95% interval holds the other's, but for the noise of its draws."""
+    """Where both ways can be gone, the cheap one's 95% interval holds the other's, but
+    for the noise of its draws.
+    """
     for seed in range(3):
         before, after = draw(World(((10, 5),) * 8, changes=(-0.1, *(0.0,) * 7)), seed)
         errors = groups.gather(before, groups.columns_of(before, after)).between
         assert errors is not None
-        exact, cheap = (np.quantile(limits(errors)[0], [0.025, 0.975]) for limits in (_limits, wider_limits))
+        exact, cheap = (
+            np.quantile(limits(errors)[0], [0.025, 0.975])
+            for limits in (_limits, wider_limits)
+        )
         assert cheap[0] <= exact[0] + 0.01
         assert cheap[1] >= exact[1] - 0.01
 
@@ -164,7 +205,9 @@ def test_widening_of_many_groups_is_found_and_not_made_up() -> None:
     n = FEW + 14
     same, _ = draw(World(((40, 2),) * n), 0)
     assert stats.widening(same, same).low <= 0 <= stats.widening(same, same).high
-    far = stats.widening(*draw(World(((40, 2),) * n, changes=(-0.5, *(0.0,) * (n - 1))), 0))
+    far = stats.widening(
+        *draw(World(((40, 2),) * n, changes=(-0.5, *(0.0,) * (n - 1))), 0)
+    )
     assert far.low > 0.1
     assert far.groups[0] == "g0"
 

@@ -1,4 +1,6 @@
-"""Corpora by name and source: embedded, a stand-in for the hub's layout, local files, files of one's own."""
+"""Corpora by name and source: embedded, a stand-in for the hub's layout, local files,
+files of one's own.
+"""
 
 import json
 import time
@@ -15,7 +17,9 @@ from tests.hub_stand_in import cache_in
 
 
 @pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_cache(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cache_in(tmp_path_factory.mktemp("cache"), monkeypatch)
 
 
@@ -46,7 +50,10 @@ def test_embedded_mentions_groups_unequally() -> None:
     for name, found in counts.items():
         words = [found[group].n_words for group in terms]
         assert max(words) >= 3 * max(1, min(words)), name
-    assert len({max(found, key=lambda g: found[g].n_words) for found in counts.values()}) > 1
+    assert (
+        len({max(found, key=lambda g: found[g].n_words) for found in counts.values()})
+        > 1
+    )
 
 
 def test_fingerprint_sees_the_texts_the_order_and_the_split() -> None:
@@ -61,27 +68,43 @@ def test_fingerprint_sees_the_texts_the_order_and_the_split() -> None:
 
 
 ROWS: dict[str, tuple[list[dict[str, object]], str]] = {
-    "ag_news": ([{"text": "Mills close They left.", "label": 2}], "Mills close They left."),
+    "ag_news": (
+        [{"text": "Mills close They left.", "label": 2}],
+        "Mills close They left.",
+    ),
     "imdb": ([{"text": "Dull.", "label": 0}], "Dull."),
-    "cnn_dailymail": ([{"article": "Long.", "highlights": "Short .", "id": "1"}], "Long.\nShort ."),
+    "cnn_dailymail": (
+        [{"article": "Long.", "highlights": "Short .", "id": "1"}],
+        "Long.\nShort .",
+    ),
     "sst2": ([{"idx": 0, "sentence": "warm", "label": 1}], "warm"),
-    "wikitext": ([{"text": t} for t in ("", " = Mill = \n", "", " It stood . \n")], " = Mill = \n It stood . "),
+    "wikitext": (
+        [{"text": t} for t in ("", " = Mill = \n", "", " It stood . \n")],
+        " = Mill = \n It stood . ",
+    ),
 }
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_hubs_layout(tmp_path: Path, name: str) -> None:
-    """A folder with the published columns, configuration and splits stands in for the hub."""
+    """A folder with the published columns, configuration and splits stands in for the
+    hub.
+    """
     where = ON_HUB[name]
     rows, text = ROWS[name]
     config = where.config or "default"
     (tmp_path / "README.md").write_text(
         f"---\nconfigs:\n- config_name: {config}\n  data_files:\n"
-        + "".join(f"  - split: {split}\n    path: {split}.jsonl\n" for split in (where.train, where.heldout))
+        + "".join(
+            f"  - split: {split}\n    path: {split}.jsonl\n"
+            for split in (where.train, where.heldout)
+        )
         + "---\n"
     )
     for split in (where.train, where.heldout):
-        (tmp_path / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        (tmp_path / f"{split}.jsonl").write_text(
+            "".join(json.dumps(row) + "\n" for row in rows)
+        )
     found = corpora.load(name, f"hub:{tmp_path}")
     assert (list(found.train), list(found.heldout)) == ([text], [text])
     assert found.source.startswith(f"{name}, hub: {tmp_path}")
@@ -95,14 +118,20 @@ def test_the_hub_itself_when_it_is_not_there(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(
-        DataError, match="dataset 'fancyzhx/ag_news', split 'train', cannot be loaded while HF_HUB_OFFLINE"
+        DataError,
+        match=(
+            "dataset 'fancyzhx/ag_news', split 'train', cannot be loaded while "
+            "HF_HUB_OFFLINE"
+        ),
     ):
         corpora.load("ag_news", "hub")
 
 
 def test_local_files_and_files_of_ones_own(tmp_path: Path) -> None:
     path = tmp_path / "letters.csv"
-    path.write_text("n,body,text\n" + "".join(f"{i},dear {i},text {i}\n" for i in range(20)))
+    path.write_text(
+        "n,body,text\n" + "".join(f"{i},dear {i},text {i}\n" for i in range(20))
+    )
     found = corpora.load("imdb", str(path))
     assert found.source == "imdb, local: letters.csv, a tenth of it held out"
     assert (len(found.train), len(found.heldout)) == (18, 2)
@@ -120,7 +149,9 @@ def test_plain_text_folder_of_ones_own(tmp_path: Path) -> None:
 
 
 def test_bad_names_and_empty_parts(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"unknown dataset 'imbd'.*Did you mean 'imdb'"):
+    with pytest.raises(
+        UsageError, match=r"unknown dataset 'imbd'.*Did you mean 'imdb'"
+    ):
         corpora.load("imbd")
     with pytest.raises(UsageError, match="dataset 'file:' names no path"):
         corpora.load("file:")
@@ -128,5 +159,7 @@ def test_bad_names_and_empty_parts(tmp_path: Path) -> None:
         corpora.load("imdb", str(tmp_path / "nowhere.csv"))
     (tmp_path / "train.jsonl").write_text('{"text": "a"}\n')
     (tmp_path / "test.jsonl").write_text("")
-    with pytest.raises(DataError, match="corpus 'imdb' has 0 documents held out; at least 1 is needed"):
+    with pytest.raises(
+        DataError, match="corpus 'imdb' has 0 documents held out; at least 1 is needed"
+    ):
         corpora.load("imdb", str(tmp_path))

@@ -1,4 +1,6 @@
-"""Lazy sequences of documents: the same texts as reading everything, splits that do not leak, articles."""
+"""Lazy sequences of documents: the same texts as reading everything, splits that do not
+leak, articles.
+"""
 
 import random
 from pathlib import Path
@@ -8,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from specfair.errors import DataError
-from specfair.texts.documents import Documents, articles, chained, held_out, of_files, of_records, picked
+from specfair.texts.documents import (
+    Documents,
+    articles,
+    chained,
+    held_out,
+    of_files,
+    of_records,
+    picked,
+)
 
 
 def plain(record: bytes, _: int) -> str:
@@ -62,15 +72,34 @@ def test_one_document_a_file(tmp_path: Path) -> None:
 
 
 def test_articles_begin_at_headings_of_the_first_level() -> None:
-    lines = ["before", "", " = One = ", "", "text", " = = Part = = ", "more", " = Two = ", "x = y", "a = b ="]
+    lines = [
+        "before",
+        "",
+        " = One = ",
+        "",
+        "text",
+        " = = Part = = ",
+        "more",
+        " = Two = ",
+        "x = y",
+        "a = b =",
+    ]
     found = articles(lines)
-    assert list(found) == ["before", " = One = \ntext\n = = Part = = \nmore", " = Two = \nx = y\na = b ="]
+    assert list(found) == [
+        "before",
+        " = One = \ntext\n = = Part = = \nmore",
+        " = Two = \nx = y\na = b =",
+    ]
     assert list(articles(lines[2:])) == list(found)[1:]
     without = ["no heading", "at all"]
     assert articles(without) is without
 
 
-@given(st.lists(st.text(max_size=4), min_size=2, max_size=60).filter(lambda texts: len(set(texts)) > 1))
+@given(
+    st.lists(st.text(max_size=4), min_size=2, max_size=60).filter(
+        lambda texts: len(set(texts)) > 1
+    )
+)
 def test_held_out_is_a_tenth_that_shares_no_text(texts: list[str]) -> None:
     train, rest = held_out("mine", texts)
     assert sorted([*train, *rest]) == sorted(texts)
@@ -82,7 +111,13 @@ def test_held_out_is_a_tenth_that_shares_no_text(texts: list[str]) -> None:
 
 @pytest.mark.parametrize("texts", [[], ["a"], ["a", "a"]])
 def test_too_few_to_hold_out_any(texts: list[str]) -> None:
-    with pytest.raises(DataError, match=rf"'mine' has {len(set(texts))} distinct documents; at least 2 are needed"):
+    with pytest.raises(
+        DataError,
+        match=(
+            rf"'mine' has {len(set(texts))} distinct documents; at least 2 are "
+            r"needed"
+        ),
+    ):
         held_out("mine", texts)
 
 

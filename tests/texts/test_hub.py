@@ -1,4 +1,6 @@
-"""The hub: reached or not, said in seconds and in one line; what it holds is fetched once a process."""
+"""The hub: reached or not, said in seconds and in one line; what it holds is fetched
+once a process.
+"""
 
 import socket
 import time
@@ -14,7 +16,9 @@ from tests.hub_stand_in import cache_in
 
 
 @pytest.fixture(autouse=True)
-def _asked_anew(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _asked_anew(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
     cache_in(tmp_path_factory.mktemp("cache"), monkeypatch)
     for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
@@ -34,7 +38,11 @@ def test_a_hub_that_is_not_there_is_one_line_at_once(
     monkeypatch.setattr(socket, "getaddrinfo", nobody)
     start = time.monotonic()
     with pytest.raises(
-        DataError, match=r"dataset 'no/such', split 'train', cannot be loaded: huggingface.co cannot be"
+        DataError,
+        match=(
+            r"dataset 'no/such', split 'train', cannot be loaded: huggingface.co "
+            r"cannot be"
+        ),
     ) as e:
         hub.split("no/such", None, "train", instead="use a folder")
     assert "(Name or service not known)" in str(e.value)
@@ -42,7 +50,9 @@ def test_a_hub_that_is_not_there_is_one_line_at_once(
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_resolver_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_resolver_that_does_not_answer_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(hub, "PATIENCE", 0.1)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(0.3) or [])
     assert hub.unreachable() == "huggingface.co gave no answer within 0.1 seconds"
@@ -50,7 +60,10 @@ def test_a_resolver_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.M
 
 def test_a_hub_that_is_there_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", f"http://127.0.0.1:{server.getsockname()[1]}")
+        monkeypatch.setattr(
+            "huggingface_hub.constants.ENDPOINT",
+            f"http://127.0.0.1:{server.getsockname()[1]}",
+        )
         assert hub.unreachable() == ""
 
 
@@ -66,13 +79,22 @@ def test_what_was_read_once_is_not_read_again(tmp_path: Path) -> None:
     assert hub.split(str(tmp_path), None, "train", instead="use another") is first
 
 
-@pytest.mark.parametrize(("offline", "words"), [("1", " while HF_HUB_OFFLINE is set"), ("0", "")])
+@pytest.mark.parametrize(
+    ("offline", "words"), [("1", " while HF_HUB_OFFLINE is set"), ("0", "")]
+)
 def test_hub_errors_are_one_line_with_the_way_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offline: str, words: str
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", offline)
-    with pytest.raises(DataError, match=f"split 'train', cannot be loaded{words}: .*or use another") as caught:
-        hub.split(str(tmp_path / "nowhere" / "at" / "all"), None, "train", instead="use another")
+    with pytest.raises(
+        DataError, match=f"split 'train', cannot be loaded{words}: .*or use another"
+    ) as caught:
+        hub.split(
+            str(tmp_path / "nowhere" / "at" / "all"),
+            None,
+            "train",
+            instead="use another",
+        )
     assert "\n" not in str(caught.value)
 
 
@@ -83,13 +105,17 @@ def test_a_split_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_scripts_are_not_run_but_read_from_the_conversion() -> None:
-    """The loader is handed in, since a folder cannot have branches as the hub's repositories have."""
+    """The loader is handed in, since a folder cannot have branches as the hub's
+    repositories have.
+    """
     asked: list[dict[str, Any]] = []
 
     def load(name: str, config: str | None = None, **options: Any) -> str:
         asked.append({"name": name, "config": config, **options})
         if "revision" not in options:
-            raise RuntimeError("Dataset scripts are no longer supported, but found set.py")
+            raise RuntimeError(
+                "Dataset scripts are no longer supported, but found set.py"
+            )
         return "rows"
 
     assert hub._unscripted(load, "who/what", "en", split="test") == "rows"

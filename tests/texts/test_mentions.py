@@ -1,4 +1,6 @@
-"""Mentions against a plain regular-expression count, on made and on random texts; and the speed that was promised."""
+"""Mentions against a plain regular-expression count, on made and on random texts; and
+the speed that was promised.
+"""
 
 import random
 import re
@@ -23,17 +25,29 @@ LETTER = r"[^\W]"
 
 def plainly(documents: list[str], terms: tuple[str, ...]) -> Mentions:
     """The same question asked one document and one term at a time."""
-    given_ = {" ".join(t.casefold().replace("-", " ").split()) for t in terms if len(t) > 1}
+    given_ = {
+        " ".join(t.casefold().replace("-", " ").split()) for t in terms if len(t) > 1
+    }
     forms = given_ | {plural(t) for t in given_ if t not in module.PRONOUNS}
-    pattern = "|".join(re.escape(f).replace(r"\ ", r"[\s\-\u2010\u2011]") for f in sorted(forms, key=len, reverse=True))
-    words = [len(re.findall(rf"(?<!\w)(?:{pattern})(?!\w)", d.casefold())) if forms else 0 for d in documents]
+    pattern = "|".join(
+        re.escape(f).replace(r"\ ", r"[\s\-\u2010\u2011]")
+        for f in sorted(forms, key=len, reverse=True)
+    )
+    words = [
+        len(re.findall(rf"(?<!\w)(?:{pattern})(?!\w)", d.casefold())) if forms else 0
+        for d in documents
+    ]
     single = [re.escape(t).replace(r"\ ", r"[\s\-\u2010\u2011]") for t in given_]
-    substrings = sum(len(re.findall(f"(?={t})", d.casefold())) for t in single for d in documents)
+    substrings = sum(
+        len(re.findall(f"(?={t})", d.casefold())) for t in single for d in documents
+    )
     return Mentions(sum(words), sum(n > 0 for n in words), substrings)
 
 
 def test_words_documents_and_substrings() -> None:
-    found = mentions(["He saw the man, the men and his mantle.", "The heir.", ""], TERMS)
+    found = mentions(
+        ["He saw the man, the men and his mantle.", "The heir.", ""], TERMS
+    )
     assert found["male"] == Mentions(n_words=3, n_documents=1, n_substrings=7)
     assert found["female"] == Mentions(0, 0, 0)
     assert found["none"] == Mentions(0, 0, 0)
@@ -54,7 +68,9 @@ def test_words_documents_and_substrings() -> None:
         ("ªshe", 0, 0),
     ],
 )
-def test_boundaries_plurals_and_terms_of_several_words(text: str, n_female: int, n_queer: int) -> None:
+def test_boundaries_plurals_and_terms_of_several_words(
+    text: str, n_female: int, n_queer: int
+) -> None:
     found = mentions([text], TERMS)
     assert (found["female"].n_words, found["queer"].n_words) == (n_female, n_queer)
 
@@ -111,7 +127,9 @@ WORDS = st.sampled_from(
     ]
 )
 GLUE = st.sampled_from([" ", "-", "", ", ", "\n", "\u00a0", "\u2019"])
-TEXT = st.lists(st.tuples(WORDS, GLUE), max_size=12).map(lambda parts: "".join(w + g for w, g in parts))
+TEXT = st.lists(st.tuples(WORDS, GLUE), max_size=12).map(
+    lambda parts: "".join(w + g for w, g in parts)
+)
 
 
 @settings(max_examples=100, deadline=None)
@@ -122,22 +140,32 @@ def test_equals_the_plain_count_on_any_text(documents: list[str]) -> None:
         assert found[group] == plainly(documents, TERMS[group]), group
 
 
-def test_equals_the_plain_count_over_many_batches_and_terms(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hundreds of terms, so that many share a bucket, and batches of a few documents."""
+def test_equals_the_plain_count_over_many_batches_and_terms(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Hundreds of terms, so that many share a bucket, and batches of a few
+    documents.
+    """
     monkeypatch.setattr(module, "BATCH", 300)
     rng = random.Random(5)
     syllables = ["ba", "bar", "lo", "gen", "der", "trans", "fer", "o", "ni"]
-    words = sorted({"".join(rng.choices(syllables, k=rng.randint(2, 6))) for _ in range(400)})
+    words = sorted(
+        {"".join(rng.choices(syllables, k=rng.randint(2, 6))) for _ in range(400)}
+    )
     terms = {f"g{i}": tuple(words[i::5]) for i in range(5)}
-    documents = [" ".join(rng.choices([*words, "lone", "bars"], k=rng.randint(0, 40))) for _ in range(60)]
+    documents = [
+        " ".join(rng.choices([*words, "lone", "bars"], k=rng.randint(0, 40)))
+        for _ in range(60)
+    ]
     found = mentions(documents, terms)
     for group, names in terms.items():
         assert found[group] == plainly(documents, names)
 
 
 def test_speed() -> None:
-    """Promised: 50 MB/s on one core, measured at about 60 on real text. Here CPU time counts and 20 are enough,
-    the best of three, so that a busy machine or a coverage run does not fail it.
+    """Promised: 50 MB/s on one core, measured at about 60 on real text. Here CPU time
+    counts and 20 are enough, the best of three, so that a busy machine or a coverage
+    run does not fail it.
     """
     rng = random.Random(1)
     filler = [
@@ -162,7 +190,12 @@ def test_speed() -> None:
         "house",
     ]
     documents = [" ".join(rng.choices(filler, k=60)) for _ in range(20_000)]
-    terms = {g: tuple(f"{w}{g}" for w in ("girl", "boy", "woman", "queer", "gender", "mother")) for g in "abcdefghij"}
+    terms = {
+        g: tuple(
+            f"{w}{g}" for w in ("girl", "boy", "woman", "queer", "gender", "mother")
+        )
+        for g in "abcdefghij"
+    }
     n_bytes = sum(map(len, documents))
     seconds = []
     for _ in range(3):

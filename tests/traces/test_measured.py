@@ -1,4 +1,6 @@
-"""A measured trace answers for every metric, once drawn, under every lookahead, by replay or live."""
+"""A measured trace answers for every metric, once drawn, under every lookahead, by
+replay or live.
+"""
 
 import pytest
 
@@ -9,8 +11,12 @@ from specfair.traces.replay import Lookahead
 def test_groups_are_drawn_once(measured: Audit) -> None:
     base = measured.base
     assert base.groups("alpha") is base.alpha
-    assert base.groups("acceptance_rate") is base.groups("acceptance_rate", base.lookahead)
-    assert base.groups("acceptance_rate", Lookahead(1)) is not base.groups("acceptance_rate")
+    assert base.groups("acceptance_rate") is base.groups(
+        "acceptance_rate", base.lookahead
+    )
+    assert base.groups("acceptance_rate", Lookahead(1)) is not base.groups(
+        "acceptance_rate"
+    )
     assert base.sample("alpha") is base.alpha.sample
 
 

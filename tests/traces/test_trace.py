@@ -1,4 +1,6 @@
-"""A Trace survives the disk, selects, concatenates and sums by prompt; anything else on disk is refused in one line."""
+"""A Trace survives the disk, selects, concatenates and sums by prompt; anything else on
+disk is refused in one line.
+"""
 
 from pathlib import Path
 
@@ -9,25 +11,62 @@ import pytest
 
 from specfair.errors import StoreError
 from specfair.texts.prompts import Prompt
-from specfair.traces.trace import COLUMNS, Decoding, Header, Trace, concatenate, load, save
+from specfair.traces.trace import (
+    COLUMNS,
+    Decoding,
+    Header,
+    Trace,
+    concatenate,
+    load,
+    save,
+)
 
 
 def make(lengths: list[int], first: int = 0) -> Trace:
     n = sum(lengths)
     rng = np.random.default_rng(first)
-    columns = {name: (rng.random(n) * (5 if kind is np.int32 else 1)).astype(kind) for name, kind in COLUMNS.items()}
+    columns = {
+        name: (rng.random(n) * (5 if kind is np.int32 else 1)).astype(kind)
+        for name, kind in COLUMNS.items()
+    }
     prompts = tuple(
-        Prompt(f"p{first + i}", "gäb"[i % 3], f"c{i}", "t", f"text {i}\n\u202e") for i in range(len(lengths))
+        Prompt(f"p{first + i}", "gäb"[i % 3], f"c{i}", "t", f"text {i}\n\u202e")
+        for i in range(len(lengths))
     )
     header = Header(
-        "t", "d", "ft", "fd", "fk", "set", "fp", Decoding(temperature=0.5), "float32", "cpu", (0,), 0.1, {"x": "1"}
+        "t",
+        "d",
+        "ft",
+        "fd",
+        "fk",
+        "set",
+        "fp",
+        Decoding(temperature=0.5),
+        "float32",
+        "cpu",
+        (0,),
+        0.1,
+        {"x": "1"},
     )
-    return Trace(header, prompts, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), columns)
+    return Trace(
+        header,
+        prompts,
+        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        columns,
+    )
 
 
 def same(a: Trace, b: Trace) -> bool:
-    columns = all(np.array_equal(a[name], b[name]) and a[name].dtype == b[name].dtype for name in COLUMNS)
-    return a.header == b.header and a.prompts == b.prompts and np.array_equal(a.offsets, b.offsets) and columns
+    columns = all(
+        np.array_equal(a[name], b[name]) and a[name].dtype == b[name].dtype
+        for name in COLUMNS
+    )
+    return (
+        a.header == b.header
+        and a.prompts == b.prompts
+        and np.array_equal(a.offsets, b.offsets)
+        and columns
+    )
 
 
 @pytest.mark.parametrize("lengths", [[3, 0, 2], [0, 0], [1]])
@@ -42,7 +81,12 @@ def test_select_and_concatenate_are_inverse() -> None:
     keep = np.array([True, False, True, False])
     joined = concatenate([trace.select(keep), trace.select(~keep)])
     assert [p.id for p in joined.prompts] == ["p0", "p2", "p1", "p3"]
-    assert joined["token"].tolist() == np.concatenate([trace["token"][[0, 1, 2, 3, 4]], trace["token"][5:]]).tolist()
+    assert (
+        joined["token"].tolist()
+        == np.concatenate(
+            [trace["token"][[0, 1, 2, 3, 4]], trace["token"][5:]]
+        ).tolist()
+    )
     assert joined.lengths.tolist() == [3, 2, 0, 4]
 
 
@@ -76,7 +120,10 @@ def _other_table(path: Path) -> None:
 
 def _other_schema(path: Path) -> None:
     table = pq.read_table(path)
-    meta = {k: v.replace(b'"schema": 1', b'"schema": 99') for k, v in table.schema.metadata.items()}
+    meta = {
+        k: v.replace(b'"schema": 1', b'"schema": 99')
+        for k, v in table.schema.metadata.items()
+    }
     pq.write_table(table.replace_schema_metadata(meta), path)
 
 
@@ -85,7 +132,15 @@ def _no_column(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", [_truncate, _other_table, _other_schema, _no_column, Path.unlink, lambda p: p.write_bytes(b"")]
+    "damage",
+    [
+        _truncate,
+        _other_table,
+        _other_schema,
+        _no_column,
+        Path.unlink,
+        lambda p: p.write_bytes(b""),
+    ],
 )
 def test_damage_is_one_line(tmp_path: Path, damage) -> None:  # noqa: ANN001  # functions and methods of a path
     path = tmp_path / "t"
@@ -97,5 +152,8 @@ def test_damage_is_one_line(tmp_path: Path, damage) -> None:  # noqa: ANN001  # 
 
 def test_decoding_in_words() -> None:
     assert str(Decoding()) == "greedy, at most 20 new tokens"
-    assert str(Decoding(5, 0.7, 3, 0.9)) == "temperature 0.7, top_k 3, top_p 0.9, at most 5 new tokens"
+    assert (
+        str(Decoding(5, 0.7, 3, 0.9))
+        == "temperature 0.7, top_k 3, top_p 0.9, at most 5 new tokens"
+    )
     assert str(Decoding(5, ignore_eos=True)) == "greedy, exactly 5 new tokens"

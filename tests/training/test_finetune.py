@@ -1,4 +1,6 @@
-"""Fine-tuning on models of a few thousand weights: what is learned, what is written, what is left alone."""
+"""Fine-tuning on models of a few thousand weights: what is learned, what is written,
+what is left alone.
+"""
 
 import random
 from collections.abc import Callable, Iterator
@@ -35,7 +37,11 @@ def unheard(*_: object) -> None:
 
 
 def tune(
-    pair: Pair, corpus: Corpus, recipe: Recipe, out: Path, progress: Callable[[str, int, int], object] | None = unheard
+    pair: Pair,
+    corpus: Corpus,
+    recipe: Recipe,
+    out: Path,
+    progress: Callable[[str, int, int], object] | None = unheard,
 ) -> tuple[Tuned, Tuned]:
     """Both models, one after the other."""
     made = []
@@ -67,14 +73,28 @@ def tiny(seed: int, *, eos: int | None = 0, context: int = 64) -> LlamaForCausal
 @pytest.fixture
 def pair() -> Pair:
     tokenizer = AutoTokenizer.from_pretrained(locate(Source("embedded"), "target"))
-    return pairs.assemble(tiny(0), tiny(1), tokenizer, target_name="big", draft_name="small")
+    return pairs.assemble(
+        tiny(0), tiny(1), tokenizer, target_name="big", draft_name="small"
+    )
 
 
 @pytest.fixture
 def corpus() -> Corpus:
     rng = random.Random(3)
-    documents = [f"The {rng.choice(WORDS)} and the {rng.choice(WORDS)} of the {rng.choice(WORDS)}." for _ in range(120)]
-    return Corpus("walks", "walks, made up", synthetic=True, train=documents, heldout=documents[:2])
+    documents = [
+        (
+            f"The {rng.choice(WORDS)} and the {rng.choice(WORDS)} of the "
+            f"{rng.choice(WORDS)}."
+        )
+        for _ in range(120)
+    ]
+    return Corpus(
+        "walks",
+        "walks, made up",
+        synthetic=True,
+        train=documents,
+        heldout=documents[:2],
+    )
 
 
 def test_both_models_learn_and_load_again(
@@ -83,9 +103,13 @@ def test_both_models_learn_and_load_again(
     steps: list[tuple[str, int, int]] = []
     recipe = replace(RECIPE, max_steps=15)
     before = [pairs.fingerprint_model(model) for model in (pair.target, pair.draft)]
-    target, draft = tune(pair, corpus, recipe, tmp_path / "tuned", lambda *at: steps.append(at))
+    target, draft = tune(
+        pair, corpus, recipe, tmp_path / "tuned", lambda *at: steps.append(at)
+    )
 
-    assert steps == [(role, step, 15) for role in ("target", "draft") for step in range(1, 16)]
+    assert steps == [
+        (role, step, 15) for role in ("target", "draft") for step in range(1, 16)
+    ]
     for losses in (target.losses, draft.losses):
         assert len(losses) == 15
         assert np.mean(losses[-3:]) < 0.8 * np.mean(losses[:3])
@@ -97,10 +121,15 @@ def test_both_models_learn_and_load_again(
     assert again.target.dtype == pair.target.dtype
     after = [pairs.fingerprint_model(model) for model in (again.target, again.draft)]
     assert not set(before) & set(after)
-    assert before == [pairs.fingerprint_model(model) for model in (pair.target, pair.draft)]
+    assert before == [
+        pairs.fingerprint_model(model) for model in (pair.target, pair.draft)
+    ]
     assert not any(parameter.requires_grad for parameter in pair.target.parameters())
 
-    assert sorted(path.name for path in (tmp_path / "tuned" / "draft").iterdir()) == ["model", "training.json"]
+    assert sorted(path.name for path in (tmp_path / "tuned" / "draft").iterdir()) == [
+        "model",
+        "training.json",
+    ]
     assert capsys.readouterr() == ("", "")
 
 
@@ -117,14 +146,20 @@ def test_the_seed_decides(pair: Pair, corpus: Corpus, tmp_path: Path) -> None:
     weights = {}
     for name, seed in (("one", 1), ("again", 1), ("other", 2)):
         torch.manual_seed(len(name))  # what the process did before must not matter
-        tuned = tune(pair, corpus, replace(RECIPE, max_steps=3, seed=seed), tmp_path / name)
-        weights[name] = [(one.model / "model.safetensors").read_bytes() for one in tuned]
+        tuned = tune(
+            pair, corpus, replace(RECIPE, max_steps=3, seed=seed), tmp_path / name
+        )
+        weights[name] = [
+            (one.model / "model.safetensors").read_bytes() for one in tuned
+        ]
     assert weights["one"] == weights["again"]
     assert weights["one"][0] != weights["other"][0]
     assert weights["one"][1] != weights["other"][1]
 
 
-def test_random_numbers_elsewhere_go_on_as_if_nothing_had_happened(pair: Pair, corpus: Corpus, tmp_path: Path) -> None:
+def test_random_numbers_elsewhere_go_on_as_if_nothing_had_happened(
+    pair: Pair, corpus: Corpus, tmp_path: Path
+) -> None:
     def draws() -> tuple[float, float, float]:
         return random.random(), float(np.random.random()), float(torch.rand(()))
 
@@ -159,29 +194,44 @@ def test_a_key_holds_all_that_the_weights_depend_on(pair: Pair, corpus: Corpus) 
         replace(first, corpus=replace(corpus, train=corpus.train[1:])),
         replace(first, pair=half),
         replace(first, pair=replace(pair, tokenizer_fingerprint="x")),
-        replace(first, pair=pairs.assemble(tiny(0, context=32), tiny(1), pair.tokenizer)),
+        replace(
+            first, pair=pairs.assemble(tiny(0, context=32), tiny(1), pair.tokenizer)
+        ),
         replace(first, pair=pairs.assemble(tiny(0, eos=None), tiny(1), pair.tokenizer)),
         *(replace(first, recipe=recipe) for recipe in recipes),
     ]
     names = [digest(training.key) for training in (first, *others)]
     assert len(set(names)) == len(names)
-    another_draft = replace(first, pair=replace(pair, draft=tiny(2), draft_fingerprint="y"))
+    another_draft = replace(
+        first, pair=replace(pair, draft=tiny(2), draft_fingerprint="y")
+    )
     assert digest(another_draft.key) == names[0]
 
 
 def test_a_disk_that_is_full_is_an_error_of_the_system(
     pair: Pair, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The writer of weights has errors of its own; whoever keeps the folder must recognise them."""
-    monkeypatch.setattr(pair.tokenizer, "save_pretrained", lambda _: (_ for _ in ()).throw(RuntimeError("os error 28")))
+    """The writer of weights has errors of its own; whoever keeps the folder must
+    recognise them.
+    """
+    monkeypatch.setattr(
+        pair.tokenizer,
+        "save_pretrained",
+        lambda _: (_ for _ in ()).throw(RuntimeError("os error 28")),
+    )
     with pytest.raises(OSError, match="os error 28"):
         tune(pair, corpus, replace(RECIPE, max_steps=1), tmp_path / "tuned")
 
 
 def test_checkpoints_along_the_way(pair: Pair, corpus: Corpus, tmp_path: Path) -> None:
-    target, draft = tune(pair, corpus, replace(RECIPE, checkpoints=2), tmp_path / "tuned")
+    target, draft = tune(
+        pair, corpus, replace(RECIPE, checkpoints=2), tmp_path / "tuned"
+    )
     assert list(target.checkpoints) == list(draft.checkpoints) == [2, 4]
-    folders = zip(*([*one.checkpoints.values(), one.model] for one in (target, draft)), strict=True)
+    folders = zip(
+        *([*one.checkpoints.values(), one.model] for one in (target, draft)),
+        strict=True,
+    )
     course = [pairs.load(str(a), str(b), device="cpu") for a, b in folders]
     assert len({p.target_fingerprint for p in course}) == 3
     assert len({p.draft_fingerprint for p in course}) == 3
@@ -201,7 +251,9 @@ def test_checkpoints_are_evenly_spaced(n_steps: int, n: int, steps: list[int]) -
     assert due(n_steps, n) == steps
 
 
-@pytest.mark.parametrize("content", [None, "{", "[]", "{}", '{"losses": 1}', '{"losses": ["a"]}'])
+@pytest.mark.parametrize(
+    "content", [None, "{", "[]", "{}", '{"losses": 1}', '{"losses": ["a"]}']
+)
 def test_a_damaged_folder_is_named(tmp_path: Path, content: str | None) -> None:
     if content is not None:
         (tmp_path / "training.json").write_text(content)
@@ -209,24 +261,38 @@ def test_a_damaged_folder_is_named(tmp_path: Path, content: str | None) -> None:
         read(tmp_path)
 
 
-def test_a_loss_that_is_no_number_is_named(pair: Pair, corpus: Corpus, tmp_path: Path) -> None:
+def test_a_loss_that_is_no_number_is_named(
+    pair: Pair, corpus: Corpus, tmp_path: Path
+) -> None:
     with torch.no_grad():
         pair.draft.model.norm.weight.fill_(float("nan"))
-    with pytest.raises(ModelError, match=r"'small' on 'walks': the loss is nan at step 1.*Lower the learning rate"):
+    with pytest.raises(
+        ModelError,
+        match=r"'small' on 'walks': the loss is nan at step 1.*Lower the learning rate",
+    ):
         tune(pair, corpus, RECIPE, tmp_path / "tuned")
     assert not (tmp_path / "tuned" / "draft" / "model").exists()
 
 
-def test_a_corpus_too_small_for_a_block_is_refused(pair: Pair, corpus: Corpus, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"'walks' has .* tokens to train on; a block takes 16"):
+def test_a_corpus_too_small_for_a_block_is_refused(
+    pair: Pair, corpus: Corpus, tmp_path: Path
+) -> None:
+    with pytest.raises(
+        DataError, match=r"'walks' has .* tokens to train on; a block takes 16"
+    ):
         tune(pair, replace(corpus, train=["Short."]), RECIPE, tmp_path / "tuned")
 
 
-def test_blocks_are_the_documents_one_after_the_other(pair: Pair, corpus: Corpus) -> None:
+def test_blocks_are_the_documents_one_after_the_other(
+    pair: Pair, corpus: Corpus
+) -> None:
     blocks = pack(pair, corpus, Recipe(block=16))
     flat = blocks.flatten().tolist()
     ends = [i for i, token in enumerate(flat) if token == 0]
-    documents = [pair.tokenizer.decode(flat[a + 1 : b]) for a, b in zip([-1, *ends], ends, strict=False)]
+    documents = [
+        pair.tokenizer.decode(flat[a + 1 : b])
+        for a, b in zip([-1, *ends], ends, strict=False)
+    ]
     assert len(documents) >= 118  # a last one may be cut off with the incomplete block
     assert set(documents) <= set(corpus.train)
     assert documents != list(corpus.train[: len(documents)])
@@ -234,7 +300,10 @@ def test_blocks_are_the_documents_one_after_the_other(pair: Pair, corpus: Corpus
 
 def test_no_more_documents_are_read_than_steps_need(pair: Pair, corpus: Corpus) -> None:
     many = replace(corpus, train=list(corpus.train) * 30)
-    few, everything = pack(pair, many, RECIPE), pack(pair, many, replace(RECIPE, max_steps=None))
+    few, everything = (
+        pack(pair, many, RECIPE),
+        pack(pair, many, replace(RECIPE, max_steps=None)),
+    )
     assert few.shape == (24, 16)
     np.testing.assert_array_equal(few, everything[:24])
 

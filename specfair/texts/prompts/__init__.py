@@ -1,6 +1,8 @@
-"""Prompt sets by group: the embedded one, HONEST, BOLD, HolisticBias, MGSM, and a file of yours.
+"""Prompt sets by group: the embedded one, HONEST, BOLD, HolisticBias, MGSM, and a file
+of yours.
 
-Knows the sets by name and how a name is written, NAME[/PART][:PLACE]; each set's own module knows how it is read.
+Knows the sets by name and how a name is written, NAME[/PART][:PLACE]; each set's own
+module knows how it is read.
 """
 
 from collections.abc import Callable, Mapping
@@ -32,7 +34,10 @@ _SETS: Mapping[str, Callable[[_How], PromptSet]] = {
     "honest": lambda how: honest.load(how.place, how.ambiguous),
     "bold": lambda how: bold.load(how.part, how.place),
     "holistic_bias": lambda how: holistic_bias.load(
-        how.part, how.place, n=how.n_per_group or holistic_bias.N_PER_GROUP, seed=how.seed
+        how.part,
+        how.place,
+        n=how.n_per_group or holistic_bias.N_PER_GROUP,
+        seed=how.seed,
     ),
     "mgsm": lambda how: mgsm.load(how.place),
     "file": lambda how: own.file(how.place, how.ambiguous),
@@ -41,11 +46,15 @@ _PARTED = ("bold", "holistic_bias")
 NAMES = tuple(_SETS)
 
 
-def load(spec: str, *, ambiguous: str = "drop", n_per_group: int | None = None, seed: int = 0) -> PromptSet:
-    """A prompt set by its name: "embedded", "honest", "honest:FOLDER", "bold/gender:FOLDER", "file:PATH" and so on.
+def load(
+    spec: str, *, ambiguous: str = "drop", n_per_group: int | None = None, seed: int = 0
+) -> PromptSet:
+    """A prompt set by its name: "embedded", "honest", "honest:FOLDER",
+    "bold/gender:FOLDER", "file:PATH" and so on.
 
-    A place "hub:ID" reads another dataset of the same layout. Where HONEST or a file has prompts under two groups or
-    twice in one, ambiguous="drop" leaves them out and "keep" keeps every row; either way a note says how many.
+    A place "hub:ID" reads another dataset of the same layout. Where HONEST or a file
+    has prompts under two groups or twice in one, ambiguous="drop" leaves them out and
+    "keep" keeps every row; either way a note says how many.
     """
     head, _, place = spec.partition(":")
     name, _, part = head.partition("/")
@@ -53,7 +62,8 @@ def load(spec: str, *, ambiguous: str = "drop", n_per_group: int | None = None, 
         raise UsageError(unknown("prompt set", name, _SETS))
     if part and name not in _PARTED:
         raise UsageError(
-            f"prompt set {name!r} has no part {part!r}; only {' and '.join(_PARTED)} have parts. Leave it out."
+            f"prompt set {name!r} has no part {part!r}; only "
+            f"{' and '.join(_PARTED)} have parts. Leave it out."
         )
     found = _read(name, _How(part, place, ambiguous, n_per_group, seed), _state(place))
     return found if n_per_group is None else found.limit(n_per_group, seed=seed)
@@ -66,10 +76,16 @@ def _read(name: str, how: _How, state: Any) -> PromptSet:  # noqa: ARG001 - what
 
 
 def _state(place: str) -> tuple[Any, ...]:
-    """The files of a place: where they are, how large and when changed. No place is no folder, not this one."""
+    """The files of a place: where they are, how large and when changed. No place is no
+    folder, not this one.
+    """
     if not place:
         return ()
     path = Path(place).absolute()
     with opened(path):
         files = [path, *path.rglob("*")] if path.is_dir() else [path] * path.exists()
-        return tuple((str(f), stat.st_size, stat.st_mtime_ns) for f in files if (stat := f.stat(follow_symlinks=False)))
+        return tuple(
+            (str(f), stat.st_size, stat.st_mtime_ns)
+            for f in files
+            if (stat := f.stat(follow_symlinks=False))
+        )

@@ -1,4 +1,5 @@
-"""BOLD: how encyclopaedia articles about people and ideas begin, by domain and group. An article is a cluster.
+"""BOLD: how encyclopaedia articles about people and ideas begin, by domain and group.
+An article is a cluster.
 
 Knows BOLD's JSON and its columns on the hub.
 """
@@ -17,11 +18,17 @@ _INSTEAD = "name a folder that holds the JSON files: bold:FOLDER"
 
 
 def load(domain: str, place: str) -> PromptSet:
-    """One domain, or all with ""; from a folder of JSON files, a file, another hub id ("hub:ID") or the hub."""
+    """One domain, or all with ""; from a folder of JSON files, a file, another hub id
+    ("hub:ID") or the hub.
+    """
     if domain and domain not in DOMAINS:
         raise UsageError(unknown("domain of bold", domain, DOMAINS))
     domains = (domain,) if domain else DOMAINS
-    rows = _local(Path(place), domains) if place and not place.startswith("hub:") else _hub(place[4:] or HUB, domains)
+    rows = (
+        _local(Path(place), domains)
+        if place and not place.startswith("hub:")
+        else _hub(place[4:] or HUB, domains)
+    )
     groups = list(dict.fromkeys(row.group for row in rows))
     return PromptSet(
         f"bold/{domain}" if domain else "bold",
@@ -29,7 +36,8 @@ def load(domain: str, place: str) -> PromptSet:
         crossed=False,
         synthetic=False,
         licence="CC BY-SA 4.0",
-        sentence=f"BOLD, {domain.replace('_', ' ') or 'all five domains'}: {len(rows):,} beginnings of articles "
+        sentence=f"BOLD, {domain.replace('_', ' ') or 'all five domains'}: "
+        f"{len(rows):,} beginnings of articles "
         f"about {counted(len(groups), 'group')}",
         notes=_notes(rows),
         terms={group: (group.replace("_", " "),) for group in groups},
@@ -46,7 +54,8 @@ def _find(folder: Path, domain: str) -> Path:
     found = sorted(folder.rglob(f"{domain}_prompt.json"))
     if not found:
         raise DataError(
-            f"{str(folder)!r} holds no {domain}_prompt.json; BOLD has one such file a domain. "
+            f"{str(folder)!r} holds no {domain}_prompt.json; BOLD has one such file a "
+            "domain. "
             "Name the folder that holds it, or another domain, such as bold/gender."
         )
     return found[0]
@@ -63,7 +72,8 @@ def _file(path: Path) -> list[Row]:
         ]
     except AttributeError as error:
         raise DataError(
-            f"{path.name!r} is not in BOLD's shape ({error}); it must be {{group: {{title: [text]}}}}. Fetch it again."
+            f"{path.name!r} is not in BOLD's shape ({error}); it must be "
+            f"{{group: {{title: [text]}}}}. Fetch it again."
         ) from error
 
 
@@ -79,7 +89,9 @@ def _hub(name: str, domains: tuple[str, ...]) -> list[Row]:
 
 
 def _row(group: str, title: str, text: str) -> Row:
-    """Without the blank at the end, which would make another token of the word to come."""
+    """Without the blank at the end, which would make another token of the word to
+    come.
+    """
     return Row(group, title, "", text.rstrip())
 
 
@@ -88,5 +100,8 @@ def _notes(rows: list[Row]) -> tuple[str, ...]:
     n_repeats = len(rows) - len({row.text for row in rows})
     between = Counter(text for text, _ in {(row.text, row.group) for row in rows})
     n_shared = sum(n > 1 for n in between.values())
-    note = f"{n_repeats:,} prompts repeat an earlier one; {n_shared:,} stand under more than one group: all are kept"
+    note = (
+        f"{n_repeats:,} prompts repeat an earlier one; {n_shared:,} stand under "
+        "more than one group: all are kept"
+    )
     return ("blanks at the end of a prompt are cut", *([note] if n_repeats else []))

@@ -1,7 +1,9 @@
-"""HolisticBias: descriptors x nouns x templates, by axis; a seeded sample, since the whole grid is half a million.
+"""HolisticBias: descriptors x nouns x templates, by axis; a seeded sample, since the
+whole grid is half a million.
 
-Knows the publisher's three JSON files. The descriptor is the cluster. Within a group the descriptors take turns and the
-templates take turns, so every group has the same templates equally often.
+Knows the publisher's three JSON files. The descriptor is the cluster. Within a group
+the descriptors take turns and the templates take turns, so every group has the same
+templates equally often.
 """
 
 import re
@@ -32,24 +34,34 @@ class _Descriptor:
 
 
 def load(axis: str, place: str, *, n: int = N_PER_GROUP, seed: int = 0) -> PromptSet:
-    """All axes, one group each; or one axis, its parts as the groups. From the folder with the three files."""
+    """All axes, one group each; or one axis, its parts as the groups. From the folder
+    with the three files.
+    """
     if not place:
         raise UsageError(
-            "prompt set 'holistic_bias' is read from its files only, and none are named. "
+            "prompt set 'holistic_bias' is read from its files only, and none are "
+            "named. "
             "Name their folder: holistic_bias:FOLDER."
         )
-    descriptors, nouns, templates = (reading.document(file) for file in _files(Path(place)))
+    descriptors, nouns, templates = (
+        reading.document(file) for file in _files(Path(place))
+    )
     try:
         groups = _groups(descriptors, nouns, axis)
         rows = [
-            row for group, words in groups.items() for row in _sample(group, words, list(templates), n=n, seed=seed)
+            row
+            for group, words in groups.items()
+            for row in _sample(group, words, list(templates), n=n, seed=seed)
         ]
     except (AttributeError, TypeError, KeyError) as error:
         raise DataError(
-            f"{place!r} is not in HolisticBias's shape ({type(error).__name__}: {error}); descriptors must be "
+            f"{place!r} is not in HolisticBias's shape ({type(error).__name__}: "
+            f"{error}); descriptors must be "
             "{axis: {part: [descriptor]}}. Fetch it again."
         ) from error
-    n_grid = sum(len(d.nouns) for words in groups.values() for d in words) * len(templates)
+    n_grid = sum(len(d.nouns) for words in groups.values() for d in words) * len(
+        templates
+    )
     return PromptSet(
         f"holistic_bias/{axis}" if axis else "holistic_bias",
         prompts(rows),
@@ -59,10 +71,16 @@ def load(axis: str, place: str, *, n: int = N_PER_GROUP, seed: int = 0) -> Promp
         sentence=f"HolisticBias, {axis.replace('_', ' ') or 'all axes'}: "
         f"{len(rows):,} sentences about {counted(len(groups), 'group')}",
         notes=(
-            f"a sample by seed {seed} of {n_grid:,} combinations of descriptor, noun and template",
+            (
+                f"a sample by seed {seed} of {n_grid:,} combinations of "
+                "descriptor, noun and template"
+            ),
             "descriptors that stand under more than one group are left out",
         ),
-        terms={group: tuple(dict.fromkeys(d.word for d in words)) for group, words in groups.items()},
+        terms={
+            group: tuple(dict.fromkeys(d.word for d in words))
+            for group, words in groups.items()
+        },
     )
 
 
@@ -72,20 +90,35 @@ def _files(place: Path) -> Iterator[Path]:
         found = sorted(reading.exists(place).rglob(name))
         if not found:
             raise DataError(
-                f"{str(place)!r} holds no {name}; HolisticBias needs {', '.join(FILES)}. "
+                f"{str(place)!r} holds no {name}; HolisticBias needs "
+                f"{', '.join(FILES)}. "
                 "Name the folder that holds them."
             )
         yield found[-1]
 
 
-def _groups(descriptors: Mapping[str, Any], nouns: Mapping[str, Any], axis: str) -> dict[str, tuple[_Descriptor, ...]]:
-    """Descriptors by axis, or by part of one axis, without those that stand under two of these groups."""
+def _groups(
+    descriptors: Mapping[str, Any], nouns: Mapping[str, Any], axis: str
+) -> dict[str, tuple[_Descriptor, ...]]:
+    """Descriptors by axis, or by part of one axis, without those that stand under two
+    of these groups.
+    """
     if axis and axis not in descriptors:
         raise UsageError(unknown("axis of holistic_bias", axis, descriptors))
-    parts = descriptors[axis] if axis else {name: list(chain(*parts.values())) for name, parts in descriptors.items()}
-    groups = {name: {_word(entry): _descriptor(entry, nouns) for entry in entries} for name, entries in parts.items()}
+    parts = (
+        descriptors[axis]
+        if axis
+        else {name: list(chain(*parts.values())) for name, parts in descriptors.items()}
+    )
+    groups = {
+        name: {_word(entry): _descriptor(entry, nouns) for entry in entries}
+        for name, entries in parts.items()
+    }
     times = Counter(word for words in groups.values() for word in words)
-    single = {name: tuple(d for word, d in words.items() if times[word] == 1) for name, words in groups.items()}
+    single = {
+        name: tuple(d for word, d in words.items() if times[word] == 1)
+        for name, words in groups.items()
+    }
     return {name: words for name, words in single.items() if words}
 
 
@@ -93,23 +126,48 @@ def _word(entry: str | Mapping[str, str]) -> str:
     return entry if isinstance(entry, str) else entry["descriptor"]
 
 
-def _descriptor(entry: str | Mapping[str, str], nouns: Mapping[str, Any]) -> _Descriptor:
+def _descriptor(
+    entry: str | Mapping[str, str], nouns: Mapping[str, Any]
+) -> _Descriptor:
     details = {} if isinstance(entry, str) else entry
     word, gender = _word(entry), details.get("gender")
-    fitting = [tuple(pair) for kind, pairs in nouns.items() if gender in (None, kind) for pair in pairs]
-    return _Descriptor(word, details.get("article") or ("an" if _AN.match(word) else "a"), tuple(fitting))
+    fitting = [
+        tuple(pair)
+        for kind, pairs in nouns.items()
+        if gender in (None, kind)
+        for pair in pairs
+    ]
+    return _Descriptor(
+        word,
+        details.get("article") or ("an" if _AN.match(word) else "a"),
+        tuple(fitting),
+    )
 
 
-_AN = re.compile(r"(?!(?i:eu|uni|one\b|us\b))(?i:[aeiou])|8|1[18]\b|[FHLMRSX][A-Z0-9]")  # by sound: spelt letters, 80
+# by sound: spelt letters, 80
+_AN = re.compile(r"(?!(?i:eu|uni|one\b|us\b))(?i:[aeiou])|8|1[18]\b|[FHLMRSX][A-Z0-9]")
 
 
-def _sample(group: str, words: Sequence[_Descriptor], templates: Sequence[str], *, n: int, seed: int) -> Iterator[Row]:
-    """At most n sentences. Every pass over the descriptors is shuffled anew, and so is the noun of every sentence."""
+def _sample(
+    group: str,
+    words: Sequence[_Descriptor],
+    templates: Sequence[str],
+    *,
+    n: int,
+    seed: int,
+) -> Iterator[Row]:
+    """At most n sentences. Every pass over the descriptors is shuffled anew, and so is
+    the noun of every sentence.
+    """
     order = sorted(templates, key=lambda template: shuffled(seed, template))
     seen: set[str] = set()
-    for k, descriptor in zip(range(PATIENCE * n), _turns(group, words, seed), strict=False):
+    for k, descriptor in zip(
+        range(PATIENCE * n), _turns(group, words, seed), strict=False
+    ):
         template = order[k % len(order)]
-        nouns = sorted(descriptor.nouns, key=lambda noun: shuffled(seed, group, *noun, str(k)))
+        nouns = sorted(
+            descriptor.nouns, key=lambda noun: shuffled(seed, group, *noun, str(k))
+        )
         texts = (_sentence(template, descriptor, noun) for noun in nouns)
         text = next((text for text in texts if text not in seen), None)
         if text is not None:
@@ -119,7 +177,9 @@ def _sample(group: str, words: Sequence[_Descriptor], templates: Sequence[str], 
             return
 
 
-def _turns(group: str, words: Sequence[_Descriptor], seed: int) -> Iterator[_Descriptor]:
+def _turns(
+    group: str, words: Sequence[_Descriptor], seed: int
+) -> Iterator[_Descriptor]:
     """All descriptors in one order, then all in another, for ever."""
     for turn in count():
         yield from sorted(words, key=lambda d: shuffled(seed, group, d.word, str(turn)))
@@ -128,5 +188,6 @@ def _turns(group: str, words: Sequence[_Descriptor], seed: int) -> Iterator[_Des
 def _sentence(template: str, descriptor: _Descriptor, noun: tuple[str, str]) -> str:
     one, many = noun
     return template.format(
-        noun_phrase=f"{descriptor.article} {descriptor.word} {one}", plural_noun_phrase=f"{descriptor.word} {many}"
+        noun_phrase=f"{descriptor.article} {descriptor.word} {one}",
+        plural_noun_phrase=f"{descriptor.word} {many}",
     )

@@ -1,6 +1,7 @@
 """HONEST, English: sentence beginnings about identities, binary and queer/non-queer.
 
-Knows HONEST's columns and its placeholder. Meant for testing: nothing is ever tuned on these.
+Knows HONEST's columns and its placeholder. Meant for testing: nothing is ever tuned on
+these.
 """
 
 from collections import defaultdict
@@ -20,12 +21,18 @@ _INSTEAD = "name a folder that holds the two TSV files: honest:FOLDER"
 
 
 def load(place: str, ambiguous: str) -> PromptSet:
-    """From a folder of TSVs, from another dataset on the hub ("hub:ID") or, with no place, from the hub."""
+    """From a folder of TSVs, from another dataset on the hub ("hub:ID") or, with no
+    place, from the hub.
+    """
     if place and not place.startswith("hub:"):
         found = _folder(Path(place))
     else:
         name = place.removeprefix("hub:") or HUB
-        found = [row for config in CONFIGS for row in hub.split(name, config, "honest", instead=_INSTEAD)]
+        found = [
+            row
+            for config in CONFIGS
+            for row in hub.split(name, config, "honest", instead=_INSTEAD)
+        ]
     rows = _rows(found)
     kept, notes = settle("honest", rows, ambiguous)
     n_distinct = len({row.text for row in rows})
@@ -35,17 +42,24 @@ def load(place: str, ambiguous: str) -> PromptSet:
         crossed=True,
         synthetic=False,
         licence="MIT",
-        sentence=f"HONEST, English: {len(kept):,} sentence beginnings, each about one identity of one of "
+        sentence=f"HONEST, English: {len(kept):,} sentence beginnings, each about one "
+        "identity of one of "
         f"{counted(len({row.group for row in kept}), 'group')}",
         notes=(f"read {len(rows):,} rows, {n_distinct:,} distinct prompts", *notes),
-        terms={group: tuple(t.removeprefix("the ") for t in names) for group, names in identities(kept).items()},
+        terms={
+            group: tuple(t.removeprefix("the ") for t in names)
+            for group, names in identities(kept).items()
+        },
     )
 
 
 def _folder(folder: Path) -> list[dict[str, Any]]:
     files = sorted(reading.exists(folder).rglob("*.tsv"))
     if not files:
-        raise DataError(f"{str(folder)!r} holds no .tsv file; HONEST comes as two. Name the folder that holds them.")
+        raise DataError(
+            f"{str(folder)!r} holds no .tsv file; HONEST comes as two. Name "
+            "the folder that holds them."
+        )
     return [row for file in files for row in _table(file)]
 
 
@@ -59,7 +73,12 @@ def _rows(found: Iterable[Mapping[str, Any]]) -> list[Row]:
     listed = list(found)
     singular = _singular(listed)
     return [
-        Row(r["category"], r["identity"], singular[_beginning(r["raw"])], _beginning(r["template_masked"]))
+        Row(
+            r["category"],
+            r["identity"],
+            singular[_beginning(r["raw"])],
+            _beginning(r["template_masked"]),
+        )
         for r in listed
     ]
 
@@ -70,10 +89,16 @@ def _beginning(masked: str) -> str:
 
 
 def _singular(found: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Each template and the one it counts as: the plural forms stand in the same order as the singular ones."""
+    """Each template and the one it counts as: the plural forms stand in the same order
+    as the singular ones.
+    """
     by_number: dict[str, dict[str, None]] = defaultdict(dict)
     for row in found:
         by_number[row["number"]][_beginning(row["raw"])] = None
     singular, plural = list(by_number["singular"]), list(by_number["plural"])
     same = {template: template for template in [*singular, *plural]}
-    return same | dict(zip(plural, singular, strict=True)) if len(singular) == len(plural) else same
+    return (
+        same | dict(zip(plural, singular, strict=True))
+        if len(singular) == len(plural)
+        else same
+    )

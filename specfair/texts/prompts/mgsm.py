@@ -1,6 +1,8 @@
-"""MGSM: the same 250 problems in eleven languages. The language is the group, the problem is cluster and template.
+"""MGSM: the same 250 problems in eleven languages. The language is the group, the
+problem is cluster and template.
 
-Knows MGSM's files, one a language, without a header: question, tab, answer. The answer is not used.
+Knows MGSM's files, one a language, without a header: question, tab, answer. The answer
+is not used.
 """
 
 from pathlib import Path
@@ -15,19 +17,22 @@ def load(place: str) -> PromptSet:
     """From a folder of mgsm_XX.tsv; languages come in alphabetical order."""
     if not place:
         raise UsageError(
-            "prompt set 'mgsm' is read from its files only, and none are named. Name their folder: mgsm:FOLDER."
+            "prompt set 'mgsm' is read from its files only, and none are "
+            "named. Name their folder: mgsm:FOLDER."
         )
     files = sorted(reading.exists(Path(place)).rglob("mgsm_*.tsv"))
     if not files:
         raise DataError(
-            f"{place!r} holds no mgsm_XX.tsv; MGSM has one such file a language. Name the folder that holds them."
+            f"{place!r} holds no mgsm_XX.tsv; MGSM has one such file a "
+            "language. Name the folder that holds them."
         )
     rows = [row for file in files for row in _language(file)]
     n = {file.stem: sum(row.group == _code(file) for row in rows) for file in files}
     if len(set(n.values())) > 1:
         least, most = min(n, key=lambda f: n[f]), max(n, key=lambda f: n[f])
         raise DataError(
-            f"{least}.tsv has {n[least]} problems and {most}.tsv has {n[most]}; languages are paired line by "
+            f"{least}.tsv has {n[least]} problems and {most}.tsv has {n[most]}; "
+            "languages are paired line by "
             "line, so all need the same. Fetch them again."
         )
     return PromptSet(
@@ -36,7 +41,10 @@ def load(place: str) -> PromptSet:
         crossed=True,
         synthetic=False,
         licence="CC BY 4.0",
-        sentence=f"MGSM: {len(rows) // len(files):,} grade-school problems, each in {counted(len(files), 'language')}",
+        sentence=(
+            f"MGSM: {len(rows) // len(files):,} grade-school problems, each in "
+            f"{counted(len(files), 'language')}"
+        ),
         notes=("groups are languages: no terms to look for in a corpus",),
     )
 
@@ -46,6 +54,13 @@ def _code(file: Path) -> str:
 
 
 def _language(file: Path) -> list[Row]:
-    problems = [reading.cells(file, record)[0] for record in reading.records(file) if record.strip()]
+    problems = [
+        reading.cells(file, record)[0]
+        for record in reading.records(file)
+        if record.strip()
+    ]
     names = [f"problem {number:03}" for number in range(1, len(problems) + 1)]
-    return [Row(_code(file), name, name, text) for name, text in zip(names, problems, strict=True)]
+    return [
+        Row(_code(file), name, name, text)
+        for name, text in zip(names, problems, strict=True)
+    ]

@@ -1,6 +1,7 @@
 """The embedded prompts, and prompts from a file of yours.
 
-Knows the columns: group and text are needed; cluster, identity, template and id are used where they exist.
+Knows the columns: group and text are needed; cluster, identity, template and id are
+used where they exist.
 """
 
 import json
@@ -24,18 +25,24 @@ def fixtures() -> Path:
 
 
 def embedded() -> PromptSet:
-    """Synthetic, written by the project: ten groups, every identity crossed with the same templates."""
+    """Synthetic, written by the project: ten groups, every identity crossed with the
+    same templates.
+    """
     with (fixtures() / "prompts.jsonl").open(encoding="utf-8") as lines:
         found = [json.loads(line) for line in lines]
     rows = [Row(r["group"], r["identity"], r["template"], r["text"]) for r in found]
-    n_groups, n_templates = len({r.group for r in rows}), len({r.template for r in rows})
+    n_groups, n_templates = (
+        len({r.group for r in rows}),
+        len({r.template for r in rows}),
+    )
     return PromptSet(
         "embedded",
         prompts(rows),
         crossed=True,
         synthetic=True,
         licence="Apache-2.0",
-        sentence=f"embedded: {len(rows):,} synthetic sentence beginnings about {n_groups} groups, "
+        sentence=f"embedded: {len(rows):,} synthetic sentence beginnings about "
+        f"{n_groups} groups, "
         f"every identity with the same {n_templates} templates",
         terms=identities(rows),
     )
@@ -44,11 +51,17 @@ def embedded() -> PromptSet:
 def file(place: str, ambiguous: str) -> PromptSet:
     """JSON lines, CSV, TSV or Parquet, one prompt a row."""
     if not place:
-        raise UsageError("prompt set 'file' needs a path. Write file:PATH, such as file:prompts.jsonl.")
+        raise UsageError(
+            "prompt set 'file' needs a path. Write file:PATH, such as "
+            "file:prompts.jsonl."
+        )
     path = Path(place)
     found = list(_checked(path))
     if not found:
-        raise DataError(f"{path.name!r} has 0 prompts; at least 1 is needed. Add rows with a group and a text.")
+        raise DataError(
+            f"{path.name!r} has 0 prompts; at least 1 is needed. Add rows with "
+            "a group and a text."
+        )
     kept, notes = settle(path.name, [_row(entry) for entry in found], ambiguous)
     n_groups = len({row.group for row in kept})
     return PromptSet(
@@ -58,9 +71,14 @@ def file(place: str, ambiguous: str) -> PromptSet:
         synthetic=False,
         licence="not stated",
         notes=notes,
-        sentence=f"{path.name}: {counted(len(kept), 'prompt')} of {counted(n_groups, 'group')}, a file of one's own",
+        sentence=(
+            f"{path.name}: {counted(len(kept), 'prompt')} of "
+            f"{counted(n_groups, 'group')}, a file of one's own"
+        ),
         terms=identities(
-            _row(entry)._replace(cluster=name) for entry in found if (name := reading.label(entry.get("identity")))
+            _row(entry)._replace(cluster=name)
+            for entry in found
+            if (name := reading.label(entry.get("identity")))
         ),
     )
 
@@ -73,24 +91,40 @@ def _checked(path: Path) -> Iterator[Mapping[str, Any]]:
         for name in NAMES:
             if not isinstance(entry.get(name), str | int | float | None):
                 raise DataError(
-                    f"{where} has {name} {str(entry[name])[:40]!r}; it must be a text or a number. Mend it."
+                    f"{where} has {name} {str(entry[name])[:40]!r}; it must be "
+                    "a text or a number. Mend it."
                 )
         if not reading.label(entry["group"]):
             raise DataError(
-                f"{where} has group {entry['group']!r}; every prompt needs one. Name it or leave the row out."
+                f"{where} has group {entry['group']!r}; every prompt needs "
+                "one. Name it or leave the row out."
             )
         if not isinstance(entry["text"], str) or not entry["text"].strip():
-            raise DataError(f"{where} has text {entry['text']!r}; it must be words. Write some or leave the row out.")
+            raise DataError(
+                f"{where} has text {entry['text']!r}; it must be words. Write "
+                "some or leave the row out."
+            )
         yield entry
 
 
 def _row(entry: Mapping[str, Any]) -> Row:
     """A prompt without cluster or identity is a cluster of its own."""
-    cluster = reading.label(entry.get("cluster")) or reading.label(entry.get("identity")) or entry["text"]
-    return Row(reading.label(entry["group"]), cluster, reading.label(entry.get("template")), entry["text"])
+    cluster = (
+        reading.label(entry.get("cluster"))
+        or reading.label(entry.get("identity"))
+        or entry["text"]
+    )
+    return Row(
+        reading.label(entry["group"]),
+        cluster,
+        reading.label(entry.get("template")),
+        entry["text"],
+    )
 
 
-def _own_ids(path: Path, found: Sequence[Mapping[str, Any]], kept: Sequence[Row]) -> tuple[Prompt, ...]:
+def _own_ids(
+    path: Path, found: Sequence[Mapping[str, Any]], kept: Sequence[Row]
+) -> tuple[Prompt, ...]:
     """The ids of the file, each on one row only."""
     rows: dict[str, int] = {}
     ids: dict[Row, list[str]] = {}
@@ -98,9 +132,14 @@ def _own_ids(path: Path, found: Sequence[Mapping[str, Any]], kept: Sequence[Row]
         name = reading.label(entry.get("id"))
         if not name or name in rows:
             why = (
-                f"has id {name!r}, as row {rows[name]:,} has; ids must be unique" if name else "has no id; others have"
+                f"has id {name!r}, as row {rows[name]:,} has; ids must be unique"
+                if name
+                else "has no id; others have"
             )
-            raise DataError(f"row {number:,} of {path.name!r} {why}. Mend it, or leave the id column out.")
+            raise DataError(
+                f"row {number:,} of {path.name!r} {why}. Mend it, or leave the "
+                "id column out."
+            )
         rows[name] = number
         ids.setdefault(_row(entry), []).append(name)
     return tuple(Prompt(ids[row].pop(0), *row) for row in kept)

@@ -1,4 +1,5 @@
-"""From rows of (group, cluster, template, text) to prompts: ids, and what to do with texts that stand twice.
+"""From rows of (group, cluster, template, text) to prompts: ids, and what to do with
+texts that stand twice.
 
 Knows nothing of files or of any particular set.
 """
@@ -24,7 +25,9 @@ class Row(NamedTuple):
 
 
 def prompts(rows: Iterable[Row]) -> tuple[Prompt, ...]:
-    """Ids made from the content, so that they survive filters, order and other groups; repeats are numbered."""
+    """Ids made from the content, so that they survive filters, order and other groups;
+    repeats are numbered.
+    """
     seen: Counter[str] = Counter()
     made = []
     for row in rows:
@@ -35,15 +38,25 @@ def prompts(rows: Iterable[Row]) -> tuple[Prompt, ...]:
     return tuple(made)
 
 
-def settle(name: str, rows: Sequence[Row], ambiguous: str) -> tuple[list[Row], tuple[str, ...]]:
-    """Without the texts that stand under two groups and the repeats within one; and a note for each kind."""
+def settle(
+    name: str, rows: Sequence[Row], ambiguous: str
+) -> tuple[list[Row], tuple[str, ...]]:
+    """Without the texts that stand under two groups and the repeats within one; and a
+    note for each kind.
+    """
     if ambiguous not in AMBIGUOUS:
         raise UsageError(unknown("value of ambiguous", ambiguous, AMBIGUOUS))
     groups = defaultdict(set)
     for row in rows:
         groups[row.text].add(row.group)
     shared = {text: members for text, members in groups.items() if len(members) > 1}
-    first = list({(row.group, row.text): row for row in reversed(rows) if row.text not in shared}.values())[::-1]
+    first = list(
+        {
+            (row.group, row.text): row
+            for row in reversed(rows)
+            if row.text not in shared
+        }.values()
+    )[::-1]
     n_repeats = len(rows) - sum(row.text in shared for row in rows) - len(first)
     if ambiguous == "keep":
         return list(rows), _notes(shared, n_repeats, "kept")
@@ -51,12 +64,19 @@ def settle(name: str, rows: Sequence[Row], ambiguous: str) -> tuple[list[Row], t
     return first, _notes(shared, n_repeats, "dropped")
 
 
-def _notes(shared: Mapping[str, set[str]], n_repeats: int, fate: str) -> tuple[str, ...]:
+def _notes(
+    shared: Mapping[str, set[str]], n_repeats: int, fate: str
+) -> tuple[str, ...]:
     notes = []
     if shared:
         between = sorted({" and ".join(sorted(members)) for members in shared.values()})
-        some = ", ".join(between[:3]) + (f" and {len(between) - 3} other combinations" if len(between) > 3 else "")
-        notes.append(f"{fate} {len(shared):,} prompts that stand under more than one group ({some})")
+        some = ", ".join(between[:3]) + (
+            f" and {len(between) - 3} other combinations" if len(between) > 3 else ""
+        )
+        notes.append(
+            f"{fate} {len(shared):,} prompts that stand under more than one "
+            f"group ({some})"
+        )
     if n_repeats:
         notes.append(f"{fate} {n_repeats:,} repeats within a group")
     return tuple(notes)
@@ -67,8 +87,10 @@ def _refuse_emptied(name: str, rows: Sequence[Row], kept: Sequence[Row]) -> None
     for row in rows:
         if row.group not in left:
             raise DataError(
-                f"group {row.group!r} of {name!r} has 0 prompts left after dropping those it shares with other "
-                "groups; it needs 1. Give it prompts of its own or set ambiguous = 'keep'."
+                f"group {row.group!r} of {name!r} has 0 prompts left after dropping "
+                "those it shares with other "
+                "groups; it needs 1. Give it prompts of its own or set ambiguous = "
+                "'keep'."
             )
 
 

@@ -1,7 +1,8 @@
-"""What a prompt and a set of prompts are: groups, clusters, templates, and how a set is narrowed or refused.
+"""What a prompt and a set of prompts are: groups, clusters, templates, and how a set is
+narrowed or refused.
 
-Knows nothing of where prompts come from. The cluster is the unit of evidence (an identity term, an article, a problem);
-the template pairs prompts across groups.
+Knows nothing of where prompts come from. The cluster is the unit of evidence (an
+identity term, an article, a problem); the template pairs prompts across groups.
 """
 
 import hashlib
@@ -15,7 +16,9 @@ from specfair.errors import DataError, UsageError, counted, unknown
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One prompt of one group. The cluster is the unit of evidence; the template pairs prompts across groups."""
+    """One prompt of one group. The cluster is the unit of evidence; the template pairs
+    prompts across groups.
+    """
 
     id: str
     group: str
@@ -30,21 +33,29 @@ class PromptSet(Sequence[Prompt]):
 
     name: str
     prompts: tuple[Prompt, ...]
-    crossed: bool  # the groups share their templates, so they can be compared within template
+    # the groups share their templates, so they can be compared within template
+    crossed: bool
     synthetic: bool
     licence: str
     sentence: str  # what it is, with the counts of what is in it
     notes: tuple[str, ...] = ()  # what was dropped, kept twice or sampled, in words
-    terms: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)  # group -> identity terms
+    # group -> identity terms
+    terms: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     whole: str = ""  # the sentence before prompts were left out, if any were
 
     def __post_init__(self) -> None:
         if not self.prompts:
-            raise DataError(f"prompt set {self.name!r} has 0 prompts; at least 1 is needed. Name a set that has some.")
-        twice = [name for name, n in Counter(p.id for p in self.prompts).items() if n > 1]
+            raise DataError(
+                f"prompt set {self.name!r} has 0 prompts; at least 1 is "
+                "needed. Name a set that has some."
+            )
+        twice = [
+            name for name, n in Counter(p.id for p in self.prompts).items() if n > 1
+        ]
         if twice:
             raise DataError(
-                f"prompt id {twice[0]!r} of {self.name!r} stands more than once ({len(twice)} ids do); "
+                f"prompt id {twice[0]!r} of {self.name!r} stands more than once "
+                f"({len(twice)} ids do); "
                 "ids must be unique. Rename them, or leave the id column out."
             )
 
@@ -76,7 +87,9 @@ class PromptSet(Sequence[Prompt]):
         """SHA-256 over every field of every prompt, in order."""
         digest = hashlib.sha256()
         for p in self.prompts:
-            digest.update("\0".join((p.id, p.group, p.cluster, p.template, p.text, "")).encode())
+            digest.update(
+                "\0".join((p.id, p.group, p.cluster, p.template, p.text, "")).encode()
+            )
         return digest.hexdigest()
 
     def only(self, groups: Iterable[str]) -> "PromptSet":
@@ -89,24 +102,35 @@ class PromptSet(Sequence[Prompt]):
         if len(kept) == len(self):
             return self
         note = (
-            f"only {len(set(wanted))} of {len(self.groups)} groups were asked for: {', '.join(dict.fromkeys(wanted))}"
+            f"only {len(set(wanted))} of {len(self.groups)} groups were asked for: "
+            f"{', '.join(dict.fromkeys(wanted))}"
         )
-        return replace(self._narrowed(kept, note), terms={g: t for g, t in self.terms.items() if g in wanted})
+        return replace(
+            self._narrowed(kept, note),
+            terms={g: t for g, t in self.terms.items() if g in wanted},
+        )
 
     def limit(self, n_per_group: int, *, seed: int = 0) -> "PromptSet":
-        """At most so many prompts per group: a deterministic sample that nests, so that a larger one contains it.
+        """At most so many prompts per group: a deterministic sample that nests, so that
+        a larger one contains it.
 
-        Clusters take turns, in one shuffled order for all groups, and each starts at another template: no cluster is
-        lost before another has given two prompts, and groups keep templates in common.
+        Clusters take turns, in one shuffled order for all groups, and each starts at
+        another template: no cluster is lost before another has given two prompts, and
+        groups keep templates in common.
         """
         if n_per_group < 1:
             raise UsageError(
-                f"limit {n_per_group} per group is too small; it must be at least 1. Leave it out for all."
+                f"limit {n_per_group} per group is too small; it must be at "
+                "least 1. Leave it out for all."
             )
         by_group: dict[str, list[Prompt]] = defaultdict(list)
         for prompt in self.prompts:
             by_group[prompt.group].append(prompt)
-        kept = {p.id for members in by_group.values() for p in _in_turn(members, seed)[:n_per_group]}
+        kept = {
+            p.id
+            for members in by_group.values()
+            for p in _in_turn(members, seed)[:n_per_group]
+        }
         if len(kept) == len(self):
             return self
         note = f"limited to {n_per_group} prompts a group, a sample by seed {seed}"
@@ -115,37 +139,60 @@ class PromptSet(Sequence[Prompt]):
     def _narrowed(self, kept: tuple[Prompt, ...], note: str) -> "PromptSet":
         """These prompts only; the sentence counts what is left and says what of."""
         whole, n_groups = self.whole or self.sentence, len({p.group for p in kept})
-        sentence = f"{counted(len(kept), 'prompt')} of {counted(n_groups, 'group')}, out of {whole}"
-        return replace(self, prompts=kept, sentence=sentence, whole=whole, notes=(*self.notes, note))
+        sentence = (
+            f"{counted(len(kept), 'prompt')} of {counted(n_groups, 'group')}, out "
+            f"of {whole}"
+        )
+        return replace(
+            self,
+            prompts=kept,
+            sentence=sentence,
+            whole=whole,
+            notes=(*self.notes, note),
+        )
 
     def require(self, min_prompts: int = 10) -> "PromptSet":
         """The set itself, or a DataError naming the first group that is too small."""
         for group, n in self.sizes.items():
             if n < min_prompts:
                 raise DataError(
-                    f"group {group!r} has {n} prompt{'s' * (n != 1)}; intervals need at least "
+                    f"group {group!r} has {n} prompt{'s' * (n != 1)}; intervals need "
+                    "at least "
                     f"{min_prompts}. Add prompts or set min_prompts = {n}."
                 )
         return self
 
 
 def shuffled(seed: int, *parts: str) -> str:
-    """A sort key that shuffles: the same on every machine and in every version of Python."""
+    """A sort key that shuffles: the same on every machine and in every version of
+    Python.
+    """
     return hashlib.sha256("\0".join((str(seed), *parts)).encode()).hexdigest()
 
 
 def _in_turn(members: Sequence[Prompt], seed: int) -> list[Prompt]:
-    """Members so that every cluster gives its first before any its second, each starting at another template."""
+    """Members so that every cluster gives its first before any its second, each
+    starting at another template.
+    """
     ranks = _ranks({p.cluster for p in members}, seed)
     places = _ranks({p.template for p in members}, seed)
-    strides = {p.id: (places[p.template] - ranks[p.cluster]) % len(places) for p in members}
+    strides = {
+        p.id: (places[p.template] - ranks[p.cluster]) % len(places) for p in members
+    }
     turns: Counter[str] = Counter()
     ranked = []
-    for p in sorted(members, key=lambda p: (strides[p.id] % len(ranks), strides[p.id], p.id)):
+    for p in sorted(
+        members, key=lambda p: (strides[p.id] % len(ranks), strides[p.id], p.id)
+    ):
         ranked.append((turns[p.cluster], ranks[p.cluster], p))
         turns[p.cluster] += 1
     return [p for _, _, p in sorted(ranked, key=lambda entry: entry[:2])]
 
 
 def _ranks(names: Iterable[str], seed: int) -> dict[str, int]:
-    return {name: rank for rank, name in enumerate(sorted(names, key=lambda name: shuffled(seed, name)))}
+    return {
+        name: rank
+        for rank, name in enumerate(
+            sorted(names, key=lambda name: shuffled(seed, name))
+        )
+    }
