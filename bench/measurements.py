@@ -21,8 +21,7 @@ import torch
 
 from specfair import stats
 from specfair.engine import columns, sampling, speculate, tracer
-from specfair.models import pairs
-from specfair.models.pairs import Pair
+from specfair.models.pair import Pair, encode
 from specfair.texts import corpora, mentions, prompts
 from specfair.texts.prompts import Prompt
 from specfair.traces.replay import Lookahead, replay
@@ -345,7 +344,7 @@ def _acceptances(
 ) -> tuple[float, float]:
     """By the two models' distributions over the text that the target writes."""
     texts = tracer.generate(pair, some, decoding)
-    ids, _ = pairs.encode(pair, some, decoding.max_new_tokens)
+    ids, _ = encode(pair, some, decoding.max_new_tokens)
     sums, n_tokens = np.zeros(2), 0
     for prompt, text in zip(ids, texts, strict=True):
         whole = torch.tensor([[*prompt, *text.tolist()]], device=pair.device)

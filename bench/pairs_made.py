@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
-from specfair.models import pairs
+from specfair.models import load
 from specfair.models.devices import device_of, dtype_of
-from specfair.models.pairs import Pair
+from specfair.models.pair import Pair
 
 # of the layers which the deep pair's draft lacks: about five tokens in six are then
 # accepted
@@ -26,14 +26,14 @@ def pair(name: str, device: str) -> Pair:
     and 2 layers of width 1024).
     """
     if name == "embedded":
-        return pairs.load("embedded", "embedded", device=device)
-    tokenizer = pairs.load("embedded", "embedded", device="cpu").tokenizer
+        return load.load("embedded", "embedded", device=device)
+    tokenizer = load.load("embedded", "embedded", device="cpu").tokenizer
     torch.manual_seed(0)
     target, draft = _study(len(tokenizer)) if name == "study" else _deep(len(tokenizer))
     where = device_of(device)
     for model in (target, draft):
         torch.nn.Module.to(model, where, dtype_of("auto", where))
-    return pairs.assemble(
+    return load.assemble(
         target,
         draft,
         tokenizer,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from specfair.config import Settings
     from specfair.errors import SpecfairError
     from specfair.gates import Bound, Verdict
-    from specfair.models.pairs import Pair
+    from specfair.models.pair import Pair
     from specfair.report import Report
     from specfair.stats import Estimate, Tally
     from specfair.texts.prompts import Prompt, PromptSet
@@ -33,7 +33,7 @@ _HOMES = {
     "Estimate": "stats",
     "Groups": "traces.metrics",
     "Lookahead": "traces.replay",
-    "Pair": "models.pairs",
+    "Pair": "models.pair",
     "Prompt": "texts.prompts",
     "PromptSet": "texts.prompts",
     "Report": "report",

@@ -13,8 +13,8 @@ import torch
 
 from specfair.engine import tracer
 from specfair.engine.speculate import speculate
-from specfair.models import pairs
-from specfair.models.pairs import Pair
+from specfair.models import load
+from specfair.models.pair import Pair
 from specfair.texts.corpora import Corpus
 from specfair.texts.prompts import Prompt
 from specfair.traces.replay import Lookahead, replay
@@ -56,7 +56,7 @@ def loaded(kind: str, folder: Path) -> Pair:
     for role, model in (("target", made.target), ("draft", made.draft)):
         model.save_pretrained(folder / role)
         made.tokenizer.save_pretrained(folder / role)
-    return pairs.load(str(folder / "target"), str(folder / "draft"), device="cpu")
+    return load.load(str(folder / "target"), str(folder / "draft"), device="cpu")
 
 
 def tuned_by_one_step(pair: Pair, folder: Path) -> None:
@@ -77,7 +77,7 @@ def tuned_by_one_step(pair: Pair, folder: Path) -> None:
         )
     target, draft = (read(folder / "tuned" / role) for role in ("target", "draft"))
     assert np.isfinite([*target.losses, *draft.losses]).all()
-    after = pairs.load(str(target.model), str(draft.model), device="cpu")
+    after = load.load(str(target.model), str(draft.model), device="cpu")
     assert after.target_fingerprint != pair.target_fingerprint
     assert after.draft_fingerprint != pair.draft_fingerprint
     assert tracer.trace(after, tiny_models.prompts(3), Decoding(4)).n_tokens > 0

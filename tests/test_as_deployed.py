@@ -28,7 +28,8 @@ from transformers.generation.streamers import BaseStreamer
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from specfair.engine import tracer
-from specfair.models import pairs
+from specfair.models import load
+from specfair.models.pair import Pair, encode
 from specfair.texts import prompts
 from specfair.traces.replay import Lookahead, replay
 from specfair.traces.trace import Decoding, Trace
@@ -264,15 +265,15 @@ def test_the_tables_are_worth_comparing_on(table_trace: Trace) -> None:
 
 
 @pytest.fixture(scope="module")
-def embedded() -> Iterator[pairs.Pair]:
+def embedded() -> Iterator[Pair]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield pairs.load("embedded", "embedded", device="cpu")
+    yield load.load("embedded", "embedded", device="cpu")
     torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("share", range(len(SETTINGS)), ids=[str(s) for s in SETTINGS])
-def test_the_embedded_pair_count_for_count(embedded: pairs.Pair, share: int) -> None:
+def test_the_embedded_pair_count_for_count(embedded: Pair, share: int) -> None:
     """18 settings, 12 prompts of the shipped set each: the trace comes from the tracer,
     in one batch.
     """
@@ -281,5 +282,5 @@ def test_the_embedded_pair_count_for_count(embedded: pairs.Pair, share: int) -> 
     chosen = [everything[i] for i in order[12 * share : 12 * share + 12]]
     decoding = Decoding(max_new_tokens=8)
     trace = tracer.trace(embedded, chosen, decoding)
-    ids, _ = pairs.encode(embedded, chosen, decoding.max_new_tokens)
+    ids, _ = encode(embedded, chosen, decoding.max_new_tokens)
     run_and_compare((embedded.target, embedded.draft), ids, trace, SETTINGS[share])

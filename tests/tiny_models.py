@@ -16,7 +16,8 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from specfair.models import pairs
+from specfair.models import load
+from specfair.models.pair import Pair
 from specfair.texts.prompts import Prompt
 
 N_VOCAB = 300
@@ -141,9 +142,9 @@ def tokenizer(n_vocab: int = N_VOCAB) -> PreTrainedTokenizerFast:
     )
 
 
-def pair(kind: str = "gpt2", *, noise: float = 0.05, **settings: Any) -> pairs.Pair:
+def pair(kind: str = "gpt2", *, noise: float = 0.05, **settings: Any) -> Pair:
     target = model(kind, **settings)
-    return pairs.assemble(target, relative(target, noise), tokenizer())
+    return load.assemble(target, relative(target, noise), tokenizer())
 
 
 def prompts(n: int = 8, longest: int = 16) -> list[Prompt]:

@@ -32,7 +32,7 @@ from specfair.vocabulary import BASE, TUNED
 
 if TYPE_CHECKING:
     from specfair.engine.agreement import Agreement
-    from specfair.models.pairs import Pair
+    from specfair.models.pair import Pair
     from specfair.training.finetune import Recipe, Tuned
 
 GATED = "acceptance_rate"  # the metric that gates look at unless told otherwise
@@ -61,11 +61,9 @@ class Audit:
         """What a reader must know of the prompts: what was dropped, and what was
         cut.
         """
-        from specfair.models import pairs
+        from specfair.models.pair import encode
 
-        _, n_cut = pairs.encode(
-            self.pair, list(self.prompts), self.settings.max_new_tokens
-        )
+        _, n_cut = encode(self.pair, list(self.prompts), self.settings.max_new_tokens)
         cut = (
             f"{n_cut:,} of {len(self.prompts):,} prompts were cut from the left to "
             f"fit {self.pair.context} tokens"
@@ -295,14 +293,15 @@ class Audit:
         )
 
     def _load(self, target: str, draft: str, *, named: str = "") -> "Pair":
-        from specfair.models import pairs
+        from specfair.models import load
+        from specfair.models.identity import Loading
 
         _share_cores(tiny=self.settings.embedded)
         settings = self.settings
-        loading = pairs.Loading(
+        loading = Loading(
             settings.allow_pickle, settings.device_map or None, settings.truncate
         )
-        pair = pairs.load(
+        pair = load.load(
             target, draft, device=settings.device, dtype=settings.dtype, loading=loading
         )
         target_name, draft_name = self.settings.target, self.settings.draft

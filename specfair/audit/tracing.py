@@ -20,7 +20,7 @@ from specfair.texts.prompts import Prompt, PromptSet
 from specfair.traces.trace import Decoding, Trace, concatenate, load, save
 
 if TYPE_CHECKING:
-    from specfair.models.pairs import Pair
+    from specfair.models.pair import Pair
 
 PORTION = 2_048  # prompts traced between two writes to disk
 PATIENCE = 10.0  # seconds between two lines of progress

@@ -24,7 +24,7 @@ from specfair.engine.speculate import decode
 from specfair.engine.tracer import generate
 from specfair.errors import UsageError
 from specfair.models.devices import does_not_fit, fits
-from specfair.models.pairs import Pair, encode
+from specfair.models.pair import Pair, encode
 from specfair.texts.prompts import Prompt
 from specfair.traces.replay import Lookahead
 from specfair.traces.trace import Decoding

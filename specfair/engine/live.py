@@ -13,7 +13,7 @@ from specfair.traces.replay import Lookahead
 from specfair.traces.trace import Trace
 
 if TYPE_CHECKING:
-    from specfair.models.pairs import Pair
+    from specfair.models.pair import Pair
 
 
 def live_engine(pair: "Callable[[], Pair]") -> Engine:

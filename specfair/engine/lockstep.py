@@ -18,7 +18,7 @@ from torch import Tensor
 from specfair.engine.columns import TOKEN, At, Sheet, choose, columns
 from specfair.engine.decoder import Decoder, pad_left
 from specfair.models.devices import does_not_fit, fits
-from specfair.models.pairs import Pair
+from specfair.models.pair import Pair
 from specfair.traces.trace import Decoding
 
 Progress = Callable[[int, int], None]  # prompts done, prompts in all

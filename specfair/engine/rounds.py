@@ -17,7 +17,7 @@ from torch.nn.functional import pad
 from specfair.engine import sampling
 from specfair.engine.columns import COIN, REPLACEMENT, TOKEN, choose, deployed
 from specfair.engine.decoder import Decoder, pad_left
-from specfair.models.pairs import Pair
+from specfair.models.pair import Pair
 from specfair.traces.trace import Decoding
 
 

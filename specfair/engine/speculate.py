@@ -20,7 +20,7 @@ from specfair.engine.columns import At, Sheet, columns
 from specfair.engine.rounds import Outcome, Round, Rows, advance, decide, draft, enter
 from specfair.engine.tracer import check_decoding, header
 from specfair.models.devices import does_not_fit, fits
-from specfair.models.pairs import Pair, encode
+from specfair.models.pair import Pair, encode
 from specfair.stats import Tally
 from specfair.texts.prompts import Prompt
 from specfair.traces.replay import Lookahead, veiled

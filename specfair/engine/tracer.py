@@ -25,7 +25,7 @@ from specfair.engine.lockstep import (
     write_and_read,
 )
 from specfair.errors import DataError, ModelError, UsageError
-from specfair.models.pairs import Pair, encode
+from specfair.models.pair import Pair, encode
 from specfair.texts.prompts import Prompt
 from specfair.traces.trace import Decoding, Header, Trace
 

@@ -1,10 +1,12 @@
-"""Names of devices and dtypes to what torch calls them, what `auto` means here, and
-whether a device's memory held.
+"""Names of devices and dtypes to what torch calls them, what `auto` means here, whether
+a device's memory held, and how many threads work.
 
 Knows this machine; does not know models.
 """
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -84,6 +86,23 @@ def fits(work: Callable[[], object]) -> bool:
     # outside the handler: the error holds the frames that hold the memory
     torch.cuda.empty_cache()
     return False
+
+
+@contextmanager
+def sharing_cores(*, tiny: bool) -> Iterator[None]:
+    """Threads that outnumber free cores wait for one another: meanwhile a worker of
+    xdist takes its share, tiny models one.
+    """
+    before = torch.get_num_threads()
+    n_workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if tiny:
+        torch.set_num_threads(1)
+    elif n_workers > 1:
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // n_workers))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def does_not_fit(

@@ -185,6 +185,15 @@ def fingerprint(folder: Path, source: Source) -> str:
     return digest.hexdigest()
 
 
+def described(folder: Path) -> dict[str, str]:
+    """The sha256 of every small file that says how a model and its tokenizer are
+    read.
+    """
+    names = {path.name for end in _FILES for path in folder.glob(end)}
+    small = sorted(name for name in names if not name.endswith(".safetensors"))
+    return {name: checksum(folder / name) for name in small}
+
+
 def _content(path: Path) -> str:
     """sha256 of a file; the hub's cache names a large one by it."""
     return path.name if re.fullmatch(r"[0-9a-f]{64}", path.name) else checksum(path)

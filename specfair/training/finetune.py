@@ -26,7 +26,8 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from specfair.errors import DataError, ModelError, StoreError, UsageError
 from specfair.models.folders import brief
-from specfair.models.pairs import Pair, quiet
+from specfair.models.load import quiet
+from specfair.models.pair import Pair
 from specfair.texts.corpora import Corpus
 
 Progress: TypeAlias = Callable[[int, int], None]  # steps done, steps in all

@@ -13,8 +13,8 @@ import pytest
 from specfair import config
 from specfair.audit import tracing
 from specfair.engine import tracer
-from specfair.models import pairs
-from specfair.models.pairs import Pair
+from specfair.models import load
+from specfair.models.pair import Pair
 from specfair.store import Store, digest
 from specfair.texts import prompts
 from specfair.texts.prompts import Prompt, PromptSet
@@ -25,7 +25,7 @@ DECODING = Decoding(6)
 
 @pytest.fixture(scope="module")
 def pair() -> Pair:
-    return pairs.load("embedded", "embedded", device="cpu")
+    return load.load("embedded", "embedded", device="cpu")
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from specfair.engine import speculate, tracer
-from specfair.models import pairs
-from specfair.models.pairs import Pair
+from specfair.models import load
+from specfair.models.pair import Pair, encode
 from specfair.texts.prompts import Prompt
 from specfair.texts.prompts import load as load_prompts
 from specfair.traces.trace import COLUMNS, Decoding, Trace, concatenate
@@ -34,7 +34,7 @@ BF16_CLOSE, BF16_SHARE = 0.05, 0.1
 
 @pytest.fixture(scope="module")
 def pair() -> Pair:
-    return pairs.load("embedded", "embedded", device="cpu", dtype="float32")
+    return load.load("embedded", "embedded", device="cpu", dtype="float32")
 
 
 def some(n: int) -> list[Prompt]:
@@ -56,7 +56,7 @@ class Ways:
     def trace(self, prompts: Sequence[Prompt], n_rows: int = 0) -> Trace:
         longest = max(
             len(ids)
-            for ids in pairs.encode(self.pair, prompts, self.decoding.max_new_tokens)[0]
+            for ids in encode(self.pair, prompts, self.decoding.max_new_tokens)[0]
         )
         size = longest + self.decoding.max_new_tokens
         return tracer.trace(
@@ -238,7 +238,7 @@ def test_half_precision_keeps_its_tolerance(chaos: Chaos) -> None:
     """bfloat16 has 8 bits: a sum in another order is another number, and the texts of a
     few prompts part.
     """
-    pair = pairs.load("embedded", "embedded", device="cpu", dtype="bfloat16")
+    pair = load.load("embedded", "embedded", device="cpu", dtype="bfloat16")
     ways = Ways(pair, some(chaos.n(full=240, reduced=12)), DECODINGS[0])
     alone = ways.trace(ways.prompts)
     sentence = (

@@ -16,8 +16,8 @@ from specfair.engine import sampling
 from specfair.engine.columns import deployed
 from specfair.engine.rounds import Round, coins_of, owed
 from specfair.engine.speculate import decode
-from specfair.models import pairs
-from specfair.models.pairs import Pair
+from specfair.models import load
+from specfair.models.pair import Pair
 from specfair.texts.prompts import Prompt
 from specfair.traces.trace import Decoding
 from tests import tiny_models
@@ -252,7 +252,7 @@ class Beginning:
 @pytest.fixture(scope="module")
 def beginnings() -> dict[str, Beginning]:
     """From plain forward passes, without a cache."""
-    embedded = pairs.load("embedded", "embedded", device="cpu", dtype="float32")
+    embedded = load.load("embedded", "embedded", device="cpu", dtype="float32")
     # a pair that disagrees
     tiny = tiny_models.pair("llama", noise=0.6, initializer_range=0.5)
     return {

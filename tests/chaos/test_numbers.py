@@ -17,8 +17,8 @@ from specfair import cli, gates
 from specfair.engine import agreement, clock, speculate, tracer
 from specfair.errors import ModelError
 from specfair.gates import Bound
-from specfair.models import pairs
-from specfair.models.pairs import Pair
+from specfair.models import load
+from specfair.models.pair import Pair, encode
 from specfair.texts.prompts import Prompt
 from specfair.traces.measured import Measured
 from specfair.traces.metrics import METRICS
@@ -61,7 +61,7 @@ def untied(seed: int = 0) -> Pair:
     row's logits.
     """
     target = tiny_models.model(seed=seed, tie_word_embeddings=False)
-    return pairs.assemble(
+    return load.assemble(
         target, tiny_models.relative(target, 0.3), tiny_models.tokenizer()
     )
 
@@ -78,7 +78,7 @@ def readers(pair: Pair, clean: Trace) -> list[tuple[int, int, int]]:
     """Of tokens that one prompt alone reads: the prompt, the token, and how many clean
     positions its text has.
     """
-    ids, _ = pairs.encode(pair, clean.prompts, clean.header.decoding.max_new_tokens)
+    ids, _ = encode(pair, clean.prompts, clean.header.decoding.max_new_tokens)
     texts = np.split(clean["token"], clean.offsets[1:-1])
     first: dict[int, list[tuple[int, int]]] = {}
     for i, (prompt, text) in enumerate(zip(ids, texts, strict=True)):
@@ -222,9 +222,7 @@ def test_an_audit_of_a_broken_model_ends_in_words(
         f"an audit with NaN weights in the {role} exits 1 and names the prompt",
     ) as tried:
         for value in (np.nan, np.inf)[: chaos.n(full=2, reduced=1)]:
-            pair = poison(
-                untied(), role, pairs.encode(untied(), PROMPTS, 1)[0][2][0], value
-            )
+            pair = poison(untied(), role, encode(untied(), PROMPTS, 1)[0][2][0], value)
             for name in ("target", "draft"):
                 getattr(pair, name).save_pretrained(tmp_path / name)
                 pair.tokenizer.save_pretrained(tmp_path / name)
@@ -314,7 +312,7 @@ def lone() -> Pair:
         tokenizer_object=only, eos_token=tiny_models.EOS
     )
     target = tiny_models.model(vocab_size=1)
-    return pairs.assemble(target, tiny_models.relative(target), tokenizer)
+    return load.assemble(target, tiny_models.relative(target), tokenizer)
 
 
 @pytest.mark.parametrize("world", worlds())

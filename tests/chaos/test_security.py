@@ -27,7 +27,7 @@ import pytest
 from specfair import cli
 from specfair.errors import ModelError, SpecfairError
 from specfair.gates import baseline
-from specfair.models import pairs
+from specfair.models import load
 from specfair.texts import corpora, prompts, reading, tables
 from specfair.traces import trace
 from tests import report_samples
@@ -261,7 +261,7 @@ def test_a_model_from_a_stranger_runs_no_code(chaos: Chaos, tmp_path: Path) -> N
             marker = tmp_path / kind / "PWNED"
             folder = str(make(tmp_path / kind / "model", marker))
             with pytest.raises(ModelError) as caught:
-                pairs.load(folder, folder, device="cpu")
+                load.load(folder, folder, device="cpu")
             check_line(str(caught.value))
             assert not marker.exists(), kind
             tried.case()

@@ -12,8 +12,8 @@ from specfair.audit.audit import Audit
 from specfair.audit.session import Case, Session
 from specfair.engine import agreement, speculate, tracer
 from specfair.errors import StoreError
-from specfair.models import pairs
-from specfair.models.pairs import Pair
+from specfair.models import load
+from specfair.models.pair import Pair
 from specfair.texts import prompts
 from specfair.traces.replay import Lookahead
 from specfair.traces.trace import Decoding, Trace
@@ -23,7 +23,7 @@ LOOKAHEAD = Lookahead(3)
 
 @pytest.fixture(scope="module")
 def pair() -> Pair:
-    return pairs.load("embedded", "embedded")
+    return load.load("embedded", "embedded")
 
 
 def traced(pair: Pair, temperature: float) -> Trace:

@@ -45,9 +45,9 @@ def test_a_draft_much_smaller_than_its_target_costs_less() -> None:
     """Twelve layers against two of the same width: true by a factor of six, asserted
     without one.
     """
-    from specfair.models import pairs
+    from specfair.models import load
 
-    pair = pairs.assemble(
+    pair = load.assemble(
         tiny_models.model(n_layer=12), tiny_models.model(), tiny_models.tokenizer()
     )
     assert 0 < cost_ratio(pair, n_repeats=9) < 1

@@ -8,7 +8,7 @@ import pytest
 from specfair.audit.audit import Audit
 from specfair.engine import speculate
 from specfair.engine.live import live_engine
-from specfair.models.pairs import Pair
+from specfair.models.pair import Pair
 from specfair.texts.prompts import Prompt
 from specfair.traces.measured import Measured
 from specfair.traces.replay import Lookahead

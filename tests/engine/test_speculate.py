@@ -11,8 +11,8 @@ from scipy.stats import chisquare
 
 from specfair.engine import sampling, tracer
 from specfair.engine.speculate import Live, count, decode, speculate
-from specfair.models import pairs
-from specfair.models.pairs import Pair
+from specfair.models import load
+from specfair.models.pair import Pair
 from specfair.texts.prompts import Prompt
 from specfair.texts.prompts import load as load_prompts
 from specfair.traces.replay import Lookahead, replay
@@ -118,7 +118,7 @@ def test_decode_is_speculate_without_the_trace(pair: Pair) -> None:
 
 def test_a_perfect_draft_is_always_accepted() -> None:
     made = tiny_models.pair()
-    pair = pairs.assemble(made.target, made.target, made.tokenizer)
+    pair = load.assemble(made.target, made.target, made.tokenizer)
     for decoding in (GREEDY, replace(SAMPLED, temperature=0.8, top_p=0.9)):
         live = speculate(
             pair, tiny_models.prompts(6), replace(decoding, ignore_eos=True), 4
@@ -222,7 +222,7 @@ class Beginning:
 @pytest.fixture(scope="module")
 def beginning() -> Beginning:
     """From plain forward passes, without a cache."""
-    pair = pairs.load("embedded", "embedded", device="cpu")
+    pair = load.load("embedded", "embedded", device="cpu")
     prompt = load_prompts("embedded").prompts[0]
     ids = torch.tensor([pair.tokenizer(prompt.text)["input_ids"]])
     with torch.inference_mode():

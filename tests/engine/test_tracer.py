@@ -11,8 +11,8 @@ import torch
 
 from specfair.engine import sampling, speculate, tracer
 from specfair.errors import DataError, ModelError, UsageError
-from specfair.models import pairs
-from specfair.models.pairs import Pair
+from specfair.models import load
+from specfair.models.pair import Pair
 from specfair.traces.trace import COLUMNS, Decoding, Trace, concatenate
 from tests import tiny_models
 
@@ -209,7 +209,7 @@ def test_the_text_alone_is_the_traces(decoding: Decoding) -> None:
 @pytest.mark.parametrize("decoding", DECODINGS, ids=str)
 def test_another_draft_on_the_same_text(pair: Pair, decoding: Decoding) -> None:
     prompts = tiny_models.prompts(9)
-    other = pairs.assemble(
+    other = load.assemble(
         pair.target,
         tiny_models.relative(pair.target, 0.1),
         pair.tokenizer,
@@ -228,7 +228,7 @@ def test_another_draft_on_the_same_text(pair: Pair, decoding: Decoding) -> None:
 
 def test_rescoring_needs_the_same_target(pair: Pair) -> None:
     traced = tracer.trace(pair, tiny_models.prompts(2), GREEDY)
-    other = pairs.assemble(
+    other = load.assemble(
         tiny_models.model(seed=9), pair.draft, pair.tokenizer, target_name="nine"
     )
     with pytest.raises(
@@ -324,7 +324,7 @@ def test_settings_without_a_meaning_are_refused(
 
 def test_half_precision_traces_too() -> None:
     made = tiny_models.pair()
-    pair = pairs.assemble(
+    pair = load.assemble(
         made.target.to(torch.bfloat16), made.draft.to(torch.bfloat16), made.tokenizer
     )
     traced = tracer.trace(pair, tiny_models.prompts(4), SAMPLED)
@@ -336,7 +336,7 @@ def test_half_precision_traces_too() -> None:
 def test_several_drafts_in_one_go_are_traced_as_if_alone(
     pair: Pair, decoding: Decoding
 ) -> None:
-    other = pairs.assemble(
+    other = load.assemble(
         pair.target,
         tiny_models.relative(pair.target, 0.1),
         pair.tokenizer,

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from specfair.engine import tracer
 from specfair.errors import UsageError
-from specfair.models import pairs
+from specfair.models import load
+from specfair.models.pair import encode
 from specfair.texts import prompts
 from specfair.traces import replay as replay_module
 from specfair.traces.replay import Counting, Lookahead, profile, replay
@@ -71,7 +72,7 @@ def embedded() -> tuple[Trace, list[tuple[list[int], list[int]]]]:
     """A real trace, and by prompt both models' first choices along the target's text,
     from one plain forward pass.
     """
-    pair = pairs.load("embedded", "embedded", device="cpu")
+    pair = load.load("embedded", "embedded", device="cpu")
     everything = prompts.load("embedded").prompts
     chosen = [
         everything[i]
@@ -79,7 +80,7 @@ def embedded() -> tuple[Trace, list[tuple[list[int], list[int]]]]:
     ]
     trace, read = tracer.trace(pair, chosen, Decoding(max_new_tokens=20)), []
     for ids, text in zip(
-        pairs.encode(pair, chosen, 20)[0], rows(trace, "token"), strict=True
+        encode(pair, chosen, 20)[0], rows(trace, "token"), strict=True
     ):
         whole = torch.tensor([ids + text])
         target, draft = (

@@ -13,9 +13,9 @@ import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from specfair.errors import DataError, ModelError, StoreError, UsageError
-from specfair.models import pairs
+from specfair.models import load
 from specfair.models.folders import Source, locate
-from specfair.models.pairs import Pair
+from specfair.models.pair import Pair
 from specfair.store import digest
 from specfair.texts.corpora import Corpus
 from specfair.training.finetune import Recipe, Training, Tuned, due, pack, read, train
@@ -73,7 +73,7 @@ def tiny(seed: int, *, eos: int | None = 0, context: int = 64) -> LlamaForCausal
 @pytest.fixture
 def pair() -> Pair:
     tokenizer = AutoTokenizer.from_pretrained(locate(Source("embedded"), "target"))
-    return pairs.assemble(
+    return load.assemble(
         tiny(0), tiny(1), tokenizer, target_name="big", draft_name="small"
     )
 
@@ -102,7 +102,7 @@ def test_both_models_learn_and_load_again(
 ) -> None:
     steps: list[tuple[str, int, int]] = []
     recipe = replace(RECIPE, max_steps=15)
-    before = [pairs.fingerprint_model(model) for model in (pair.target, pair.draft)]
+    before = [load.fingerprint_model(model) for model in (pair.target, pair.draft)]
     target, draft = tune(
         pair, corpus, recipe, tmp_path / "tuned", lambda *at: steps.append(at)
     )
@@ -114,15 +114,15 @@ def test_both_models_learn_and_load_again(
         assert len(losses) == 15
         assert np.mean(losses[-3:]) < 0.8 * np.mean(losses[:3])
 
-    again = pairs.load(str(target.model), str(draft.model), device="cpu")
+    again = load.load(str(target.model), str(draft.model), device="cpu")
     assert again.tokenizer_fingerprint == pair.tokenizer_fingerprint
     assert again.eos == pair.eos
     assert again.target.config.use_cache
     assert again.target.dtype == pair.target.dtype
-    after = [pairs.fingerprint_model(model) for model in (again.target, again.draft)]
+    after = [load.fingerprint_model(model) for model in (again.target, again.draft)]
     assert not set(before) & set(after)
     assert before == [
-        pairs.fingerprint_model(model) for model in (pair.target, pair.draft)
+        load.fingerprint_model(model) for model in (pair.target, pair.draft)
     ]
     assert not any(parameter.requires_grad for parameter in pair.target.parameters())
 
@@ -195,9 +195,9 @@ def test_a_key_holds_all_that_the_weights_depend_on(pair: Pair, corpus: Corpus) 
         replace(first, pair=half),
         replace(first, pair=replace(pair, tokenizer_fingerprint="x")),
         replace(
-            first, pair=pairs.assemble(tiny(0, context=32), tiny(1), pair.tokenizer)
+            first, pair=load.assemble(tiny(0, context=32), tiny(1), pair.tokenizer)
         ),
-        replace(first, pair=pairs.assemble(tiny(0, eos=None), tiny(1), pair.tokenizer)),
+        replace(first, pair=load.assemble(tiny(0, eos=None), tiny(1), pair.tokenizer)),
         *(replace(first, recipe=recipe) for recipe in recipes),
     ]
     names = [digest(training.key) for training in (first, *others)]
@@ -232,7 +232,7 @@ def test_checkpoints_along_the_way(pair: Pair, corpus: Corpus, tmp_path: Path) -
         *([*one.checkpoints.values(), one.model] for one in (target, draft)),
         strict=True,
     )
-    course = [pairs.load(str(a), str(b), device="cpu") for a, b in folders]
+    course = [load.load(str(a), str(b), device="cpu") for a, b in folders]
     assert len({p.target_fingerprint for p in course}) == 3
     assert len({p.draft_fingerprint for p in course}) == 3
 
@@ -309,12 +309,12 @@ def test_no_more_documents_are_read_than_steps_need(pair: Pair, corpus: Corpus) 
 
 
 def test_blocks_fit_the_models(pair: Pair, corpus: Corpus) -> None:
-    short = pairs.assemble(tiny(0, context=32), tiny(1), pair.tokenizer)
+    short = load.assemble(tiny(0, context=32), tiny(1), pair.tokenizer)
     assert pack(short, corpus, Recipe(block=512)).shape[1] == 32
 
 
 def test_models_without_an_end_of_text_get_none(pair: Pair, corpus: Corpus) -> None:
-    endless = pairs.assemble(tiny(0, eos=None), tiny(1, eos=None), pair.tokenizer)
+    endless = load.assemble(tiny(0, eos=None), tiny(1, eos=None), pair.tokenizer)
     assert 0 not in pack(endless, corpus, Recipe(block=16))
 
 

@@ -1,15 +1,14 @@
-"""A Pair: a target and a draft with one vocabulary, on one device, ready to be asked
-for logits.
+"""A pair from its files: models and tokenizers are loaded, checked, and put on their
+device.
 
-Knows how models and tokenizers are loaded, checked and told apart; does not know
-decoding, traces or groups. Remote code stays off.
+Knows how transformers loads and what can go wrong there; does not know decoding, traces
+or groups. Remote code stays off.
 """
 
 import hashlib
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import torch
@@ -21,81 +20,13 @@ from transformers import (
 )
 from transformers.utils import logging
 
-from specfair.errors import DataError, ModelError
+from specfair.errors import ModelError
 from specfair.models.devices import device_of, dtype_of, fits
 from specfair.models.folders import Source, brief, fingerprint, locate
-from specfair.texts.prompts import Prompt
+from specfair.models.identity import Loading
+from specfair.models.pair import Pair, fingerprint_tokenizer, n_rows, text_config
 
 _ATTENTION = {"full_attention", "sliding_attention", "chunked_attention"}
-
-
-@dataclass(frozen=True, slots=True)
-class Loading:
-    """How the pair is loaded, beside device and dtype."""
-
-    allow_pickle: bool = False
-    # as in from_pretrained, for models larger than one device
-    device_map: str | None = None
-    # cut prompts that do not fit the context from the left, instead of refusing them
-    truncate: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Two models that write the same tokens."""
-
-    target: PreTrainedModel
-    draft: PreTrainedModel
-    tokenizer: PreTrainedTokenizerBase
-    target_name: str
-    draft_name: str
-    target_fingerprint: str
-    draft_fingerprint: str
-    tokenizer_fingerprint: str
-    truncate: bool = False
-
-    @property
-    def device(self) -> torch.device:
-        device: torch.device = self.target.device
-        return device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        dtype: torch.dtype = self.target.dtype
-        return dtype
-
-    @property
-    def eos(self) -> tuple[int, ...]:
-        """Tokens that end the target's text; none where it declares none."""
-        value = getattr(self.target.generation_config, "eos_token_id", None)
-        value = (
-            getattr(self.target.config, "eos_token_id", None)
-            if value is None
-            else value
-        )
-        return (
-            ()
-            if value is None
-            else (value,)
-            if isinstance(value, int)
-            else tuple(value)
-        )
-
-    @property
-    def n_vocab(self) -> int:
-        """Rows both models have: embeddings padded beyond the vocabulary by one of them
-        are left out.
-        """
-        return min(_n_rows(self.target), _n_rows(self.draft))
-
-    @property
-    def context(self) -> int | None:
-        """The longest text both can read; None where neither has a limit."""
-        limits = [
-            getattr(_text_config(m), "max_position_embeddings", None)
-            for m in (self.target, self.draft)
-        ]
-        return min((n for n in limits if n), default=None)
 
 
 def load(
@@ -167,47 +98,6 @@ def assemble(
             draft_fingerprint=fingerprint_model(draft),
             tokenizer_fingerprint=fingerprint_tokenizer(tokenizer),
         )
-    )
-
-
-def encode(
-    pair: Pair, prompts: Sequence[Prompt], max_new_tokens: int
-) -> tuple[list[list[int]], int]:
-    """Token ids of every prompt, and how many prompts had to be cut to leave room for
-    the new tokens.
-
-    An empty text starts from the tokenizer's beginning-of-text token, or its
-    end-of-text token where there is none.
-    """
-    if not prompts:
-        return [], 0
-    encoded = pair.tokenizer([p.text for p in prompts], verbose=False)["input_ids"]
-    ids = [
-        tokens or _start(pair, prompt)
-        for tokens, prompt in zip(encoded, prompts, strict=True)
-    ]
-    room = None if pair.context is None else pair.context - max_new_tokens
-    if room is None or max(map(len, ids)) <= room:
-        return ids, 0
-    long = [i for i, tokens in enumerate(ids) if len(tokens) > room]
-    if not pair.truncate or room < 1:
-        raise DataError(
-            f"prompt {prompts[long[0]].id!r} has {len(ids[long[0]])} tokens; the "
-            f"context of {pair.context} "
-            f"leaves {room} beside {max_new_tokens} new tokens ({len(long)} such "
-            "prompts). Shorten them, "
-            "or allow truncation from the left (truncate = true)."
-        )
-    return [tokens[-room:] for tokens in ids], len(long)
-
-
-def _start(pair: Pair, prompt: Prompt) -> list[int]:
-    for token in (pair.tokenizer.bos_token_id, pair.tokenizer.eos_token_id):
-        if token is not None:
-            return [token]
-    raise DataError(
-        f"prompt {prompt.id!r} is empty and the tokenizer has no token to "
-        "begin a text with. Give it a text."
     )
 
 
@@ -303,9 +193,9 @@ def _checked(pair: Pair) -> Pair:
     for model, name in ((pair.target, pair.target_name), (pair.draft, pair.draft_name)):
         _check_cache(model, name)
         largest = max(pair.tokenizer.get_vocab().values())
-        if largest >= _n_rows(model):
+        if largest >= n_rows(model):
             raise ModelError(
-                f"model {name!r} has {_n_rows(model)} output rows but its tokenizer "
+                f"model {name!r} has {n_rows(model)} output rows but its tokenizer "
                 "writes token "
                 f"{largest}. Use the tokenizer it was trained with."
             )
@@ -313,9 +203,7 @@ def _checked(pair: Pair) -> Pair:
 
 
 def _check_cache(model: PreTrainedModel, name: str) -> None:
-    from inspect import signature
-
-    kinds = set(getattr(_text_config(model), "layer_types", None) or []) - _ATTENTION
+    kinds = set(getattr(text_config(model), "layer_types", None) or []) - _ATTENTION
     if (
         getattr(model, "_is_stateful", False)
         or "past_key_values" not in signature(model.forward).parameters
@@ -329,17 +217,6 @@ def _check_cache(model: PreTrainedModel, name: str) -> None:
         )
 
 
-def _text_config(model: PreTrainedModel) -> Any:
-    return model.config.get_text_config(decoder=True)
-
-
-def _n_rows(model: Any) -> int:
-    output = model.get_output_embeddings()
-    return int(
-        _text_config(model).vocab_size if output is None else output.weight.shape[0]
-    )
-
-
 def fingerprint_model(model: PreTrainedModel) -> str:
     """sha256 over the weights in memory."""
     digest = hashlib.sha256(model.config.model_type.encode())
@@ -349,22 +226,6 @@ def fingerprint_model(model: PreTrainedModel) -> str:
             tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
         )
     return digest.hexdigest()
-
-
-def fingerprint_tokenizer(tokenizer: PreTrainedTokenizerBase) -> str:
-    """sha256 over what decides how a text becomes tokens; padding and truncation, which
-    we set ourselves, do not.
-    """
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    rules = json.loads(backend.to_str()) if backend is not None else {}
-    rules = {
-        key: value
-        for key, value in rules.items()
-        if key not in ("padding", "truncation")
-    }
-    return hashlib.sha256(
-        json.dumps([rules, tokenizer.get_vocab()], sort_keys=True).encode()
-    ).hexdigest()
 
 
 @contextmanager

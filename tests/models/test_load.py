@@ -2,7 +2,6 @@
 way out.
 """
 
-import dataclasses
 import json
 import shutil
 import socket
@@ -15,10 +14,10 @@ from huggingface_hub import constants
 from safetensors.torch import load_file, save_file
 from transformers import MambaConfig, MambaForCausalLM
 
-from specfair.errors import DataError, ModelError, SpecfairError, UsageError
-from specfair.models import pairs
-from specfair.models.pairs import Loading
-from specfair.texts.prompts import Prompt
+from specfair.errors import ModelError, SpecfairError, UsageError
+from specfair.models import load
+from specfair.models.identity import Loading
+from specfair.models.pair import fingerprint_tokenizer
 from tests import tiny_models
 
 
@@ -39,14 +38,12 @@ def broken(saved: Path, tmp_path: Path) -> Path:
 
 
 def test_a_saved_pair_loads(saved: Path) -> None:
-    pair = pairs.load(str(saved / "target"), str(saved / "draft"), device="cpu")
+    pair = load.load(str(saved / "target"), str(saved / "draft"), device="cpu")
     assert (pair.device.type, pair.dtype, pair.eos) == ("cpu", torch.float32, (0,))
     assert (pair.n_vocab, pair.context) == (tiny_models.N_VOCAB, tiny_models.CONTEXT)
     assert not pair.target.training
     assert not any(p.requires_grad for p in pair.draft.parameters())
-    assert pair.tokenizer_fingerprint == pairs.fingerprint_tokenizer(
-        tiny_models.tokenizer()
-    )
+    assert pair.tokenizer_fingerprint == fingerprint_tokenizer(tiny_models.tokenizer())
 
 
 def test_fingerprints_follow_the_content_not_the_place(
@@ -54,14 +51,14 @@ def test_fingerprints_follow_the_content_not_the_place(
 ) -> None:
     target = str(saved / "target")
     first, moved = (
-        pairs.load(target, str(saved / "draft")),
-        pairs.load(target, str(broken)),
+        load.load(target, str(saved / "draft")),
+        load.load(target, str(broken)),
     )
     assert (
         first.draft_fingerprint == moved.draft_fingerprint != first.target_fingerprint
     )
     tiny_models.model("llama", 7).save_pretrained(broken)
-    assert pairs.load(target, str(broken)).draft_fingerprint != first.draft_fingerprint
+    assert load.load(target, str(broken)).draft_fingerprint != first.draft_fingerprint
 
 
 def test_dtype_and_sharded_weights(saved: Path, broken: Path) -> None:
@@ -77,7 +74,7 @@ def test_dtype_and_sharded_weights(saved: Path, broken: Path) -> None:
     (broken / "model.safetensors.index.json").write_text(
         json.dumps({"metadata": {}, "weight_map": place})
     )
-    pair = pairs.load(
+    pair = load.load(
         str(saved / "target"),
         str(broken),
         dtype="bfloat16",
@@ -88,28 +85,7 @@ def test_dtype_and_sharded_weights(saved: Path, broken: Path) -> None:
     with pytest.raises(
         ModelError, match=r"lacks model-2.safetensors; its index lists it"
     ):
-        pairs.load(str(saved / "target"), str(broken))
-
-
-def test_embeddings_padded_by_one_model_are_left_out() -> None:
-    target, draft = (
-        tiny_models.model(),
-        tiny_models.model(vocab_size=tiny_models.N_VOCAB + 20),
-    )
-    assert (
-        pairs.assemble(target, draft, tiny_models.tokenizer()).n_vocab
-        == tiny_models.N_VOCAB
-    )
-
-
-def test_end_of_text_tokens_come_from_either_config() -> None:
-    pair = tiny_models.pair()
-    pair.target.generation_config.eos_token_id = [3, 0]
-    assert pair.eos == (3, 0)
-    pair.target.generation_config.eos_token_id = None
-    assert pair.eos == (0,)
-    pair.target.config.eos_token_id = None
-    assert pair.eos == ()
+        load.load(str(saved / "target"), str(broken))
 
 
 def cut_weights(folder: Path) -> None:
@@ -171,13 +147,13 @@ def test_a_damaged_model_is_refused(
 ) -> None:
     damage(broken)
     with pytest.raises(ModelError, match=says) as caught:
-        pairs.load(str(saved / "target"), str(broken))
+        load.load(str(saved / "target"), str(broken))
     assert "\n" not in str(caught.value)
 
 
 def test_pickles_load_where_allowed(saved: Path, broken: Path) -> None:
     pickle_weights(broken)
-    pair = pairs.load(
+    pair = load.load(
         str(saved / "target"), str(broken), loading=Loading(allow_pickle=True)
     )
     assert torch.equal(
@@ -209,7 +185,7 @@ def test_wrong_options(
 ) -> None:
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(kind, match=says):
-        pairs.load(target.format(saved=saved), str(saved / "draft"), **options)
+        load.load(target.format(saved=saved), str(saved / "draft"), **options)
 
 
 def test_a_state_space_model_is_refused() -> None:
@@ -217,47 +193,16 @@ def test_a_state_space_model_is_refused() -> None:
         MambaConfig(vocab_size=300, hidden_size=8, num_hidden_layers=1, state_size=2)
     )
     with pytest.raises(ModelError, match=r"'draft' \(mamba\) keeps a running state"):
-        pairs.assemble(tiny_models.model(), mamba, tiny_models.tokenizer())
+        load.assemble(tiny_models.model(), mamba, tiny_models.tokenizer())
 
 
 def test_a_tokenizer_too_large_for_its_model_is_refused() -> None:
     with pytest.raises(
         ModelError, match=r"300 output rows but its tokenizer writes token 310"
     ):
-        pairs.assemble(
+        load.assemble(
             tiny_models.model(), tiny_models.model(seed=1), tiny_models.tokenizer(311)
         )
-
-
-def test_empty_prompts_begin_somewhere() -> None:
-    pair = tiny_models.pair()
-    empty = [Prompt("e", "g", "c", "", ""), Prompt("b", "g", "c", "", "b")]
-    assert pairs.encode(pair, empty, 4)[0][0] == [0]
-    pair.tokenizer.eos_token = None
-    with pytest.raises(DataError, match="prompt 'e' is empty"):
-        pairs.encode(pair, empty, 4)
-    assert pairs.encode(pair, [], 4) == ([], 0)
-
-
-def test_long_prompts_are_refused_or_cut_from_the_left() -> None:
-    pair = tiny_models.pair()
-    long = [
-        Prompt("long", "g", "c", "", "xyz" * 30),
-        Prompt("short", "g", "c", "", "xyz"),
-    ]
-    with pytest.raises(
-        DataError,
-        match=(
-            r"prompt 'long' has 90 tokens; the context of 64 leaves 44 beside 20 "
-            r"new tokens"
-        ),
-    ):
-        pairs.encode(pair, long, 20)
-    whole = pair.tokenizer(long[0].text)["input_ids"]
-    ids, n_cut = pairs.encode(dataclasses.replace(pair, truncate=True), long, 20)
-    assert (n_cut, ids[0], len(ids[1])) == (1, whole[-44:], 3)
-    with pytest.raises(DataError, match="leaves -6"):
-        pairs.encode(dataclasses.replace(pair, truncate=True), long, 70)
 
 
 def in_hub_cache(folder: Path, repo: Path, ref: str) -> None:
@@ -287,7 +232,7 @@ def test_a_warm_hub_cache_causes_no_traffic(
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    pair = pairs.load("someone/target", "someone/draft@v1", device="cpu")
+    pair = load.load("someone/target", "someone/draft@v1", device="cpu")
     assert (pair.target_name, pair.draft_name) == ("someone/target", "someone/draft@v1")
     # same architecture, and blobs of the same name
     assert pair.target_fingerprint == pair.draft_fingerprint
@@ -299,7 +244,7 @@ def test_a_warm_hub_cache_causes_no_traffic(
             r"is set"
         ),
     ):
-        pairs.load("someone/target", "someone/draft")
+        load.load("someone/target", "someone/draft")
 
 
 def test_an_unreachable_hub_is_one_line(
@@ -310,4 +255,4 @@ def test_an_unreachable_hub_is_one_line(
     with pytest.raises(
         ModelError, match=r"model 'not a/name' cannot be fetched from the hub"
     ):
-        pairs.load("not a/name", str(saved / "draft"))
+        load.load("not a/name", str(saved / "draft"))
