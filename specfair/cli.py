@@ -153,11 +153,12 @@ def _audit(options: argparse.Namespace) -> int:
     settings = config.load(project.find(Path.cwd()), given, options.gate)
     to = outputs.of(options.out, option="--out") if options.out is not None else None
     session = Session(settings, say=_say)
-    asked = settings.compared if settings.datasets or settings.ready_made else ()
-    for stage in (BASE, *asked):
+    named = settings.datasets or settings.ready_made
+    stages = settings.stages if named else (BASE,)
+    for stage in stages:
         ask_all(session, stage)
     unheld = holding.unheld(
-        holding.Run(settings, given, (BASE, *asked)), [holding.held_by(session)]
+        holding.Run(settings, given, stages), [holding.held_by(session)]
     )
     wrong = holding.mistakes(unheld)
     report = record.build(session)

@@ -7,7 +7,6 @@ Knows no figures and loads nothing.
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-BASE = "base"  # the pair before any fine-tuning, among the stages
 TUNED = "tuned"  # the only "dataset" where a ready fine-tuned pair is given
 EMBEDDED = "embedded"  # the pair, the prompts and the corpora that the project ships
 
@@ -28,18 +27,28 @@ class Stage:
     step: int | None = None  # of the fine-tuning, where it is not its end
 
     @classmethod
+    def of(cls, named: "Stage | str") -> "Stage":
+        """A stage as users name it: "base", or a dataset."""
+        if isinstance(named, Stage):
+            return named
+        return BASE if named == str(BASE) else cls(named)
+
+    @classmethod
     def parse(cls, text: str) -> "Stage":
         """What str() made."""
         name, at, step = text.rpartition("@")
         if at and step.isdigit():
             return cls(name, int(step))
-        return cls() if text == BASE else cls(text)
+        return cls.of(text)
 
     def __str__(self) -> str:
-        name = self.dataset or BASE
+        name = self.dataset or "base"
         return name if self.step is None else f"{name}@{self.step}"
 
     @property
     def tuned(self) -> bool:
         """Whether it comes after fine-tuning, so that there is a before."""
         return bool(self.dataset)
+
+
+BASE = Stage()  # the pair before any fine-tuning

@@ -13,7 +13,7 @@ from specfair.audit.questions import QUESTIONS
 from specfair.audit.session import Session
 from specfair.config import Settings
 from specfair.gates.bounds import Rule
-from specfair.vocabulary import BASE
+from specfair.vocabulary import BASE, Stage
 
 # options that measure less than the project does
 _NARROWING = {"datasets", "tuned_target", "tuned_draft", "groups"}
@@ -25,12 +25,12 @@ class Run:
 
     settings: Settings
     given: Collection[str]  # settings that were typed for this run
-    stages: tuple[str, ...]
+    stages: tuple[Stage, ...]
 
     @classmethod
     def of(cls, settings: Settings, given: Collection[str]) -> "Run":
         """A run of every stage that is configured."""
-        return cls(settings, given, (BASE, *settings.compared))
+        return cls(settings, given, settings.stages)
 
     @property
     def narrowed(self) -> bool:
@@ -89,5 +89,5 @@ def _excused(rule: Rule, run: Run) -> bool:
     if not run.narrowed:
         return False
     of_changes = all(q.after for q in QUESTIONS.values() if q.kind == rule.kind)
-    absent = bool(rule.dataset) and rule.dataset not in run.stages
+    absent = rule.stage is not None and rule.stage not in run.stages
     return bool(rule.group) or absent or (of_changes and run.stages == (BASE,))

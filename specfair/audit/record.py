@@ -32,7 +32,7 @@ from specfair.outputs import Outputs
 from specfair.report import page, render_markdown
 from specfair.store import write_text_atomically
 from specfair.traces.metrics import METRICS
-from specfair.vocabulary import BASE, TUNED
+from specfair.vocabulary import TUNED
 
 T = TypeVar("T")
 # of cases, in a report's provenance; absent where all were asked
@@ -45,7 +45,7 @@ def build(session: Session) -> page.Report:
     empty = _empty(session)
     if audit is None:
         return empty
-    datasets = tuple(s for s in audit.stages if s != BASE)
+    datasets = tuple(s.dataset for s in audit.stages if s.tuned)
     empty = replace(
         empty,
         groups=audit.prompts.groups,
@@ -418,9 +418,12 @@ def _against(session: Session, audit: Audit) -> dict[str, tuple[Any, ...]]:
     if stored is None:
         return {}
     stages = [stage for stage in audit.stages if stage in stored.counts]
-    configured = (BASE, *audit.settings.compared)
     return (
-        {"baseline": tuple(rows.against(stored, snapshot(audit, stages), configured))}
+        {
+            "baseline": tuple(
+                rows.against(stored, snapshot(audit, stages), audit.settings.stages)
+            )
+        }
         if stages
         else {}
     )

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from specfair import config, stats
+from specfair import config, stats, vocabulary
 from specfair.audit.audit import Audit
 from specfair.audit.token_rows import (
     EXPLAINED,
@@ -143,7 +143,7 @@ def training(audit: Audit, dataset: str) -> Iterator[page.TrainingRow]:
 
 
 def against(
-    old: Baseline, now: Baseline, configured: Sequence[str]
+    old: Baseline, now: Baseline, configured: Sequence[vocabulary.Stage]
 ) -> Iterator[page.BaselineRow]:
     """Every figure of a stored baseline beside today's; stages that nothing is
     configured to measure are gone.
@@ -173,7 +173,7 @@ def against(
                 )
         elif stage not in configured:
             yield page.BaselineRow(
-                stage, old.sample(stage).value, np.nan, np.nan, np.nan, "gone"
+                str(stage), old.sample(stage).value, np.nan, np.nan, np.nan, "gone"
             )
 
 
@@ -191,9 +191,11 @@ def examples(audit: Audit, verdict: Mapping[str, Any]) -> Iterator[page.ExampleR
     """The prompts that contribute most to a verdict that did not pass: those that lost
     most, or are slowest.
     """
-    stage, groups = verdict["dataset"], tuple(verdict["groups"])
+    stage = vocabulary.Stage.of(verdict["dataset"])
+    groups = tuple(verdict["groups"])
     if (
         verdict["decision"] not in ("fail", "insufficient")
+        or not verdict["dataset"]
         or stage not in audit.stages
         or not groups
     ):

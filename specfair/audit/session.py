@@ -19,7 +19,7 @@ from specfair.errors import UsageError, as_typed, plain, unknown
 from specfair.gates import baseline, bounds
 from specfair.report import page
 from specfair.stats import Estimate
-from specfair.vocabulary import BASE
+from specfair.vocabulary import BASE, Stage
 
 
 @dataclass(slots=True)
@@ -30,7 +30,7 @@ class Case:
 
     name: str  # "imdb-female"
     command: str  # what a person types to see it again
-    stage: str = ""  # a dataset, or "base"
+    stage: Stage | None = None
     group: str = ""
     strict: bool = False  # for this case the undecided fails
     audits: list[Audit] = field(default_factory=list)  # what it has looked at
@@ -57,7 +57,7 @@ class Session:
     # rules that some case was held to
     held: set[bounds.Rule] = field(default_factory=set)
     standard: bool = False  # whether any of the standard questions was asked
-    doubts: dict[tuple[config.Settings, str], str] = field(default_factory=dict)
+    doubts: dict[tuple[config.Settings, Stage], str] = field(default_factory=dict)
 
     def audit(self, **changes: Any) -> Audit:
         """The audit under the configured settings, or under others; each is made
@@ -75,9 +75,9 @@ class Session:
         if kind not in gates.KINDS or kind in gates.OWN:
             known = [name for name in gates.KINDS if name not in gates.OWN]
             raise UsageError(unknown("gate", kind, known) if kind else _no_bound(case))
-        where = {"dataset": case.stage, "group": case.group, "metric": metric}
-        self.held.update(bounds.covering(self.settings.gates, kind, **where))
-        found = bounds.bound_for(self.settings.gates, kind, **where)
+        case_of = bounds.Where(case.stage or BASE, case.group, metric)
+        self.held.update(bounds.covering(self.settings.gates, kind, case_of))
+        found = bounds.bound_for(self.settings.gates, kind, case_of)
         self.ungated[kind] += found is None
         return found
 
@@ -107,7 +107,7 @@ class Session:
         case.asked[bound.kind, bound.metric] += 1
         stored = {
             "reproduce": case.command,
-            "dataset": case.stage,
+            "dataset": str(case.stage or ""),
             "about": case.about,
             "nth": nth,
         }
@@ -127,9 +127,8 @@ class Session:
         for metric in metrics if asked.any_metric else metrics[:1]:
             bound = self.bound(asked.kind, case, metric)
             if bound is not None:
-                found.append(
-                    self.judge(asked.asks(audit, case.stage, metric), bound, case, of)
-                )
+                answers = asked.asks(audit, case.stage or BASE, metric)
+                found.append(self.judge(answers, bound, case, of))
         return found
 
     def _doubt(self, case: Case) -> str:
@@ -141,7 +140,7 @@ class Session:
         for audit in case.audits:
             for stage in audit.stages:
                 if audit.settings.engine == "replay" and (
-                    stage == BASE or case.stage in ("", stage)
+                    stage == BASE or case.stage in (None, stage)
                 ):
                     key = (audit.settings, stage)
                     if key not in self.doubts:
@@ -151,7 +150,7 @@ class Session:
         return ""
 
     def against_baseline(
-        self, audit: Audit, name: str, stage: str, root: Path
+        self, audit: Audit, name: str, stage: Stage, root: Path
     ) -> baseline.Change:
         """Now minus the stored baseline, on the same prompts."""
         if name not in self.baselines:
@@ -230,7 +229,7 @@ def _no_bound(case: Case) -> str:
     )
 
 
-def ask_all(session: Session, stage: str) -> None:
+def ask_all(session: Session, stage: Stage) -> None:
     """Every standard question about one stage, as the evals ask them, for those who run
     no tests.
     """
@@ -247,7 +246,7 @@ def ask_all(session: Session, stage: str) -> None:
         }.get(asked.by, ("",)):
             group = member if asked.by == "group" else ""
             case = Case(
-                "-".join(filter(None, (stage, member))),
+                "-".join(filter(None, (str(stage), member))),
                 invoked(),
                 stage,
                 group,
@@ -256,7 +255,7 @@ def ask_all(session: Session, stage: str) -> None:
             session.ask(name, audit, case, member)
 
 
-def snapshot(audit: Audit, stages: Sequence[str]) -> baseline.Baseline:
+def snapshot(audit: Audit, stages: Sequence[Stage]) -> baseline.Baseline:
     """What the audit measured at these stages, as a baseline keeps it. Folders are
     named by their last part only.
     """

@@ -12,7 +12,7 @@ from specfair.audit.holding import Run, held_by, mistakes, others, unheld
 from specfair.audit.session import Case, Session
 from specfair.config import Settings
 from specfair.gates import bounds
-from specfair.vocabulary import BASE
+from specfair.vocabulary import BASE, Stage
 
 FILE = bounds.rules_of(
     {
@@ -43,8 +43,8 @@ def wrong(run: Run, *, held: list[int], standard: bool = True) -> set[str]:
 
 def test_a_rule_is_held_once_a_case_is_judged_by_it() -> None:
     session = Session(settings(), lambda _: None)
-    session.bound("gap", Case("imdb", "x", "imdb"))
-    session.bound("gain", Case("imdb-queer", "x", "imdb", "queer"))
+    session.bound("gap", Case("imdb", "x", Stage("imdb")))
+    session.bound("gain", Case("imdb-queer", "x", Stage("imdb"), "queer"))
     assert json.loads(held_by(session)["held"]) == {
         "rules": [0, 2, 3],
         "standard": False,

@@ -17,6 +17,7 @@ from specfair.audit.session import Case, Session, ask_all, snapshot
 from specfair.errors import StoreError, UsageError
 from specfair.gates import baseline
 from specfair.report import Report, page, render_html, render_markdown
+from specfair.vocabulary import BASE, Stage
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,8 +29,8 @@ def session(measured: Audit) -> Session:
         lambda _: None,
         audits={measured.settings.measurement: measured},
     )
-    ask_all(made, "base")
-    ask_all(made, "imdb")
+    ask_all(made, BASE)
+    ask_all(made, Stage("imdb"))
     return made
 
 
@@ -305,7 +306,7 @@ def test_a_baseline_of_what_was_measured(session: Session, tmp_path: Path) -> No
     assert said == ["baseline 'main' saved: 2 stages, 18 prompts"]
     kept = baseline.read("main", tmp_path)
     # what is written is what is read
-    assert kept == snapshot(session.audit(), ["base", "imdb"])
+    assert kept == snapshot(session.audit(), [BASE, Stage("imdb")])
     with pytest.raises(UsageError, match="nothing was measured"):
         record.keep_baseline([], "other", root=tmp_path, update=False)
 
@@ -319,7 +320,10 @@ def test_a_run_in_doubt_leaves_the_baseline_alone(
     doubtful = replace(
         session,
         doubts={
-            (session.settings, "imdb"): "replay and live decoding count differently"
+            (
+                session.settings,
+                Stage("imdb"),
+            ): "replay and live decoding count differently"
         },
     )
     with pytest.raises(

@@ -17,7 +17,10 @@ from specfair.audit.session import Case, Session, ask_all, snapshot
 from specfair.report import Report, render_html, render_markdown
 from specfair.report.page import ROWS
 from specfair.report.tables import VERDICT
+from specfair.vocabulary import BASE, Stage
 from tests.conftest import small_audit
+
+IMDB = Stage("imdb")
 
 
 @pytest.fixture(scope="module")
@@ -28,16 +31,16 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     audit, _ = small_audit(tmp_path_factory.mktemp("seams"), checkpoints=1)
     settings = replace(audit.settings, baseline="main")
     session = Session(settings, lambda _: None, audits={settings.measurement: audit})
-    for stage in ("base", "imdb"):
+    for stage in (BASE, IMDB):
         ask_all(session, stage)
-    case = Case("imdb-strict", "pytest x", "imdb", audits=[audit])
+    case = Case("imdb-strict", "pytest x", IMDB, audits=[audit])
     session.judge(
         audit.after("imdb").acceptance_rate.difference(),
         gates.Bound("gap", -0.5),
         case,
         "",
     )
-    session.baselines["main"] = snapshot(audit, ("base", "imdb"))
+    session.baselines["main"] = snapshot(audit, (BASE, IMDB))
     return Report.from_json(record.build(session).to_json())
 
 
