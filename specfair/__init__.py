@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from specfair.gates import Bound, Verdict
     from specfair.models.pairs import Pair
     from specfair.report import Report
-    from specfair.stats import Estimate, Tally
+    from specfair.stats import Estimate
     from specfair.texts.prompts import Prompt, PromptSet
     from specfair.traces.metrics import Groups
     from specfair.traces.replay import Lookahead
+    from specfair.traces.tally import Tally
     from specfair.traces.trace import Decoding, Trace
 
 if not (Path(__file__).parent / "evals").is_dir():
@@ -39,7 +40,7 @@ _HOMES = {
     "Report": "report",
     "Settings": "config",
     "SpecfairError": "errors",
-    "Tally": "stats",
+    "Tally": "traces.tally",
     "Trace": "traces.trace",
     "Verdict": "gates",
 }

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from specfair.stats import Tally
 from specfair.texts.prompts import Prompt
 from specfair.traces.replay import Lookahead
+from specfair.traces.tally import Tally
 from specfair.traces.trace import COLUMNS, Decoding, Header, Trace
 
 EOS = 0

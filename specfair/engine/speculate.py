@@ -21,9 +21,9 @@ from specfair.engine.rounds import Outcome, Round, Rows, advance, decide, draft,
 from specfair.engine.tracer import check_decoding, header
 from specfair.models.devices import does_not_fit, fits
 from specfair.models.pairs import Pair, encode
-from specfair.stats import Tally
 from specfair.texts.prompts import Prompt
 from specfair.traces.replay import Lookahead, veiled
+from specfair.traces.tally import Tally
 from specfair.traces.trace import Decoding, Trace
 
 _SLOTS = {"cpu": 128, "cuda": 512}

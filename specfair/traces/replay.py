@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specfair.errors import UsageError, unknown
-from specfair.stats import Tally
+from specfair.traces.tally import Tally
 from specfair.traces.trace import Trace
 
 Floats: TypeAlias = NDArray[np.float64]
