@@ -27,11 +27,12 @@ from transformers.configuration_utils import PretrainedConfig
 from transformers.generation.streamers import BaseStreamer
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
+from specfair.decoding import Decoding, Lookahead
 from specfair.engine import tracer
 from specfair.models import pairs
 from specfair.texts import prompts
-from specfair.traces.replay import Lookahead, replay
-from specfair.traces.trace import Decoding, Trace
+from specfair.traces.replay import replay
+from specfair.traces.trace import Trace
 from tests.made_traces import EOS, table, trace_of
 
 SETTINGS = [

@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from specfair import stats
+from specfair.decoding import Lookahead
 from specfair.errors import DataError, UsageError, unknown
 from specfair.stats import (
     Compared,
@@ -25,7 +26,7 @@ from specfair.stats import (
 from specfair.stats.groups import counted
 from specfair.stats.tally import Array, Codes
 from specfair.texts.prompts import Prompt
-from specfair.traces.replay import Lookahead, replay
+from specfair.traces.replay import replay
 from specfair.traces.tally import RATES, Tally
 from specfair.traces.trace import Trace
 

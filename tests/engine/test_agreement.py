@@ -10,13 +10,13 @@ import pytest
 
 from specfair.audit.audit import Audit
 from specfair.audit.session import Case, Session
+from specfair.decoding import Decoding, Lookahead
 from specfair.engine import agreement, speculate, tracer
 from specfair.errors import StoreError
 from specfair.models import pairs
 from specfair.models.pairs import Pair
 from specfair.texts import prompts
-from specfair.traces.replay import Lookahead
-from specfair.traces.trace import Decoding, Trace
+from specfair.traces.trace import Trace
 
 LOOKAHEAD = Lookahead(3)
 
