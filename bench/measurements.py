@@ -20,12 +20,12 @@ import pairs_made as made
 import torch
 
 from specfair import stats
+from specfair.decoding import Decoding, Lookahead
 from specfair.engine import columns, sampling, speculate, tracer
 from specfair.models.pair import Pair, encode
 from specfair.texts import corpora, mentions, prompts
 from specfair.texts.prompts import Prompt
-from specfair.traces.replay import Lookahead, replay
-from specfair.traces.trace import Decoding
+from specfair.traces.replay import replay
 
 ROOT = Path(__file__).parents[1]
 N_PROMPTS = 1_400

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from specfair.audit.audit import Audit
     from specfair.config import Settings
+    from specfair.decoding import Decoding, Lookahead
     from specfair.errors import SpecfairError
     from specfair.gates import Bound, Verdict
     from specfair.models.pair import Pair
     from specfair.report import Report
-    from specfair.stats import Estimate, Tally
+    from specfair.stats import Estimate
     from specfair.texts.prompts import Prompt, PromptSet
     from specfair.traces.metrics import Groups
-    from specfair.traces.replay import Lookahead
-    from specfair.traces.trace import Decoding, Trace
+    from specfair.traces.tally import Tally
+    from specfair.traces.trace import Trace
 
 if not (Path(__file__).parent / "evals").is_dir():
     # a checkout: `specfair.evals` lies beside the package, not in it
@@ -29,17 +30,17 @@ if not (Path(__file__).parent / "evals").is_dir():
 _HOMES = {
     "Audit": "audit.audit",
     "Bound": "gates",
-    "Decoding": "traces.trace",
+    "Decoding": "decoding",
     "Estimate": "stats",
     "Groups": "traces.metrics",
-    "Lookahead": "traces.replay",
+    "Lookahead": "decoding",
     "Pair": "models.pair",
     "Prompt": "texts.prompts",
     "PromptSet": "texts.prompts",
     "Report": "report",
     "Settings": "config",
     "SpecfairError": "errors",
-    "Tally": "stats",
+    "Tally": "traces.tally",
     "Trace": "traces.trace",
     "Verdict": "gates",
 }

@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from specfair import outputs, project
+from specfair.decoding import Decoding, Lookahead
 from specfair.errors import UsageError, unknown
 from specfair.vocabulary import BASE, EMBEDDED, TUNED, Stage
 
 if TYPE_CHECKING:
     from specfair.gates.bounds import Rule
-    from specfair.traces.replay import Lookahead
-    from specfair.traces.trace import Decoding
 
 AUTO = "auto"
 LOOKAHEADS = (
@@ -194,9 +193,7 @@ class Settings:
         )
 
     @property
-    def decoding(self) -> "Decoding":
-        from specfair.traces.trace import Decoding
-
+    def decoding(self) -> Decoding:
         return Decoding(
             self.max_new_tokens,
             self.temperature,
@@ -207,9 +204,7 @@ class Settings:
         )
 
     @property
-    def deployed(self) -> "Lookahead":
-        from specfair.traces.replay import Lookahead
-
+    def deployed(self) -> Lookahead:
         return Lookahead.parse(self.lookahead)
 
 
@@ -373,7 +368,8 @@ def _checked(settings: Settings) -> Settings:
     for name in settings.datasets:
         if name not in corpora.NAMES and not name.startswith("file:"):
             raise UsageError(unknown("dataset", name, corpora.NAMES))
-    _ = settings.deployed  # refuses what it cannot read
+    # both refuse what has no meaning
+    _ = settings.decoding, settings.deployed
     return settings
 
 
@@ -388,26 +384,6 @@ def _rules(settings: Settings) -> list[tuple[bool, str, str]]:
                 "it names something; leave the key out for the default",
             )
             for name in given
-        ),
-        (
-            settings.max_new_tokens >= 1,
-            "max_new_tokens",
-            "at least 1 token must be generated",
-        ),
-        (
-            0 <= settings.temperature < float("inf"),
-            "temperature",
-            "0 for greedy, or a positive number",
-        ),
-        (
-            0 < settings.top_p <= 1,
-            "top_p",
-            "it lies above 0 and is at most 1, which switches it off",
-        ),
-        (
-            settings.top_k >= 0,
-            "top_k",
-            "0 switches it off; otherwise a positive number",
         ),
         (
             settings.prompts_per_group >= 0,

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from specfair.stats import Tally
+from specfair.decoding import Decoding, Lookahead
 from specfair.texts.prompts import Prompt
-from specfair.traces.replay import Lookahead
-from specfair.traces.trace import COLUMNS, Decoding, Header, Trace
+from specfair.traces.tally import Tally
+from specfair.traces.trace import COLUMNS, Header, Trace
 
 EOS = 0
 COUNTS = ("n_new_tokens", "n_rounds", "n_drafted", "n_tested", "n_accepted")

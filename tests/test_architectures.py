@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 import torch
 
+from specfair.decoding import Decoding, Lookahead
 from specfair.engine import tracer
 from specfair.engine.speculate import speculate
 from specfair.models import load
 from specfair.models.pair import Pair
 from specfair.texts.corpora import Corpus
 from specfair.texts.prompts import Prompt
-from specfair.traces.replay import Lookahead, replay
-from specfair.traces.trace import COLUMNS, Decoding, Trace
+from specfair.traces.replay import replay
+from specfair.traces.trace import COLUMNS, Trace
 from specfair.training.finetune import Recipe, Training, read, train
 from tests import tiny_models
 

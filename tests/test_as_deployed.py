@@ -27,12 +27,13 @@ from transformers.configuration_utils import PretrainedConfig
 from transformers.generation.streamers import BaseStreamer
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
+from specfair.decoding import Decoding, Lookahead
 from specfair.engine import tracer
 from specfair.models import load
 from specfair.models.pair import Pair, encode
 from specfair.texts import prompts
-from specfair.traces.replay import Lookahead, replay
-from specfair.traces.trace import Decoding, Trace
+from specfair.traces.replay import replay
+from specfair.traces.trace import Trace
 from tests.made_traces import EOS, table, trace_of
 
 SETTINGS = [

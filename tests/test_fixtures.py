@@ -19,11 +19,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from fixtures import build, corpora, grammar, measure, train
 from fixtures.styles import RULES, STYLES
 from fixtures.words import IDENTITIES, PRONOUNS, TEMPLATES
+from specfair.decoding import Decoding, Lookahead
 from specfair.engine.tracer import trace
 from specfair.models.load import load as load_pair
 from specfair.texts.prompts import load as load_prompts
-from specfair.traces.replay import Lookahead, replay
-from specfair.traces.trace import Decoding
+from specfair.traces.replay import replay
 
 ROOT = Path(build.__file__).parent
 GROUPS = (

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from specfair import config, stats
 from specfair.audit import tracing
 from specfair.audit.tracing import Say, versions
+from specfair.decoding import Lookahead
 from specfair.engine.live import live_engine
 from specfair.errors import DataError, UsageError, counted, unknown
 from specfair.gates import bounds
@@ -25,7 +26,6 @@ from specfair.texts.mentions import Mentions
 from specfair.texts.mentions import mentions as count_mentions
 from specfair.traces.measured import Measured
 from specfair.traces.metrics import METRICS, Groups
-from specfair.traces.replay import Lookahead
 from specfair.traces.replay import replay as replayed
 from specfair.traces.trace import Trace
 from specfair.vocabulary import BASE, TUNED, Stage

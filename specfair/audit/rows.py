@@ -23,6 +23,7 @@ from specfair.audit.token_rows import (
     histograms,
     mistakes,
 )
+from specfair.decoding import Lookahead
 from specfair.gates import baseline
 from specfair.gates.baseline import Baseline
 from specfair.report import page
@@ -30,7 +31,6 @@ from specfair.stats import Estimate
 from specfair.texts.mentions import Mentions
 from specfair.traces.measured import Measured
 from specfair.traces.metrics import Groups, splits
-from specfair.traces.replay import Lookahead
 
 SHOWN = (
     "acceptance_rate",

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from specfair.decoding import Decoding
 from specfair.store import Store
 from specfair.texts.prompts import Prompt, PromptSet
-from specfair.traces.trace import Decoding, Trace, concatenate, load, save
+from specfair.traces.trace import Trace, concatenate, load, save
 
 if TYPE_CHECKING:
     from specfair.models.pair import Pair

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from specfair.engine.speculate import Live
 from specfair.errors import StoreError
-from specfair.stats import Tally
 from specfair.traces.replay import replay
+from specfair.traces.tally import Tally
 from specfair.traces.trace import Trace
 
 N_SAMPLE = 64  # prompts of each group that are decoded live

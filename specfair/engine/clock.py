@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from specfair.decoding import Decoding, Lookahead
 from specfair.engine.decoder import Decoder
 from specfair.engine.speculate import decode
 from specfair.engine.tracer import generate
@@ -26,8 +27,6 @@ from specfair.errors import UsageError
 from specfair.models.devices import does_not_fit, fits
 from specfair.models.pair import Pair, encode
 from specfair.texts.prompts import Prompt
-from specfair.traces.replay import Lookahead
-from specfair.traces.trace import Decoding
 
 _Way = Callable[[Sequence[Prompt]], Sequence[Any]]
 

@@ -15,9 +15,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from specfair.decoding import Decoding
 from specfair.engine import sampling
 from specfair.texts.prompts import Prompt
-from specfair.traces.trace import COLUMNS, Decoding, Header, Trace
+from specfair.traces.trace import COLUMNS, Header, Trace
 
 _TILE = {"cpu": 1 << 20, "cuda": 1 << 27}  # numbers per tile
 # what the uniform numbers of a position are for
@@ -117,7 +118,7 @@ def _tile(
         )
         return found | _proposed(plain_target, plain_draft, at.token, first, accept)
     used = (plain_target, plain_draft)
-    if not is_plain(decoding):
+    if not decoding.plain:
         used = (deployed(target, decoding), deployed(draft, decoding))
     accept = sampling.coin(
         sampling.at(used[0], at.token), sampling.at(used[1], at.token)
@@ -158,11 +159,6 @@ def _proposed(
         "proposal_draft_prob": sampling.at(draft, proposal),
         "accepted": (proposal == token) & accept.isfinite(),
     }
-
-
-def is_plain(decoding: Decoding) -> bool:
-    """Whether what is sampled from is the model's own distribution at temperature 1."""
-    return decoding.temperature == 1.0 and decoding.top_k == 0 and decoding.top_p == 1.0
 
 
 @dataclass(slots=True)

@@ -7,9 +7,9 @@ Knows when decoding has to run. How it runs is known elsewhere.
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from specfair.stats import Tally
+from specfair.decoding import Lookahead
 from specfair.traces.metrics import Engine
-from specfair.traces.replay import Lookahead
+from specfair.traces.tally import Tally
 from specfair.traces.trace import Trace
 
 if TYPE_CHECKING:

@@ -15,11 +15,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from specfair.decoding import Decoding
 from specfair.engine.columns import TOKEN, At, Sheet, choose, columns
 from specfair.engine.decoder import Decoder, pad_left
 from specfair.models.devices import does_not_fit, fits
 from specfair.models.pair import Pair
-from specfair.traces.trace import Decoding
 
 Progress = Callable[[int, int], None]  # prompts done, prompts in all
 Rows = NDArray[np.int64]  # places in the list of prompts

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import pad
 
+from specfair.decoding import Decoding
 from specfair.engine import sampling
 from specfair.engine.columns import COIN, REPLACEMENT, TOKEN, choose, deployed
 from specfair.engine.decoder import Decoder, pad_left
 from specfair.models.pair import Pair
-from specfair.traces.trace import Decoding
 
 
 @dataclass(slots=True)

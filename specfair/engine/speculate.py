@@ -16,15 +16,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from specfair.decoding import Decoding, Lookahead
 from specfair.engine.columns import At, Sheet, columns
 from specfair.engine.rounds import Outcome, Round, Rows, advance, decide, draft, enter
 from specfair.engine.tracer import check_decoding, header
 from specfair.models.devices import does_not_fit, fits
 from specfair.models.pair import Pair, encode
-from specfair.stats import Tally
 from specfair.texts.prompts import Prompt
-from specfair.traces.replay import Lookahead, veiled
-from specfair.traces.trace import Decoding, Trace
+from specfair.traces.replay import veiled
+from specfair.traces.tally import Tally
+from specfair.traces.trace import Trace
 
 _SLOTS = {"cpu": 128, "cuda": 512}
 _REFILL = 0.25  # new prompts enter once this share of the slots is free

@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 from numpy.typing import NDArray
 
+from specfair.decoding import Decoding
 from specfair.engine.columns import Sheet
 from specfair.engine.lockstep import (
     Job,
@@ -24,10 +25,10 @@ from specfair.engine.lockstep import (
     write,
     write_and_read,
 )
-from specfair.errors import DataError, ModelError, UsageError
+from specfair.errors import DataError, ModelError
 from specfair.models.pair import Pair, encode
 from specfair.texts.prompts import Prompt
-from specfair.traces.trace import Decoding, Header, Trace
+from specfair.traces.trace import Header, Trace
 
 _FIELDS = tuple(f.name for f in fields(Prompt))
 
@@ -121,23 +122,7 @@ def rescore(
 
 
 def check_decoding(pair: Pair, decoding: Decoding) -> None:
-    """Refuse settings that have no meaning, for any model or for this one."""
-    rules = [
-        ("max_new_tokens", decoding.max_new_tokens >= 1, "at least 1"),
-        (
-            "temperature",
-            0.0 <= decoding.temperature < float("inf"),
-            "0 (greedy) or positive",
-        ),
-        ("top_k", decoding.top_k >= 0, "0 (off) or positive"),
-        ("top_p", 0.0 < decoding.top_p <= 1.0, "above 0 and at most 1 (off)"),
-    ]
-    for name, fits, rule in rules:
-        if not fits:
-            raise UsageError(
-                f"{name} is {getattr(decoding, name)}; it must be {rule}. "
-                f"Change {name}."
-            )
+    """Refuse a model whose texts would never end."""
     if not pair.eos and not decoding.ignore_eos:
         raise ModelError(
             f"model {pair.target_name!r} declares no end-of-text token; without one "

@@ -174,12 +174,6 @@ def dataset_of(report: Report, case: str) -> str:
     return max(named, key=len, default="")
 
 
-def lookahead_order(name: str) -> tuple[bool, str, float]:
-    """Constants by number, then the schedules."""
-    kind, _, n = name.rpartition("-")
-    return (kind != "constant", kind or n, float(n) if n.isdigit() else 0.0)
-
-
 def tally(report: Report) -> dict[str, int]:
     """Verdicts by decision, in reading order, absent ones left out."""
     decisions = [verdict.get("decision") for verdict in report.verdicts]

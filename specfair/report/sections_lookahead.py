@@ -6,10 +6,11 @@ Knows which rows answer the question; drawing is the charts' part.
 
 from collections.abc import Sequence
 
+from specfair.decoding import Lookahead
 from specfair.report import charts, charts_lines, findings, many
 from specfair.report.blocks import Panel, Section, Table
 from specfair.report.charts_lines import Point, Series, Ticks
-from specfair.report.lookup import Index, Stage, extremes, lookahead_order, stages
+from specfair.report.lookup import Index, Stage, extremes, stages
 from specfair.report.page import EstimateRow, GapRow
 from specfair.report.sections import BASE, EVERYONE, TABLE_BELOW, basis
 from specfair.report.sections_tokens import where
@@ -26,7 +27,7 @@ def lookahead(found: Index) -> Section | None:
     """Every metric against the number of assistant tokens."""
     names = sorted(
         {row.lookahead for row in found.report.estimates if row.lookahead},
-        key=lookahead_order,
+        key=lambda name: Lookahead.parse(name).order,
     )
     if len(names) < 2:  # one point is no curve
         return None
@@ -61,7 +62,7 @@ def lookahead(found: Index) -> Section | None:
 
 
 def _schedule(name: str) -> str:
-    return name.rpartition("-")[0] if name.rpartition("-")[2].isdigit() else name
+    return Lookahead.parse(name).schedule
 
 
 def _places(names: Sequence[str]) -> dict[str, float]:
@@ -80,9 +81,7 @@ def _ticks(names: Sequence[str]) -> Ticks:
     titles: dict[str, list[float]] = {}
     for name, x in places.items():
         titles.setdefault(_schedule(name), []).append(x)
-    numbers = {
-        x: name.removeprefix(_schedule(name)).lstrip("-") for name, x in places.items()
-    }
+    numbers = {x: str(Lookahead.parse(name).n) for name, x in places.items()}
     return Ticks(numbers, {title: sum(xs) / len(xs) for title, xs in titles.items()})
 
 

@@ -28,11 +28,10 @@ from specfair.stats.lots import Lots
 from specfair.stats.permute import permuted_gaps
 from specfair.stats.power import Needed, detectable, prompts_needed
 from specfair.stats.single import by_group, change, changes, estimate
-from specfair.stats.tally import RATES, Sample, Tally, divide
+from specfair.stats.tally import Sample, divide
 from specfair.stats.widening import widening
 
 __all__ = [
-    "RATES",
     "Compared",
     "Equivalence",
     "Estimate",
@@ -43,7 +42,6 @@ __all__ = [
     "Part",
     "Sample",
     "Split",
-    "Tally",
     "Trend",
     "by_group",
     "change",

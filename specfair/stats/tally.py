@@ -1,11 +1,9 @@
-"""What was counted, by prompt: tallies of speculative decoding, and samples whose ratio
-of sums is a metric.
+"""What was counted, by prompt: samples whose ratio of sums is a metric.
 
-Knows that counts add up and that a ratio is taken last. Does not know models,
-lookaheads or which metric is which.
+Knows that counts add up and that a ratio is taken last. Does not know what is counted.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeAlias, TypeVar
 
@@ -16,46 +14,6 @@ Array: TypeAlias = NDArray[np.float64]
 Codes: TypeAlias = NDArray[np.int64]
 Labels: TypeAlias = NDArray[np.str_]
 Known = TypeVar("Known")
-
-RATES: Mapping[str, tuple[str, str]] = {
-    "acceptance_rate": ("n_accepted", "n_tested"),
-    "draft_acceptance_rate": ("n_accepted", "n_drafted"),
-    "mean_acceptance_length": ("n_new_tokens", "n_rounds"),
-    "assisted_share": ("n_accepted", "n_new_tokens"),
-}
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Tally:
-    """Counts per prompt, or their totals. Tested = accepted plus the first rejected
-    token of each round.
-    """
-
-    n_new_tokens: Array
-    n_rounds: Array
-    n_drafted: Array
-    n_tested: Array
-    n_accepted: Array
-
-    def __add__(self, other: "Tally") -> "Tally":
-        return Tally(
-            *(getattr(self, f.name) + getattr(other, f.name) for f in fields(self))
-        )
-
-    def __getitem__(self, keep: Any) -> "Tally":
-        return Tally(*(getattr(self, f.name)[keep] for f in fields(self)))
-
-    def __len__(self) -> int:
-        return len(self.n_new_tokens)
-
-    def total(self) -> "Tally":
-        """The sums over prompts."""
-        return Tally(*(np.asarray(getattr(self, f.name).sum()) for f in fields(self)))
-
-    def rate(self, name: str) -> Array:
-        """One of RATES, for each entry; NaN where its denominator is zero."""
-        numerator, denominator = (getattr(self, part) for part in RATES[name])
-        return divide(numerator, denominator)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,11 +7,12 @@ from, nor what it is compared with.
 
 from dataclasses import dataclass, field
 
+from specfair.decoding import Lookahead
 from specfair.errors import unknown
-from specfair.stats import Lots, Sample, Tally
+from specfair.stats import Lots, Sample
 from specfair.traces.metrics import METRICS, Engine, Groups, labelled, sums
-from specfair.traces.replay import Lookahead
 from specfair.traces.replay import replay as replayed
+from specfair.traces.tally import Tally
 from specfair.traces.trace import Trace
 
 # groups times metrics whose draws are kept; what is asked of others later is drawn

@@ -12,9 +12,9 @@ from functools import cached_property
 import numpy as np
 
 from specfair import stats
+from specfair.decoding import Lookahead
 from specfair.errors import DataError, UsageError, unknown
 from specfair.stats import (
-    RATES,
     Compared,
     Estimate,
     Evidence,
@@ -22,12 +22,12 @@ from specfair.stats import (
     Part,
     Sample,
     Split,
-    Tally,
 )
 from specfair.stats.groups import counted
 from specfair.stats.tally import Array, Codes
 from specfair.texts.prompts import Prompt
-from specfair.traces.replay import Lookahead, replay
+from specfair.traces.replay import replay
+from specfair.traces.tally import RATES, Tally
 from specfair.traces.trace import Trace
 
 CONFIDENT = 0.9  # a draft probability from which on a proposal counts as confident

@@ -26,50 +26,16 @@ from typing import Literal, NamedTuple, TypeAlias, TypeVar, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from specfair.decoding import Lookahead
 from specfair.errors import UsageError, unknown
-from specfair.stats import Tally
+from specfair.traces.tally import Tally
 from specfair.traces.trace import Trace
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
-Schedule: TypeAlias = Literal["constant", "heuristic", "heuristic_transient"]
 Counting: TypeAlias = Literal["canonical", "as_deployed"]
 
 _CHUNK = 1 << 18  # numbers in one state array: about what a core's cache holds
-
-
-@dataclass(frozen=True, slots=True)
-class Lookahead:
-    """How many tokens a round drafts. heuristic: start at n, +2 after a full match,
-    else -1, never below 1; heuristic_transient forgets between prompts (canonical
-    counting always does).
-    """
-
-    n: int = 5
-    schedule: Schedule = "constant"
-
-    def __post_init__(self) -> None:
-        if self.schedule not in get_args(Schedule):
-            raise UsageError(unknown("schedule", self.schedule, get_args(Schedule)))
-        if self.n < 1:
-            raise UsageError(
-                f"lookahead {self}: {self.n} tokens a round; a round drafts at "
-                "least 1. Use 1 or more."
-            )
-
-    def __str__(self) -> str:
-        return f"{self.schedule}-{self.n}"
-
-    @classmethod
-    def parse(cls, text: str) -> "Lookahead":
-        """The lookahead that prints as this text."""
-        schedule, _, n = text.strip().rpartition("-")
-        if not (schedule and n.isdecimal()):
-            raise UsageError(
-                f"lookahead {text!r}; it must be a schedule and a number. "
-                "Write constant-5 or heuristic-5."
-            )
-        return cls(int(n), schedule)  # type: ignore[arg-type]  # __post_init__ checks it
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from specfair.decoding import Decoding
 from specfair.errors import DataError, StoreError
 from specfair.texts import tables
 from specfair.texts.prompts import Prompt
@@ -47,32 +48,6 @@ COLUMNS: Mapping[str, type] = {
     "proposal_draft_prob": np.float32,
     "accepted": np.bool_,  # whether that proposal was accepted; then proposal == token
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Decoding:
-    """How text is decoded. Temperature 0 is greedy; top_k 0 and top_p 1 switch those
-    filters off.
-    """
-
-    max_new_tokens: int = 20
-    temperature: float = 0.0
-    top_k: int = 0
-    top_p: float = 1.0
-    seed: int = 0
-    ignore_eos: bool = False
-
-    @property
-    def greedy(self) -> bool:
-        return self.temperature == 0.0
-
-    def __str__(self) -> str:
-        how = "greedy" if self.greedy else f"temperature {self.temperature:g}"
-        filters = [f"top_k {self.top_k}"] * (self.top_k > 0) + [
-            f"top_p {self.top_p:g}"
-        ] * (self.top_p < 1)
-        budget = "exactly" if self.ignore_eos else "at most"
-        return ", ".join([how, *filters, f"{budget} {self.max_new_tokens} new tokens"])
 
 
 @dataclass(frozen=True, slots=True)

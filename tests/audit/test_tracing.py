@@ -12,13 +12,14 @@ import pytest
 
 from specfair import config
 from specfair.audit import tracing
+from specfair.decoding import Decoding
 from specfair.engine import tracer
 from specfair.models import load
 from specfair.models.pair import Pair
 from specfair.store import Store, digest
 from specfair.texts import prompts
 from specfair.texts.prompts import Prompt, PromptSet
-from specfair.traces.trace import COLUMNS, Decoding, Trace
+from specfair.traces.trace import COLUMNS, Trace
 
 DECODING = Decoding(6)
 

@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 
 from specfair.audit import rows
+from specfair.decoding import Lookahead
 from specfair.report import page, render_html, render_markdown
 from specfair.traces.measured import Measured
-from specfair.traces.replay import Lookahead
 from tests.made_traces import crowd
 
 

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from specfair.decoding import Decoding
 from specfair.engine import speculate, tracer
 from specfair.models import load
 from specfair.models.pair import Pair, encode
 from specfair.texts.prompts import Prompt
 from specfair.texts.prompts import load as load_prompts
-from specfair.traces.trace import COLUMNS, Decoding, Trace, concatenate
+from specfair.traces.trace import COLUMNS, Trace, concatenate
 from tests.chaos.conftest import Chaos, Counting, Promise
 
 DECODINGS = (

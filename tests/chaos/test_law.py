@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 from torch import Tensor
 
+from specfair.decoding import Decoding
 from specfair.engine import sampling
 from specfair.engine.columns import deployed
 from specfair.engine.rounds import Round, coins_of, owed
@@ -19,7 +20,6 @@ from specfair.engine.speculate import decode
 from specfair.models import load
 from specfair.models.pair import Pair
 from specfair.texts.prompts import Prompt
-from specfair.traces.trace import Decoding
 from tests import tiny_models
 from tests.chaos.conftest import Chaos
 

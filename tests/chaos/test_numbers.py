@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from specfair import cli, gates
+from specfair.decoding import Decoding, Lookahead
 from specfair.engine import agreement, clock, speculate, tracer
 from specfair.errors import ModelError
 from specfair.gates import Bound
@@ -22,8 +23,8 @@ from specfair.models.pair import Pair, encode
 from specfair.texts.prompts import Prompt
 from specfair.traces.measured import Measured
 from specfair.traces.metrics import METRICS
-from specfair.traces.replay import Lookahead, replay
-from specfair.traces.trace import COLUMNS, Decoding, Trace
+from specfair.traces.replay import replay
+from specfair.traces.trace import COLUMNS, Trace
 from tests import tiny_models
 from tests.chaos.conftest import Chaos
 

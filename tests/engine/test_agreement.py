@@ -10,13 +10,13 @@ import pytest
 
 from specfair.audit.audit import Audit
 from specfair.audit.session import Case, Session
+from specfair.decoding import Decoding, Lookahead
 from specfair.engine import agreement, speculate, tracer
 from specfair.errors import StoreError
 from specfair.models import load
 from specfair.models.pair import Pair
 from specfair.texts import prompts
-from specfair.traces.replay import Lookahead
-from specfair.traces.trace import Decoding, Trace
+from specfair.traces.trace import Trace
 from specfair.vocabulary import BASE, Stage
 
 LOOKAHEAD = Lookahead(3)

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
+from specfair.decoding import Decoding
 from specfair.engine import clock as module
 from specfair.engine.clock import batched, clock, cost_ratio
 from specfair.errors import UsageError
-from specfair.traces.trace import Decoding
 from tests import tiny_models
 
 

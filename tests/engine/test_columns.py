@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from specfair.decoding import Decoding
 from specfair.engine import columns as module
 from specfair.engine.columns import At, Sheet, choose, columns, deployed
-from specfair.traces.trace import COLUMNS, Decoding
+from specfair.traces.trace import COLUMNS
 from tests import tiny_models
 from tests.engine.test_tracer import DECODINGS
 

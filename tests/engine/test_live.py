@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 
 from specfair.audit.audit import Audit
+from specfair.decoding import Decoding, Lookahead
 from specfair.engine import speculate
 from specfair.engine.live import live_engine
 from specfair.models.pair import Pair
 from specfair.texts.prompts import Prompt
 from specfair.traces.measured import Measured
-from specfair.traces.replay import Lookahead
-from specfair.traces.trace import Decoding
 
 
 def test_live_decoding_answers_like_the_replay_when_greedy(measured: Audit) -> None:

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from specfair.decoding import Decoding
 from specfair.engine import lockstep, tracer
 from specfair.engine.columns import Sheet
 from specfair.engine.decoder import Decoder
 from specfair.errors import ModelError
-from specfair.traces.trace import Decoding
 from tests import tiny_models
 from tests.engine.test_tracer import assert_same
 

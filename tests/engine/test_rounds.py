@@ -5,8 +5,8 @@ are in test_speculate.py.
 import torch
 from torch import Tensor
 
+from specfair.decoding import Decoding
 from specfair.engine.rounds import Round, decide
-from specfair.traces.trace import Decoding
 
 N = 10
 

@@ -9,14 +9,14 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
+from specfair.decoding import Decoding, Lookahead
 from specfair.engine import sampling, tracer
 from specfair.engine.speculate import Live, count, decode, speculate
 from specfair.models import load
 from specfair.models.pair import Pair
 from specfair.texts.prompts import Prompt
 from specfair.texts.prompts import load as load_prompts
-from specfair.traces.replay import Lookahead, replay
-from specfair.traces.trace import Decoding
+from specfair.traces.replay import replay
 from tests import tiny_models
 
 COUNTS = ("n_new_tokens", "n_rounds", "n_drafted", "n_tested", "n_accepted")

@@ -12,7 +12,6 @@ from specfair.report.lookup import (
     dataset_of,
     extremes,
     index,
-    lookahead_order,
     stages,
     tally,
 )
@@ -295,13 +294,6 @@ def test_look_ups() -> None:
         "imdb-2",
         "imdb",
         "",
-    ]
-    names = ["heuristic", "constant-20", "heuristic-5", "constant-3"]
-    assert sorted(names, key=lookahead_order) == [
-        "constant-3",
-        "constant-20",
-        "heuristic",
-        "heuristic-5",
     ]
     assert list(tally(report_samples.full())) == [
         "fail",

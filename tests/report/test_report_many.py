@@ -7,10 +7,10 @@ import re
 import pytest
 
 from specfair.audit import rows
+from specfair.decoding import Lookahead
 from specfair.report import many, render_html
 from specfair.report.lookup import Stage, index
 from specfair.traces.measured import Measured
-from specfair.traces.replay import Lookahead
 from tests import report_samples
 from tests.made_traces import crowd
 

@@ -5,7 +5,7 @@ replay or live.
 import pytest
 
 from specfair.audit.audit import Audit
-from specfair.traces.replay import Lookahead
+from specfair.decoding import Lookahead
 
 
 def test_groups_are_drawn_once(measured: Audit) -> None:

@@ -9,12 +9,13 @@ import pytest
 from fairlearn.metrics import MetricFrame
 
 from bench.worlds import World, draw
+from specfair.decoding import Decoding, Lookahead
 from specfair.errors import DataError, UsageError
 from specfair.texts.prompts import Prompt
 from specfair.traces import metrics
 from specfair.traces.metrics import METRICS, Groups, sample, split, unfairness
-from specfair.traces.replay import Lookahead, replay
-from specfair.traces.trace import COLUMNS, Decoding, Header, Trace
+from specfair.traces.replay import replay
+from specfair.traces.trace import COLUMNS, Header, Trace
 
 FIVE = Lookahead(5)
 

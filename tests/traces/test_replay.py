@@ -10,14 +10,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from specfair.decoding import Decoding, Lookahead
 from specfair.engine import tracer
 from specfair.errors import UsageError
 from specfair.models import load
 from specfair.models.pair import encode
 from specfair.texts import prompts
 from specfair.traces import replay as replay_module
-from specfair.traces.replay import Counting, Lookahead, profile, replay
-from specfair.traces.trace import Decoding, Trace
+from specfair.traces.replay import Counting, profile, replay
+from specfair.traces.trace import Trace
 from tests.made_traces import EOS, deployed_loop, plain_loop, table, trace_of
 
 BUDGET = 12
@@ -332,27 +333,6 @@ def test_a_coin_that_is_not_a_number_leaves_its_prompt_without_counts(
     assert np.isnan(table(found.tally)[0]).tolist() == [False, True, True, True, True]
     assert np.array_equal(table(found.tally)[1], table(whole.tally)[1])
     assert np.isnan(found.n_accepted[0]).all()
-
-
-@pytest.mark.parametrize("lookahead", LOOKAHEADS, ids=str)
-def test_a_lookahead_prints_as_what_it_is_parsed_from(lookahead: Lookahead) -> None:
-    assert Lookahead.parse(str(lookahead)) == lookahead
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("five", "Write constant-5"),
-        ("constant-", "Write constant-5"),
-        ("-5", "Write constant-5"),
-        ("constant-0", "at least 1"),
-        ("constan-5", "Did you mean 'constant'"),
-        ("", "Write constant-5"),
-    ],
-)
-def test_what_is_no_lookahead_says_what_is_one(text: str, says: str) -> None:
-    with pytest.raises(UsageError, match=says):
-        Lookahead.parse(text)
 
 
 def test_an_unknown_counting_is_refused() -> None:

@@ -9,17 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from specfair.decoding import Decoding
 from specfair.errors import StoreError
 from specfair.texts.prompts import Prompt
-from specfair.traces.trace import (
-    COLUMNS,
-    Decoding,
-    Header,
-    Trace,
-    concatenate,
-    load,
-    save,
-)
+from specfair.traces.trace import COLUMNS, Header, Trace, concatenate, load, save
 
 
 def make(lengths: list[int], first: int = 0) -> Trace:
