@@ -155,6 +155,7 @@ def _audit(options: argparse.Namespace) -> int:
     session = Session(settings, say=_say)
     named = settings.datasets or settings.ready_made
     stages = settings.stages if named else (BASE,)
+    session.audit().measure(stages)
     for stage in stages:
         ask_all(session, stage)
     unheld = holding.unheld(

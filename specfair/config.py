@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from specfair import outputs, project
 from specfair.decoding import Decoding, Lookahead
 from specfair.errors import UsageError, unknown
+from specfair.training.recipe import RECIPES, Recipe
 from specfair.vocabulary import BASE, EMBEDDED, TUNED, Stage
 
 if TYPE_CHECKING:
@@ -166,6 +167,12 @@ class Settings:
     def stages(self) -> tuple[Stage, ...]:
         """What is to be measured, the base pair first."""
         return (BASE, *map(Stage, self.compared))
+
+    @property
+    def recipe(self) -> Recipe:
+        """How the pair is fine-tuned."""
+        usual = RECIPES.get(self.target, Recipe())
+        return replace(usual, seed=self.seed, checkpoints=self.checkpoints)
 
     @property
     def located(self) -> "Settings":

@@ -136,7 +136,7 @@ def _values(
         "lookahead": settings.other_lookaheads,
     }
     if "group" in wanted:
-        from specfair.audit.audit import prompt_set
+        from specfair.audit.chosen import prompt_set
 
         found["group"] = prompt_set(settings).groups
     return found

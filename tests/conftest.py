@@ -8,7 +8,7 @@ import pytest
 
 from specfair import config
 from specfair.audit.audit import Audit
-from specfair.training.finetune import Recipe
+from specfair.training.recipe import Recipe
 
 SMALL = {
     "max_new_tokens": 8,
@@ -27,11 +27,15 @@ def small_audit(folder: Path, **changes: object) -> tuple[Audit, list[str]]:
     settings = config.override(
         config.Settings(), {**SMALL, "store": str(folder / "store"), **changes}
     )
-    made = Audit(settings, said.append)
-    made.recipe = Recipe(
-        max_steps=2, batch_size=2, accumulation=1, block=32, learning_rate=1e-3
+    recipe = Recipe(
+        max_steps=2,
+        batch_size=2,
+        accumulation=1,
+        block=32,
+        learning_rate=1e-3,
+        checkpoints=settings.checkpoints,
     )
-    return made, said
+    return Audit(settings, said.append, recipe=recipe), said
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,9 @@ from specfair.texts.corpora import Corpus
 from specfair.texts.prompts import Prompt
 from specfair.traces.replay import replay
 from specfair.traces.trace import COLUMNS, Trace
-from specfair.training.finetune import Recipe, Training, read, train
+from specfair.training.finetune import train
+from specfair.training.recipe import Recipe
+from specfair.training.tuned import Training, read
 from tests import tiny_models
 
 FLOATS = [name for name, kind in COLUMNS.items() if kind is np.float32]
@@ -72,9 +74,10 @@ def tuned_by_one_step(pair: Pair, folder: Path) -> None:
     )
     for role in ("target", "draft"):
         train(
-            Training(pair, role, corpus, recipe),
+            Training(pair.identity, role, corpus, recipe),
+            pair,
             folder / "tuned" / role,
-            lambda *_: None,
+            progress=lambda *_: None,
         )
     target, draft = (read(folder / "tuned" / role) for role in ("target", "draft"))
     assert np.isfinite([*target.losses, *draft.losses]).all()

@@ -1,78 +1,80 @@
-"""An Audit: settings turned into traces, each computed once and stored by content.
+"""An Audit: the questions that can be asked about measured stages.
 
-Knows the order of things (prompts, pair, base trace, fine-tuning, trace after) and what
-each depends on. It does not know pytest, bounds or pages. Models are loaded only when
-something has to be computed.
+Knows what is compared with what. What is missing is measured by the stages when it is
+first asked for; this module opens nothing itself. It does not know pytest, bounds or
+pages.
 """
 
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from specfair import config, stats
-from specfair.audit import tracing
-from specfair.audit.tracing import Say, versions
+from specfair import stats
+from specfair.audit.lending import Say
+from specfair.audit.stages import Stages
+from specfair.config import Settings
 from specfair.decoding import Lookahead
-from specfair.engine.live import live_engine
-from specfair.errors import DataError, UsageError, counted, unknown
-from specfair.gates import bounds
+from specfair.engine import timing
+from specfair.models.identity import Identity
 from specfair.stats import Estimate
-from specfair.store import Store
-from specfair.texts import corpora, prompts
+from specfair.texts import corpora
 from specfair.texts.mentions import Mentions
 from specfair.texts.mentions import mentions as count_mentions
+from specfair.texts.prompts import PromptSet
 from specfair.traces.measured import Measured
-from specfair.traces.metrics import METRICS, Groups
+from specfair.traces.metrics import METRICS, Engine, Groups
 from specfair.traces.replay import replay as replayed
-from specfair.traces.trace import Trace
+from specfair.training.recipe import Recipe
 from specfair.vocabulary import BASE, TUNED, Stage
-
-if TYPE_CHECKING:
-    from specfair.engine.agreement import Agreement
-    from specfair.models.pair import Pair
-    from specfair.training.finetune import Recipe, Tuned
 
 GATED = "acceptance_rate"  # the metric that gates look at unless told otherwise
 
 
 class Audit:
-    """What was measured under some settings, computed when first asked for."""
+    """What was measured under some settings. A metric's name is an attribute: that of
+    the base pair, before any fine-tuning.
+    """
 
-    def __init__(self, settings: config.Settings, say: Say | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        say: Say | None = None,
+        *,
+        recipe: Recipe | None = None,
+    ) -> None:
         self.settings = settings
-        self._located = settings.located
         self.say: Say = say or (lambda _: None)
-        self.store = Store(Path(settings.store), self.say)
+        self.made = Stages(settings, self.say, recipe or settings.recipe)
         self._measured: dict[Stage, Measured] = {}
-        self._pairs: dict[Stage, Pair] = {}
         self._gains: dict[tuple[Stage, str], Mapping[str, Estimate]] = {}
         self._widenings: dict[tuple[Stage, str], Estimate] = {}
 
-    @cached_property
-    def prompts(self) -> prompts.PromptSet:
-        """The prompts of the chosen groups."""
-        return prompt_set(self.settings)
-
     @property
+    def prompts(self) -> PromptSet:
+        """The prompts of the chosen groups."""
+        return self.made.prompts
+
+    @cached_property
     def notes(self) -> tuple[str, ...]:
         """What a reader must know of the prompts: what was dropped, and what was
         cut.
         """
-        from specfair.models.pair import encode
+        n_cut = self.made.n_cut
+        if not n_cut:
+            return self.prompts.notes
+        context = self.identity(BASE).context
+        cut = f"{n_cut:,} of {len(self.prompts):,} prompts were cut from the left"
+        return (*self.prompts.notes, f"{cut} to fit {context} tokens")
 
-        _, n_cut = encode(self.pair, list(self.prompts), self.settings.max_new_tokens)
-        cut = (
-            f"{n_cut:,} of {len(self.prompts):,} prompts were cut from the left to "
-            f"fit {self.pair.context} tokens"
-        )
-        return (*self.prompts.notes, *[cut] * bool(n_cut))
-
-    @cached_property
-    def pair(self) -> "Pair":
-        return self._load(self._located.target, self._located.draft)
+    def measure(self, stages: Sequence[Stage]) -> None:
+        """Measure all that is missing of these stages, so that what is asked of them
+        later opens no pair.
+        """
+        missing = self.made.plan(stages)
+        if len(missing) > 1:
+            self.say(f"to be measured: {', '.join(map(str, missing))}")
+        for stage in missing:
+            self.made.found(stage)
 
     @property
     def base(self) -> Measured:
@@ -87,77 +89,38 @@ class Audit:
         """`base`, or a dataset's name for the pair after it."""
         stage = Stage.of(stage)
         if stage not in self._measured:
-            trace = self._traced(self.pair_of(stage), str(stage))
-            engine = (
-                replayed
-                if self.settings.engine == "replay"
-                else live_engine(lambda: self.pair_of(stage))
-            )
+            trace = self.made.found(stage).trace
+            engine = self._engine(stage)
             self._measured[stage] = Measured(trace, self.settings.deployed, engine)
         return self._measured[stage]
 
-    def pair_of(self, stage: Stage | str) -> "Pair":
-        """The models of a stage, loaded once."""
-        stage = Stage.of(stage)
-        if stage == BASE:
-            return self.pair
-        if stage not in self._pairs:
-            self._pairs[stage] = self.tuned_pair(stage.dataset)
-        return self._pairs[stage]
+    def _engine(self, stage: Stage) -> Engine:
+        # checkpoints are shown and not judged
+        if self.settings.engine == "replay" or stage.step is not None:
+            return replayed
+        return lambda trace, lookahead: self.made.count(stage, trace, lookahead)
 
-    def agreement(self, stage: Stage | str) -> "Agreement":
-        """Whether live decoding of a sample of prompts counts what the replay
-        counts.
+    def identity(self, stage: Stage) -> Identity:
+        """Which pair was measured."""
+        return self.made.found(stage).pair
+
+    def doubt(self, stage: Stage | str) -> str:
+        """Why replayed counts cannot be relied on; empty where live decoding of a
+        sample of prompts agreed, and where nothing is replayed.
         """
-        from specfair.engine import agreement, speculate
-
-        def make(path: Path) -> None:
-            whole = self.measured(stage).trace
-            some = whole.select(agreement.sampled(whole))
-            self.say(
-                f"checking {stage}: {len(some):,} prompts decoded live, "
-                f"{self.settings.lookahead}"
-            )
-            settings, pair = self.settings, self.pair_of(stage)
-            live = speculate.speculate(
-                pair, some.prompts, settings.decoding, settings.deployed
-            )
-            agreement.save(agreement.compare(some, live), path)
-
-        key = self._key(stage) | {"lookahead": self.settings.lookahead}
-        return self.store.get_or_make("checks", key, make=make, read=agreement.load)
+        agreement = self.made.found(Stage.of(stage)).agreement
+        return agreement.problem if agreement else ""
 
     def clocked(self, stage: Stage | str) -> Groups:
         """The measured speed-up by group: seconds of the target alone over seconds
         speculative.
         """
-        from specfair.engine import clock, timing
-
-        def make(path: Path) -> None:
-            some = self.prompts.limit(timing.N_PROMPTS)
-            self.say(f"timing {stage}: {len(some)} prompts in {timing.N_ROUNDS} rounds")
-            settings, pair = self.settings, self.pair_of(stage)
-            times = clock.clock(
-                pair,
-                some,
-                settings.decoding,
-                settings.deployed,
-                n_rounds=timing.N_ROUNDS,
-            )
-            timing.save(times, path)
-
-        key = self._key(stage) | {"lookahead": self.settings.lookahead}
-        return Groups(
-            timing.sample(
-                self.store.get_or_make("times", key, make=make, read=timing.load)
-            ),
-            timing.METRIC,
-        )
+        return Groups(timing.sample(self.made.times(Stage.of(stage))), timing.METRIC)
 
     @property
     def stages(self) -> tuple[Stage, ...]:
         """What has been measured so far, in the order of the settings."""
-        return tuple(s for s in self.settings.stages if s in self._measured)
+        return self.made.measured
 
     def __getattr__(self, name: str) -> Any:
         if name in METRICS:
@@ -166,34 +129,21 @@ class Audit:
             f"an audit has no {name!r}; metrics: {', '.join(METRICS)}."
         )
 
-    @cached_property
-    def recipe(self) -> "Recipe":
-        from specfair.training import finetune
-
-        recipe = finetune.EMBEDDED if self.settings.embedded else finetune.Recipe()
-        return replace(
-            recipe, seed=self.settings.seed, checkpoints=self.settings.checkpoints
-        )
-
     def corpus(self, dataset: str) -> corpora.Corpus:
-        source = self._located.corpora_source
-        place = Path(source) / dataset if Path(source).is_dir() else source
-        names = dict(zip(self.settings.datasets, self._located.datasets, strict=True))
-        return corpora.load(names.get(dataset, dataset), str(place))
+        """What the pair is fine-tuned on."""
+        return self.made.pairs.corpus(dataset)
 
     def mentions(self, dataset: str) -> Mapping[str, Mentions]:
         """How often each group's identity terms occur in the training split; unknown
         for a ready-made pair.
         """
-        return (
-            {}
-            if dataset == TUNED
-            else count_mentions(self.corpus(dataset).train, self.prompts.terms)
-        )
+        if dataset == TUNED:
+            return {}
+        return count_mentions(self.corpus(dataset).train, self.prompts.terms)
 
     def tokens(self, ids: Sequence[int]) -> str:
         """Token ids as text."""
-        return str(self.pair.tokenizer.decode(list(ids)))
+        return self.made.decode(ids)
 
     def gains(self, stage: Stage | str, metric: str = GATED) -> Mapping[str, Estimate]:
         """For each group, after minus before on the same prompts."""
@@ -241,160 +191,10 @@ class Audit:
         """What was measured at each checkpoint of the fine-tuning, by step, from the
         start to the end of it.
         """
-        if self.settings.ready_made or not self.settings.checkpoints:
+        after = Stage.of(dataset)
+        steps = self.made.checkpoints(after)
+        if not self.settings.checkpoints or self.settings.ready_made:
             return {}
-        target, draft = self._tuned(dataset)
-        along = {0: self.base}
-        for step, place in target.checkpoints.items():
-            pair = self._load(
-                str(place),
-                str(draft.checkpoints[step]),
-                named=f"{dataset} at step {step}",
-            )
-            along[step] = Measured(
-                self._traced(pair, pair.draft_name), self.settings.deployed
-            )
-        return along | {target.n_steps: self.after(dataset)}
-
-    def tuned_pair(self, dataset: str) -> "Pair":
-        settings = self._located
-        if settings.ready_made:
-            return self._load(
-                settings.tuned_target or settings.target,
-                settings.tuned_draft or settings.draft,
-            )
-        target, draft = self._tuned(dataset)
-        return self._load(str(target.model), str(draft.model), named=dataset)
-
-    def _tuned(self, dataset: str) -> "tuple[Tuned, Tuned]":
-        """The target and the draft after the dataset, each stored by itself: what is
-        finished is never made again.
-        """
-        corpus = self.corpus(dataset)
-        return self._trained("target", corpus), self._trained("draft", corpus)
-
-    def _trained(self, role: str, corpus: corpora.Corpus) -> "Tuned":
-        from specfair.training import finetune
-
-        training = finetune.Training(self.pair, role, corpus, self.recipe)
-
-        def progress(step: int, n_steps: int) -> None:
-            if step % max(1, n_steps // 4) == 0:
-                self.say(
-                    f"fine-tuning the {role} on {corpus.source}: step {step} "
-                    f"of {n_steps}"
-                )
-
-        def make(folder: Path) -> None:
-            finetune.train(training, folder, progress)
-
-        return self.store.get_or_make(
-            "tuned", training.key | versions(), make=make, read=finetune.read
-        )
-
-    def _load(self, target: str, draft: str, *, named: str = "") -> "Pair":
-        from specfair.models import load
-        from specfair.models.identity import Loading
-
-        _share_cores(tiny=self.settings.embedded)
-        settings = self.settings
-        loading = Loading(
-            settings.allow_pickle, settings.device_map or None, settings.truncate
-        )
-        pair = load.load(
-            target, draft, device=settings.device, dtype=settings.dtype, loading=loading
-        )
-        target_name, draft_name = self.settings.target, self.settings.draft
-        if named:
-            target_name, draft_name = (
-                f"{name} + {named}" for name in (target_name, draft_name)
-            )
-        elif (target, draft) != (self._located.target, self._located.draft):
-            target_name = self.settings.tuned_target or target_name
-            draft_name = self.settings.tuned_draft or draft_name
-        return replace(pair, target_name=target_name, draft_name=draft_name)
-
-    def _key(self, stage: Stage | str) -> dict[str, Any]:
-        key = tracing.key_of(self.pair_of(stage), self.settings.decoding)
-        return key | {"prompts": self.prompts.fingerprint}
-
-    def _traced(self, pair: "Pair", stage: str) -> Trace:
-        from specfair.engine import clock
-
-        base, given = (
-            None if stage == str(BASE) else self.base.trace,
-            self.settings.cost_ratio,
-        )
-
-        def measure() -> float | None:
-            return (
-                None
-                if given
-                else base.header.cost_ratio
-                if base
-                else clock.cost_ratio(pair)
-            )
-
-        source = tracing.Source(
-            pair,
-            self.settings.decoding,
-            cost_ratio=measure,
-            like=base,
-        )
-        found = tracing.traced(
-            self.store,
-            source,
-            self.prompts,
-            lambda line: self.say(f"tracing {stage}: {line}"),
-        )
-        return (
-            replace(found, header=replace(found.header, cost_ratio=given))
-            if given
-            else found
-        )
-
-
-def prompt_set(settings: config.Settings) -> prompts.PromptSet:
-    """The prompts that the settings name, filtered and limited; a group nobody knows is
-    refused.
-    """
-    n = settings.prompts_per_group or None
-    found = prompts.load(
-        settings.located.prompts_spec, ambiguous=settings.ambiguous, n_per_group=n
-    )
-    bounds.check_groups(settings.gates, found.groups)
-    for group in settings.groups:
-        if group not in found.groups:
-            raise UsageError(unknown("group", group, found.groups))
-    if settings.groups:
-        found = found.only(settings.groups)
-    found = found.require(settings.min_prompts)
-    if len(found.groups) < 2:
-        whole, _, part = settings.prompts_spec.partition(":")[0].partition("/")
-        another = (
-            f"such as {whole!r} with all its parts" if part else "or add groups to it"
-        )
-        raise DataError(
-            (
-                f"prompts {settings.prompts_spec!r} have "
-                f"{counted(len(found.groups), 'group')}; fairness needs at least "
-                "2. "
-            )
-            + (
-                "Name more in --specfair-groups."
-                if settings.groups
-                else f"Name another set, {another}."
-            )
-        )
-    return found
-
-
-def _share_cores(*, tiny: bool) -> None:
-    """Threads that outnumber free cores wait for one another: a worker of xdist takes
-    its share, tiny models one.
-    """
-    import torch
-
-    n_workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    if tiny or n_workers > 1:
-        torch.set_num_threads(1 if tiny else max(1, (os.cpu_count() or 1) // n_workers))
+        along = {step: self.measured(Stage(dataset, step)) for step in steps}
+        end = self.made.pairs.tunings(dataset)[0].n_steps
+        return {0: self.base, **along, end: self.after(after)}

@@ -22,12 +22,12 @@ from specfair import outputs
 from specfair.audit import ci, rows
 from specfair.audit.audit import Audit
 from specfair.audit.session import Session, invoked, snapshot
-from specfair.audit.tracing import versions
 from specfair.config import Settings
 from specfair.engine import timing
 from specfair.engine.agreement import NEAR_TIE
 from specfair.errors import SpecfairError, StoreError, UsageError, as_typed, plain
 from specfair.gates import baseline
+from specfair.models.identity import versions
 from specfair.outputs import Outputs
 from specfair.report import page, render_markdown
 from specfair.store import write_text_atomically

@@ -14,7 +14,7 @@ from typing import Any
 from specfair import config, gates, stats
 from specfair.audit import questions
 from specfair.audit.audit import GATED, Audit
-from specfair.audit.tracing import Say
+from specfair.audit.lending import Say
 from specfair.errors import UsageError, as_typed, plain, unknown
 from specfair.gates import baseline, bounds
 from specfair.report import page
@@ -139,12 +139,10 @@ class Session:
         """
         for audit in case.audits:
             for stage in audit.stages:
-                if audit.settings.engine == "replay" and (
-                    stage == BASE or case.stage in (None, stage)
-                ):
+                if stage == BASE or case.stage in (None, stage):
                     key = (audit.settings, stage)
                     if key not in self.doubts:
-                        self.doubts[key] = audit.agreement(stage).problem
+                        self.doubts[key] = audit.doubt(stage)
                     if self.doubts[key]:
                         return self.doubts[key]
         return ""
@@ -259,7 +257,7 @@ def snapshot(audit: Audit, stages: Sequence[Stage]) -> baseline.Baseline:
     """What the audit measured at these stages, as a baseline keeps it. Folders are
     named by their last part only.
     """
-    settings = audit.settings
+    settings, pair = audit.settings, audit.identity(BASE)
     about = {
         "metric": GATED,
         "lookahead": settings.lookahead,
@@ -268,8 +266,8 @@ def snapshot(audit: Audit, stages: Sequence[Stage]) -> baseline.Baseline:
         "prompts_fingerprint": audit.prompts.fingerprint,
         "target": Path(settings.target).name,
         "draft": Path(settings.draft).name,
-        "target_fingerprint": audit.pair.target_fingerprint[:16],
-        "draft_fingerprint": audit.pair.draft_fingerprint[:16],
+        "target_fingerprint": pair.target_fingerprint[:16],
+        "draft_fingerprint": pair.draft_fingerprint[:16],
     }
     return baseline.take(
         {stage: audit.measured(stage).sample(GATED) for stage in stages}, about

@@ -10,23 +10,22 @@ the text is kept and only read again.
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from specfair.audit.lending import Say
 from specfair.decoding import Decoding
+from specfair.models.identity import Identity, versions
 from specfair.store import Store
 from specfair.texts.prompts import Prompt, PromptSet
 from specfair.traces.trace import Trace, concatenate, load, save
 
 if TYPE_CHECKING:
-    from specfair.models.pair import Pair
+    from specfair.audit.work import Work
 
 PORTION = 2_048  # prompts traced between two writes to disk
 PATIENCE = 10.0  # seconds between two lines of progress
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +34,15 @@ class Source:
     already.
     """
 
-    pair: "Pair"
+    pair: Identity
     decoding: Decoding
+    work: "Callable[[], Work]"  # opens the pair
     # asked where none is stored; None where the user knows it
     cost_ratio: Callable[[], float | None]
     like: Trace | None = None  # of a pair that may have the same target
 
 
-def key_of(pair: "Pair", decoding: Decoding) -> dict[str, Any]:
+def key_of(pair: Identity, decoding: Decoding) -> dict[str, Any]:
     """Everything that the trace of a prompt by this pair depends on, field by field."""
     how = asdict(decoding)
     if decoding.greedy:
@@ -54,15 +54,10 @@ def key_of(pair: "Pair", decoding: Decoding) -> dict[str, Any]:
         "truncate": pair.truncate,
         "eos": list(pair.eos),  # of the generation config, which no fingerprint covers
         "decoding": how,
-        "dtype": str(pair.dtype),
-        "device": pair.device.type,
+        "dtype": pair.dtype,
+        "device": pair.device,
         **versions(),
     }
-
-
-def versions() -> dict[str, str]:
-    """The versions a result depends on."""
-    return {name: version(name) for name in ("specfair", "torch", "transformers")}
 
 
 def traced(store: Store, source: Source, prompts: PromptSet, say: Say) -> Trace:
@@ -140,20 +135,13 @@ def _new(
     """Only what changed is run: with the same target, its text is read again instead of
     written again.
     """
-    from specfair.engine import tracer
-
-    like = source.like
+    like, same = source.like, None
     if (
         like is not None
         and like.header.target_fingerprint == source.pair.target_fingerprint
+        and like.header.decoding == source.decoding
     ):
         place = {prompt: i for i, prompt in enumerate(like.prompts)}
-        if like.header.decoding == source.decoding and all(
-            prompt in place for prompt in prompts
-        ):
-            return tracer.rescore(
-                source.pair,
-                like.select(np.array([place[prompt] for prompt in prompts])),
-                progress=progress,
-            )
-    return tracer.trace(source.pair, prompts, source.decoding, progress=progress)
+        if all(prompt in place for prompt in prompts):
+            same = like.select(np.array([place[prompt] for prompt in prompts]))
+    return source.work().trace(prompts, source.decoding, like=same, progress=progress)

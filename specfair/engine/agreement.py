@@ -12,15 +12,18 @@ not know how either was made.
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from specfair.engine.speculate import Live
 from specfair.errors import StoreError
 from specfair.traces.replay import replay
 from specfair.traces.tally import Tally
 from specfair.traces.trace import Trace
+
+if TYPE_CHECKING:
+    from specfair.engine.speculate import Live
 
 N_SAMPLE = 64  # prompts of each group that are decoded live
 Z = 4.5
@@ -68,7 +71,7 @@ def sampled(trace: Trace) -> NDArray[np.bool_]:
     return np.array(keep, dtype=np.bool_)
 
 
-def compare(trace: Trace, live: Live) -> Agreement:
+def compare(trace: Trace, live: "Live") -> Agreement:
     """Replay of these prompts' trace against their live decoding."""
     replayed = replay(trace, live.lookahead)
     unknown = np.flatnonzero(
@@ -88,7 +91,7 @@ def compare(trace: Trace, live: Live) -> Agreement:
     )
 
 
-def _exact(trace: Trace, replayed: Tally, live: Live) -> Agreement:
+def _exact(trace: Trace, replayed: Tally, live: "Live") -> Agreement:
     tied = trace.per_prompt(trace["margin"] < NEAR_TIE) > 0
     same = np.all(
         [getattr(replayed, name) == getattr(live.tally, name) for name in _COUNTS],

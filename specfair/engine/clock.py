@@ -8,20 +8,19 @@ runs.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from statistics import median
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from specfair.decoding import Decoding, Lookahead
 from specfair.engine.decoder import Decoder
 from specfair.engine.speculate import decode
+from specfair.engine.timing import Times
 from specfair.engine.tracer import generate
 from specfair.errors import UsageError
 from specfair.models.devices import does_not_fit, fits
@@ -31,18 +30,6 @@ from specfair.texts.prompts import Prompt
 _Way = Callable[[Sequence[Prompt]], Sequence[Any]]
 
 N_REPEATS = 2  # of each batch, once in either order
-
-
-@dataclass(frozen=True, slots=True)
-class Times:
-    """Seconds by round and group. Every round times other prompts, so that rounds
-    differ as prompts do.
-    """
-
-    groups: tuple[str, ...]
-    n_tokens: NDArray[np.int64]  # (n_rounds, n_groups)
-    alone: NDArray[np.float64]  # (n_rounds, n_groups)
-    speculative: NDArray[np.float64]
 
 
 def clock(

@@ -1,37 +1,31 @@
-"""Live decoding as the way to count: in place of the replay, and without loading a
-model before something is counted.
+"""Counts of live decoding, in place of the replay, as they are kept on disk.
 
-Knows when decoding has to run. How it runs is known elsewhere.
+Knows a Tally's names; does not know how it was counted.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import json
+from dataclasses import asdict
+from pathlib import Path
 
-from specfair.decoding import Lookahead
-from specfair.traces.metrics import Engine
+import numpy as np
+
+from specfair.errors import StoreError
 from specfair.traces.tally import Tally
-from specfair.traces.trace import Trace
-
-if TYPE_CHECKING:
-    from specfair.models.pair import Pair
 
 
-def live_engine(pair: "Callable[[], Pair]") -> Engine:
-    """Counts by real speculative decoding of the trace's prompts, in place of the
-    replay; once for each lookahead.
-    """
-    done: dict[Lookahead, tuple[Trace, Tally]] = {}
+def save(tally: Tally, path: Path) -> None:
+    """Counts by prompt."""
+    plain = {name: counts.tolist() for name, counts in asdict(tally).items()}
+    path.write_text(json.dumps(plain), encoding="utf-8")
 
-    def count(trace: Trace, lookahead: Lookahead) -> Tally:
-        from specfair.engine import speculate
 
-        if lookahead not in done or done[lookahead][0] is not trace:
-            done[lookahead] = (
-                trace,
-                speculate.count(
-                    pair(), trace.prompts, trace.header.decoding, lookahead
-                ),
-            )
-        return done[lookahead][1]
-
-    return count
+def load(path: Path) -> Tally:
+    """Read what `save` wrote."""
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        return Tally(**{n: np.array(c, dtype=np.float64) for n, c in stored.items()})
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise StoreError(
+            f"counts {path.name!r} cannot be read ({type(error).__name__}). They are "
+            "made again."
+        ) from error

@@ -2,15 +2,16 @@
 speculative, a ratio of sums.
 
 Knows how measured times become a Sample and reach disk. Does not know how they were
-taken: that is clock.py's part.
+taken: clock.py does, and needs torch for it, which those who only read times do not.
 """
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from specfair.engine.clock import Times
 from specfair.errors import StoreError
 from specfair.stats import Sample
 
@@ -21,6 +22,18 @@ DEFINITION = (
 )
 N_ROUNDS = 10  # batches of each group; fewer than eight clusters would be exploratory
 N_PROMPTS = 4 * N_ROUNDS  # of each group, at most
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Seconds by round and group. Every round times other prompts, so that rounds
+    differ as prompts do.
+    """
+
+    groups: tuple[str, ...]
+    n_tokens: NDArray[np.int64]  # (n_rounds, n_groups)
+    alone: NDArray[np.float64]  # (n_rounds, n_groups)
+    speculative: NDArray[np.float64]
 
 
 def sample(times: Times) -> Sample:

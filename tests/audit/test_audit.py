@@ -3,14 +3,14 @@ damaged; before and after compared.
 """
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from specfair import config
-from specfair.audit.audit import Audit, prompt_set
+from specfair.audit.audit import Audit
+from specfair.audit.chosen import prompt_set
 from specfair.audit.rows import training
 from specfair.decoding import Lookahead
 from specfair.errors import DataError, UsageError
@@ -48,19 +48,17 @@ def test_a_damaged_trace_is_set_aside_and_computed_again(tmp_path: Path) -> None
 def test_a_finished_target_is_kept_when_the_draft_is_interrupted(
     tmp_path: Path,
 ) -> None:
-    made, _ = small_audit(tmp_path)
-    say = made.say
+    usual, _ = small_audit(tmp_path)
 
     def interrupt(line: str) -> None:
-        say(line)
         if "the draft" in line:
             raise KeyboardInterrupt
 
-    made.say = interrupt
+    made = Audit(usual.settings, interrupt, recipe=usual.made.pairs.recipe)
     with pytest.raises(KeyboardInterrupt):
-        made.tuned_pair("imdb")
+        made.after("imdb")
     again, said = small_audit(tmp_path)
-    again.tuned_pair("imdb")
+    again.after("imdb")
     assert [line for line in said if "the target" in line] == []
     assert [line for line in said if "the draft" in line] != []
     assert not list((tmp_path / "store").rglob("*.part"))
@@ -70,11 +68,14 @@ def test_other_settings_are_another_trace(measured: Audit) -> None:
     store = Path(measured.settings.store).parent
     other, said = small_audit(store, max_new_tokens=4)
     _ = other.base
-    assert said == ["tracing base: 18 of 18 prompts, greedy, at most 4 new tokens"]
-    # a lookahead is replayed, not traced
+    assert said == [
+        "tracing base: 18 of 18 prompts, greedy, at most 4 new tokens",
+        "checking base: 18 prompts decoded live, constant-5",
+    ]
+    # a lookahead is replayed, not traced; that the replay holds is seen for each
     same, said = small_audit(store, lookahead="constant-3")
     assert same.base.lookahead == Lookahead(3)
-    assert said == []
+    assert said == ["checking base: 18 prompts decoded live, constant-3"]
 
 
 def test_a_cost_that_is_given_is_used_and_never_stored_as_measured(
@@ -158,7 +159,6 @@ def test_frequency_sets_gains_against_mentions(measured: Audit) -> None:
 
 def test_checkpoints_are_measured_along_the_way(tmp_path: Path) -> None:
     made, _ = small_audit(tmp_path, checkpoints=1)
-    made.recipe = replace(made.recipe, checkpoints=1)
     along = made.training("imdb")
     assert list(along) == [0, 1, 2]
     assert along[0] is made.base

@@ -12,6 +12,7 @@ import pytest
 
 from specfair import config
 from specfair.audit import tracing
+from specfair.audit.work import Work
 from specfair.decoding import Decoding
 from specfair.engine import tracer
 from specfair.models import load
@@ -56,8 +57,16 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     return seen
 
 
-def source(pair: Pair, like: Trace | None = None) -> tracing.Source:
-    return tracing.Source(pair, DECODING, cost_ratio=lambda: 0.25, like=like)
+def source(
+    pair: Pair, like: Trace | None = None, decoding: Decoding = DECODING
+) -> tracing.Source:
+    return tracing.Source(
+        pair.identity,
+        decoding,
+        work=lambda: Work(pair),
+        cost_ratio=lambda: 0.25,
+        like=like,
+    )
 
 
 def quiet(_: str) -> None:
@@ -114,7 +123,7 @@ NOT_IN_THE_KEY = {
 
 
 def name_of(pair: Pair, decoding: Decoding) -> str:
-    return digest(tracing.key_of(pair, decoding))
+    return digest(tracing.key_of(pair.identity, decoding))
 
 
 def test_every_setting_is_in_the_key_or_rightly_not() -> None:
@@ -154,7 +163,7 @@ def test_nothing_is_drawn_under_greedy_decoding_so_that_the_seed_is_not_in_the_k
     tmp_path: Path, pair: Pair, some: PromptSet, runs: list[tuple[str, int]]
 ) -> None:
     first = tracing.traced(Store(tmp_path), source(pair), some, quiet)
-    seeded = tracing.Source(pair, replace(DECODING, seed=3), cost_ratio=lambda: 0.25)
+    seeded = source(pair, decoding=replace(DECODING, seed=3))
     again = tracing.traced(Store(tmp_path), seeded, some, quiet)
     assert runs == [("trace", len(some))]
     assert again.header.decoding.seed == 3
@@ -166,9 +175,7 @@ def test_seeds_of_sampled_text_do_not_share_a_trace(
 ) -> None:
     texts = []
     for seed in range(4):
-        asked = tracing.Source(
-            pair, Decoding(6, temperature=1.0, seed=seed), cost_ratio=lambda: 0.25
-        )
+        asked = source(pair, decoding=Decoding(6, temperature=1.0, seed=seed))
         texts.append(
             tracing.traced(Store(tmp_path), asked, some, quiet)["token"].tobytes()
         )

@@ -149,7 +149,8 @@ def _work(folder: str, number: int, command: list[str]) -> int:
 
     from specfair import cli, report
     from specfair.audit import tracing
-    from specfair.training import finetune
+    from specfair.training import recipe
+    from specfair.vocabulary import EMBEDDED
 
     os.chdir(folder)
     for stream, name in ((1, os.devnull), (2, f"said-{number}")):
@@ -164,7 +165,7 @@ def _work(folder: str, number: int, command: list[str]) -> int:
         "block": 32,
         "learning_rate": 1e-3,
     }
-    finetune.EMBEDDED = finetune.Recipe(**small)
+    recipe.RECIPES[EMBEDDED] = recipe.Recipe(**small)
     if command[0] == "audit":
         vars(report).pop("render")
         sys.modules["specfair.report.render"] = None  # type: ignore[assignment]  # as where the libraries for charts are missing

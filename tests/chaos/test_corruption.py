@@ -18,10 +18,10 @@ import pytest
 
 from specfair import store as stored
 from specfair.engine import agreement, timing
-from specfair.engine.clock import Times
+from specfair.engine.timing import Times
 from specfair.store import Store
 from specfair.traces import trace
-from specfair.training import finetune
+from specfair.training import tuned
 from tests.chaos.conftest import Chaos
 from tests.chaos.forks import Forks
 from tests.chaos.test_resume import FINISHED, TUNE
@@ -30,7 +30,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "traces": trace.load,
     "checks": agreement.load,
     "times": timing.load,
-    "tuned": finetune.read,
+    "tuned": tuned.read,
 }
 
 

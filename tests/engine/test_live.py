@@ -1,50 +1,60 @@
-"""Live decoding counts in place of the replay: the same where it is greedy, and once
-for each lookahead.
-"""
+"""Counts of live decoding: kept whole, and the replay's own where decoding is greedy."""
+
+from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from specfair.audit.audit import Audit
-from specfair.decoding import Decoding, Lookahead
-from specfair.engine import speculate
-from specfair.engine.live import live_engine
-from specfair.models.pair import Pair
-from specfair.texts.prompts import Prompt
-from specfair.traces.measured import Measured
+from specfair.decoding import Lookahead
+from specfair.engine import live, speculate
+from specfair.errors import StoreError
+from specfair.traces.tally import Tally
+from tests.conftest import small_audit
 
 
-def test_live_decoding_answers_like_the_replay_when_greedy(measured: Audit) -> None:
-    base = measured.base
-    live = Measured(base.trace, base.lookahead, live_engine(lambda: measured.pair))
-    for metric in ("acceptance_rate", "mean_acceptance_length"):
-        assert np.array_equal(
-            live.sample(metric).numerator, base.sample(metric).numerator
-        )
-        assert np.array_equal(
-            live.sample(metric).denominator, base.sample(metric).denominator
-        )
-
-
-def test_live_decoding_runs_once_for_each_lookahead(
+def test_live_decoding_answers_like_the_replay_when_greedy(
     measured: Audit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runs: list[Lookahead] = []
+    """Every lookahead that is asked about is decoded once, when the stage is measured;
+    a second audit decodes none.
+    """
+    runs: list[str] = []
     count = speculate.count
 
-    def watched(
-        pair: Pair,
-        prompts: tuple[Prompt, ...],
-        decoding: Decoding,
-        lookahead: Lookahead,
-    ) -> object:
-        runs.append(lookahead)
-        return count(pair, prompts, decoding, lookahead)
+    def watched(*asked: object) -> Tally:
+        runs.append(str(asked[-1]))
+        return count(*asked)  # type: ignore[arg-type]  # as they were given
 
     monkeypatch.setattr(speculate, "count", watched)
-    live = Measured(
-        measured.base.trace, Lookahead(3), live_engine(lambda: measured.pair)
-    )
-    for metric in ("acceptance_rate", "mean_acceptance_length", "assisted_share"):
-        _ = live.sample(metric), live.groups(metric, Lookahead(1))
-    assert sorted(map(str, runs)) == ["constant-1", "constant-3"]
+    folder = Path(measured.settings.store).parent
+    first, _ = small_audit(folder, engine="live", datasets="imdb")
+    _ = first.base
+    settings = first.settings
+    assert sorted(runs) == sorted([settings.lookahead, *settings.other_lookaheads])
+    for made in (first, small_audit(folder, engine="live", datasets="imdb")[0]):
+        for metric in ("acceptance_rate", "mean_acceptance_length"):
+            for lookahead in (None, Lookahead(3)):
+                ours = made.base.groups(metric, lookahead).sample
+                replayed = measured.base.groups(metric, lookahead).sample
+                assert np.array_equal(ours.numerator, replayed.numerator)
+                assert np.array_equal(ours.denominator, replayed.denominator)
+    assert len(runs) == 1 + len(settings.other_lookaheads)
+    _ = first.base.groups("acceptance_rate", Lookahead(7))
+    assert runs[-1] == "constant-7"
+    assert first.doubt("base") == ""
+
+
+def test_round_trip_and_damage(tmp_path: Path) -> None:
+    counts = Tally(*(np.array([n, np.nan]) for n in range(5)))
+    live.save(counts, tmp_path / "c")
+    again = live.load(tmp_path / "c")
+    for each in fields(Tally):
+        assert np.array_equal(
+            getattr(again, each.name), getattr(counts, each.name), equal_nan=True
+        )
+    for damage in ("{}", "[]", '{"n_rounds": "x"}'):
+        (tmp_path / "c").write_text(damage)
+        with pytest.raises(StoreError, match="counts 'c' cannot be read"):
+            live.load(tmp_path / "c")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from specfair.engine import timing
-from specfair.engine.clock import Times
+from specfair.engine.timing import Times
 from specfair.errors import StoreError
 from specfair.traces.metrics import Groups
 

@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from specfair.errors import StoreError
 from specfair.models import tokens
 from specfair.models.folders import Source, locate
 from tests import tiny_models
@@ -15,9 +13,7 @@ from tests import tiny_models
 def test_rules_write_what_the_tokenizer_writes(tmp_path: Path) -> None:
     shipped = AutoTokenizer.from_pretrained(locate(Source("embedded"), "target"))
     for tokenizer in (shipped, tiny_models.tokenizer()):
-        tokens.save(tokenizer, tmp_path / "rules")
-        decode = tokens.load(tmp_path / "rules")
-        assert decode is not None
+        decode = tokens.decoder(tokens.rules(tokenizer), tmp_path / "nowhere")
         for ids in (
             list(range(300)),
             [0],
@@ -27,7 +23,7 @@ def test_rules_write_what_the_tokenizer_writes(tmp_path: Path) -> None:
             assert decode(ids) == tokenizer.decode(ids)
 
 
-def test_a_tokenizer_that_tidies_up_is_not_kept_as_rules_alone(tmp_path: Path) -> None:
+def test_a_tokenizer_that_tidies_up_is_asked_itself(tmp_path: Path) -> None:
     words = [
         "?",
         *[
@@ -58,11 +54,7 @@ def test_a_tokenizer_that_tidies_up_is_not_kept_as_rules_alone(tmp_path: Path) -
     tidy = PreTrainedTokenizerFast(
         tokenizer_object=backend, clean_up_tokenization_spaces=True
     )
-    tokens.save(tidy, tmp_path / "rules")
-    assert tokens.load(tmp_path / "rules") is None
-
-
-def test_damaged_rules_are_named(tmp_path: Path) -> None:
-    (tmp_path / "rules").write_text("{}")
-    with pytest.raises(StoreError, match="tokenizer 'rules' cannot be read"):
-        tokens.load(tmp_path / "rules")
+    tidy.save_pretrained(tmp_path)
+    assert tokens.rules(tidy) == ""
+    decode = tokens.decoder("", tmp_path)
+    assert decode([1, 2, 3, 4]) == tidy.decode([1, 2, 3, 4]) == "It's so,"

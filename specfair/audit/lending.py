@@ -1,0 +1,183 @@
+"""Which pair a stage is, and its loan: the pair is opened if it is called for, and
+closed when the loan ends.
+
+Knows settings, what the store remembers of pairs, and how a tuned pair comes about. It
+does not know what a pair is called for.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from specfair.config import Settings
+from specfair.models import identity
+from specfair.models.identity import Choice, Identity, Loading, versions
+from specfair.store import Store
+from specfair.texts import corpora
+from specfair.training import tuned
+from specfair.training.recipe import Recipe
+from specfair.training.tuned import ROLES, Training, Tuned
+from specfair.vocabulary import BASE, Stage
+
+if TYPE_CHECKING:
+    from specfair.audit.work import Work
+
+Say = Callable[[str], None]
+
+
+class MissingError(Exception):
+    """A pair would have to be opened, and nobody wants that now."""
+
+
+def open_pair(choice: Choice, *, tiny: bool) -> "AbstractContextManager[Work]":
+    """The one door behind which models are: nothing before it loads torch."""
+    from specfair.audit.work import opened
+
+    return opened(choice, tiny=tiny)
+
+
+@dataclass(slots=True)
+class Loan:
+    """A stage's pair on loan."""
+
+    stage: Stage
+    choice: Choice
+    store: Store
+    opening: "Callable[[Choice], AbstractContextManager[Work]]"
+    closing: ExitStack
+    _work: "list[Work]" = field(default_factory=list)
+    _identity: list[Identity] = field(default_factory=list)
+
+    def work(self) -> "Work":
+        """The pair, opened by now."""
+        if not self._work:
+            self._work.append(self.closing.enter_context(self.opening(self.choice)))
+            for remembered in self._identity:
+                place = self.store.path("pairs", self.choice.key)
+                identity.check(remembered, self._work[0].pair.identity, place)
+        return self._work[0]
+
+    @property
+    def identity(self) -> Identity:
+        """Which pair it is: remembered, or asked of the pair once it is open."""
+        if not self._identity:
+            self._identity.append(
+                self.store.get_or_make(
+                    "pairs",
+                    self.choice.key,
+                    make=lambda path: identity.save(self.work().pair.identity, path),
+                    read=lambda path: identity.load(path, self.choice.names),
+                )
+            )
+        return self._identity[0]
+
+    def end(self) -> None:
+        """Let go of the models."""
+        self._work.clear()
+
+
+@dataclass(slots=True)
+class Pairs:
+    """The pairs of an audit. With `closed` set, opening any is refused."""
+
+    settings: Settings
+    store: Store
+    say: Say
+    recipe: Recipe
+    closed: bool = False
+    _choices: dict[Stage, Choice] = field(default_factory=dict)
+    _tuned: dict[str, tuple[Tuned, ...]] = field(default_factory=dict)
+
+    @contextmanager
+    def lent(self, stage: Stage) -> Iterator[Loan]:
+        """A stage's pair, for as long as the block takes."""
+        choice = self.choice(stage)
+        with ExitStack() as closing:
+            loan = Loan(stage, choice, self.store, self._open, closing)
+            try:
+                yield loan
+            finally:
+                loan.end()
+
+    def _open(self, choice: Choice) -> "AbstractContextManager[Work]":
+        if self.closed:
+            raise MissingError
+        return open_pair(choice, tiny=self.settings.embedded)
+
+    def choice(self, stage: Stage) -> Choice:
+        """The models of a stage; those that have to be tuned first are tuned."""
+        if stage not in self._choices:
+            asked = self.settings
+            loading = Loading(
+                asked.allow_pickle, asked.device_map or None, asked.truncate
+            )
+            self._choices[stage] = Choice(
+                *self._models(stage),
+                names=self._names(stage),
+                device=asked.device,
+                dtype=asked.dtype,
+                loading=loading,
+            )
+        return self._choices[stage]
+
+    def _models(self, stage: Stage) -> tuple[str, str]:
+        at = self.settings.located
+        if not stage.tuned:
+            return at.target, at.draft
+        if at.ready_made:
+            return at.tuned_target or at.target, at.tuned_draft or at.draft
+        tunings = self.tunings(stage.dataset)
+        if stage.step is None:
+            target, draft = (one.model for one in tunings)
+        else:
+            target, draft = (one.checkpoints[stage.step] for one in tunings)
+        return str(target), str(draft)
+
+    def _names(self, stage: Stage) -> tuple[str, str]:
+        asked = self.settings
+        if not stage.tuned:
+            return asked.target, asked.draft
+        if asked.ready_made:
+            return asked.tuned_target or asked.target, asked.tuned_draft or asked.draft
+        how = stage.dataset
+        if stage.step is not None:
+            how += f" at step {stage.step}"
+        return f"{asked.target} + {how}", f"{asked.draft} + {how}"
+
+    def tunings(self, dataset: str) -> tuple[Tuned, ...]:
+        """The target and the draft after the dataset, each stored by itself: what is
+        finished is never made again.
+        """
+        if dataset not in self._tuned:
+            corpus = self.corpus(dataset)
+            with self.lent(BASE) as loan:
+                trainings = [
+                    Training(loan.identity, role, corpus, self.recipe) for role in ROLES
+                ]
+                self._tuned[dataset] = tuple(
+                    self._trained(training, loan) for training in trainings
+                )
+        return self._tuned[dataset]
+
+    def _trained(self, training: Training, loan: Loan) -> Tuned:
+        what = f"fine-tuning the {training.role} on {training.corpus.source}"
+
+        def progress(step: int, n_steps: int) -> None:
+            if step % max(1, n_steps // 4) == 0:
+                self.say(f"{what}: step {step} of {n_steps}")
+
+        return self.store.get_or_make(
+            "tuned",
+            training.key | versions(),
+            make=lambda folder: loan.work().train(training, folder, progress),
+            read=tuned.read,
+        )
+
+    def corpus(self, dataset: str) -> corpora.Corpus:
+        located = self.settings.located
+        source = located.corpora_source
+        place = Path(source) / dataset if Path(source).is_dir() else source
+        names = dict(zip(self.settings.datasets, located.datasets, strict=True))
+        return corpora.load(names.get(dataset, dataset), str(place))

@@ -1,0 +1,223 @@
+"""The stages of an audit, each measured from the store: what its pair wrote, whether
+live decoding agrees, how long it took.
+
+Knows what a question about a stage depends on. A pair is opened where something is
+missing and closed after; a stage that is stored whole opens none and loads no torch.
+Does not know metrics, bounds or pages.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from specfair.audit import tracing
+from specfair.audit.chosen import prompt_set
+from specfair.audit.lending import Loan, MissingError, Pairs, Say
+from specfair.config import Settings
+from specfair.decoding import Lookahead
+from specfair.engine import agreement, live, timing
+from specfair.engine.agreement import Agreement
+from specfair.models.folders import Source, locate
+from specfair.models.identity import Identity, versions
+from specfair.models.tokens import Decode, decoder
+from specfair.store import Store
+from specfair.texts.prompts import PromptSet
+from specfair.traces.tally import Tally
+from specfair.traces.trace import Trace
+from specfair.training.recipe import Recipe
+from specfair.vocabulary import BASE, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is known of a stage once it is measured."""
+
+    pair: Identity
+    trace: Trace
+    # None where nothing was replayed that could disagree
+    agreement: Agreement | None
+
+
+class Stages:
+    """Everything measured under some settings, stage by stage."""
+
+    def __init__(self, settings: Settings, say: Say, recipe: Recipe) -> None:
+        self.settings, self._say = settings, say
+        self.store = Store(Path(settings.store), say)
+        self.pairs = Pairs(settings, self.store, self._tell, recipe)
+        self._found: dict[Stage, Found] = {}
+
+    @cached_property
+    def prompts(self) -> PromptSet:
+        """The prompts of the chosen groups."""
+        return prompt_set(self.settings)
+
+    @property
+    def measured(self) -> tuple[Stage, ...]:
+        """What was found so far, in the order of the settings."""
+        return tuple(s for s in self.settings.stages if s in self._found)
+
+    def plan(self, stages: Sequence[Stage]) -> tuple[Stage, ...]:
+        """Those for which a pair must be opened, theirs or the base pair. The others
+        are found; the way is the same, and it ends where a pair is called for.
+        """
+        self.pairs.closed = True
+        try:
+            return tuple(stage for stage in stages if not self._is_stored(stage))
+        finally:
+            self.pairs.closed = False
+
+    def _is_stored(self, stage: Stage) -> bool:
+        try:
+            self.found(stage)
+        except MissingError:
+            return False
+        return True
+
+    def found(self, stage: Stage) -> Found:
+        """Everything about the stage and about the checkpoints on the way to it; what
+        is missing is made.
+        """
+        if stage not in self._found:
+            base = self.found(BASE).trace if stage.tuned else None
+            with self.pairs.lent(stage) as loan:
+                found = self._measure(loan, base)
+            for step in self.checkpoints(stage):
+                self.found(replace(stage, step=step))
+            self._found[stage] = found
+        return self._found[stage]
+
+    def checkpoints(self, stage: Stage) -> tuple[int, ...]:
+        """The steps on the way to a fine-tuned stage that are measured as well."""
+        along = self.settings.checkpoints and not self.settings.ready_made
+        if not along or not stage.tuned or stage.step is not None:
+            return ()
+        return tuple(self.pairs.tunings(stage.dataset)[0].checkpoints)
+
+    def _measure(self, loan: Loan, base: Trace | None) -> Found:
+        trace, agrees = self._trace(loan, base), None
+        if base is None:
+            self._rules(loan)
+            if self.settings.truncate:
+                self._n_cut(loan)
+        if loan.stage.step is not None:  # shown, and not judged
+            return Found(loan.identity, trace, None)
+        if self.settings.engine == "replay":
+            agrees = self._agreement(loan, trace)
+        else:
+            for text in (self.settings.lookahead, *self.settings.other_lookaheads):
+                self._count(loan, trace, Lookahead.parse(text))
+        return Found(loan.identity, trace, agrees)
+
+    def _trace(self, loan: Loan, base: Trace | None) -> Trace:
+        given = self.settings.cost_ratio
+
+        def cost_ratio() -> float | None:
+            if given:
+                return None
+            return base.header.cost_ratio if base else loan.work().cost_ratio()
+
+        source = tracing.Source(
+            loan.identity,
+            self.settings.decoding,
+            work=loan.work,
+            cost_ratio=cost_ratio,
+            like=base,
+        )
+        found = tracing.traced(
+            self.store,
+            source,
+            self.prompts,
+            lambda line: self._tell(f"tracing {loan.stage}: {line}"),
+        )
+        if not given:
+            return found
+        return replace(found, header=replace(found.header, cost_ratio=given))
+
+    def _agreement(self, loan: Loan, trace: Trace) -> Agreement:
+        lookahead = self.settings.lookahead
+
+        def make(path: Path) -> None:
+            some = trace.select(agreement.sampled(trace))
+            n = f"{len(some):,} prompts"
+            self._tell(f"checking {loan.stage}: {n} decoded live, {lookahead}")
+            agreement.save(loan.work().agreement(some, self.settings.deployed), path)
+
+        key = self._key(loan, lookahead)
+        return self.store.get_or_make("checks", key, make=make, read=agreement.load)
+
+    def times(self, stage: Stage) -> timing.Times:
+        """Seconds of the target alone and of speculative decoding."""
+        settings, n_rounds = self.settings, timing.N_ROUNDS
+        some = self.prompts.limit(timing.N_PROMPTS)
+
+        def make(path: Path) -> None:
+            self._tell(f"timing {stage}: {len(some)} prompts in {n_rounds} rounds")
+            taken = loan.work().times(some, settings.decoding, settings.deployed)
+            timing.save(taken, path)
+
+        with self.pairs.lent(stage) as loan:
+            key = self._key(loan, settings.lookahead)
+            return self.store.get_or_make("times", key, make=make, read=timing.load)
+
+    def count(self, stage: Stage, trace: Trace, lookahead: Lookahead) -> Tally:
+        """What live decoding of the stage's prompts counts."""
+        with self.pairs.lent(stage) as loan:
+            return self._count(loan, trace, lookahead)
+
+    def _count(self, loan: Loan, trace: Trace, lookahead: Lookahead) -> Tally:
+        key = self._key(loan, str(lookahead))
+        return self.store.get_or_make(
+            "counts",
+            key,
+            make=lambda path: live.save(loan.work().count(trace, lookahead), path),
+            read=live.load,
+        )
+
+    @cached_property
+    def decode(self) -> Decode:
+        """Token ids to text."""
+        with self.pairs.lent(BASE) as loan:
+            rules = self._rules(loan)
+        return decoder(rules, locate(Source(self.settings.located.target), "target"))
+
+    def _rules(self, loan: Loan) -> str:
+        fingerprint = loan.identity.tokenizer_fingerprint
+        return self.store.get_or_make(
+            "tokenizers",
+            {"tokenizer": fingerprint, "by": version("tokenizers"), **versions()},
+            make=lambda path: path.write_text(loan.work().rules(), "utf-8"),
+            read=lambda path: path.read_text("utf-8"),
+        )
+
+    @property
+    def n_cut(self) -> int:
+        """How many prompts were cut to fit the context."""
+        if not self.settings.truncate:
+            return 0  # the first that does not fit is refused
+        with self.pairs.lent(BASE) as loan:
+            return self._n_cut(loan)
+
+    def _n_cut(self, loan: Loan) -> int:
+        def make(path: Path) -> None:
+            n_new = self.settings.max_new_tokens
+            path.write_text(str(loan.work().n_cut(list(self.prompts), n_new)), "utf-8")
+
+        return self.store.get_or_make(
+            "cuts",
+            self._key(loan),
+            make=make,
+            read=lambda path: int(path.read_text("utf-8")),
+        )
+
+    def _key(self, loan: Loan, lookahead: str = "") -> dict[str, Any]:
+        key = tracing.key_of(loan.identity, self.settings.decoding)
+        key["prompts"] = self.prompts.fingerprint
+        return key | {"lookahead": lookahead} if lookahead else key
+
+    def _tell(self, line: str) -> None:
+        if not self.pairs.closed:
+            self._say(line)

@@ -1,0 +1,102 @@
+"""What an audit does with an opened pair: write, read along, decode live, take times,
+train.
+
+The one module of this room that needs torch; `stages.py` imports it when something is
+missing, and nothing else does. It knows no store and no settings.
+"""
+
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from specfair.decoding import Decoding, Lookahead
+from specfair.engine import agreement, clock, speculate, timing, tracer
+from specfair.models import load
+from specfair.models.devices import sharing_cores
+from specfair.models.identity import Choice
+from specfair.models.pair import Pair, encode
+from specfair.models.tokens import rules
+from specfair.texts.prompts import Prompt
+from specfair.traces.tally import Tally
+from specfair.traces.trace import Trace
+from specfair.training import finetune
+from specfair.training.tuned import Training
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A pair that is open, and what can be done with it."""
+
+    pair: Pair
+
+    def trace(
+        self,
+        prompts: Sequence[Prompt],
+        decoding: Decoding,
+        *,
+        like: Trace | None,
+        progress: Callable[[int, int], None],
+    ) -> Trace:
+        """What the pair makes of these prompts; the text is read again where a trace
+        `like` this has it.
+        """
+        if like is not None:
+            return tracer.rescore(self.pair, like, progress=progress)
+        return tracer.trace(self.pair, prompts, decoding, progress=progress)
+
+    def cost_ratio(self) -> float:
+        """The time of a draft step over a target step."""
+        return clock.cost_ratio(self.pair)
+
+    def agreement(self, trace: Trace, lookahead: Lookahead) -> agreement.Agreement:
+        """Whether live decoding of these prompts counts what the replay counts."""
+        decoding = trace.header.decoding
+        live = speculate.speculate(self.pair, trace.prompts, decoding, lookahead)
+        return agreement.compare(trace, live)
+
+    def count(self, trace: Trace, lookahead: Lookahead) -> Tally:
+        """The counts of live decoding of these prompts."""
+        decoding = trace.header.decoding
+        return speculate.count(self.pair, trace.prompts, decoding, lookahead)
+
+    def times(
+        self, prompts: Sequence[Prompt], decoding: Decoding, lookahead: Lookahead
+    ) -> timing.Times:
+        """Seconds alone and speculative."""
+        n_rounds = timing.N_ROUNDS
+        return clock.clock(self.pair, prompts, decoding, lookahead, n_rounds=n_rounds)
+
+    def n_cut(self, prompts: Sequence[Prompt], max_new_tokens: int) -> int:
+        """How many prompts are cut to fit the context."""
+        return encode(self.pair, prompts, max_new_tokens)[1]
+
+    def rules(self) -> str:
+        """Those of the tokenizer, where they are all of it."""
+        return rules(self.pair.tokenizer)
+
+    def train(
+        self, training: Training, folder: Path, progress: Callable[[int, int], None]
+    ) -> None:
+        """Tune one of the models into the folder."""
+        finetune.train(training, self.pair, folder, progress=progress)
+
+
+@contextmanager
+def opened(choice: Choice, *, tiny: bool) -> Iterator[Work]:
+    """The pair, with threads as suit it; both are given back at the end."""
+    with sharing_cores(tiny=tiny):
+        pair = load.load(
+            choice.target,
+            choice.draft,
+            device=choice.device,
+            dtype=choice.dtype,
+            loading=choice.loading,
+        )
+        target_name, draft_name = choice.names
+        try:
+            yield Work(replace(pair, target_name=target_name, draft_name=draft_name))
+        finally:
+            del pair
+    gc.collect()  # models hold themselves in circles

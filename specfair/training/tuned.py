@@ -1,0 +1,92 @@
+"""One training before and after: what its weights depend on, and what it left in a
+folder.
+
+Knows identities, corpora and recipes; does not know torch, nor how training is done.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from specfair.errors import StoreError
+from specfair.models.identity import Identity
+from specfair.texts.corpora import Corpus
+from specfair.training.recipe import Recipe
+
+ROLES = ("target", "draft")
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """One model of a pair on one corpus: everything that its weights afterwards depend
+    on.
+    """
+
+    pair: Identity
+    role: str  # target or draft
+    corpus: Corpus
+    recipe: Recipe
+
+    @property
+    def title(self) -> str:
+        return f"{getattr(self.pair, f'{self.role}_name')!r} on {self.corpus.name!r}"
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """By content, so that a target is tuned once whatever its drafts are."""
+        return {
+            "model": getattr(self.pair, f"{self.role}_fingerprint"),
+            "tokenizer": self.pair.tokenizer_fingerprint,
+            "eos": list(self.pair.eos),
+            "context": self.pair.context,
+            "dtype": self.pair.dtype,
+            "device": self.pair.device,
+            "corpus": self.corpus.fingerprint,
+            "recipe": asdict(self.recipe),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """What fine-tuning one model left in a folder."""
+
+    model: Path
+    checkpoints: Mapping[int, Path]  # along the way, by step
+    losses: tuple[float, ...]  # by step
+
+    @property
+    def n_steps(self) -> int:
+        return len(self.losses)
+
+
+def read(folder: Path) -> Tuned:
+    """What `train` wrote there; a StoreError where it is damaged."""
+    try:
+        losses = tuple(
+            map(
+                float,
+                json.loads((folder / "training.json").read_text("utf-8"))["losses"],
+            )
+        )
+        steps = {
+            int(step.name): step for step in sorted((folder / "checkpoints").glob("*"))
+        }
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            f"tuned model {folder.name!r} cannot be read ({type(error).__name__} in "
+            "training.json); it must hold the "
+            "loss of every step."
+        ) from error
+    return Tuned(folder / "model", steps, losses)
+
+
+def due(n_steps: int, n_checkpoints: int) -> list[int]:
+    """The steps at which a checkpoint is saved: evenly spaced, neither the start nor
+    the end.
+    """
+    steps = {
+        round(i * n_steps / (n_checkpoints + 1)) for i in range(1, n_checkpoints + 1)
+    }
+    return sorted(steps - {0, n_steps})
