@@ -31,6 +31,7 @@ from specfair.decoding import Decoding, Lookahead
 from specfair.engine import tracer
 from specfair.models import pairs
 from specfair.texts import prompts
+from specfair.traces.counting import AS_DEPLOYED
 from specfair.traces.replay import replay
 from specfair.traces.trace import Trace
 from tests.made_traces import EOS, table, trace_of
@@ -140,7 +141,7 @@ def run_and_compare(
     """
     target, draft = models
     configure(draft, lookahead)
-    counted = table(replay(trace, lookahead, counting="as_deployed"))
+    counted = table(replay(trace, lookahead, counting=AS_DEPLOYED))
     unseen = []
     for prompt, text, expected in zip(
         ids, np.split(trace["token"], trace.offsets[1:-1]), counted, strict=True

@@ -24,8 +24,9 @@ from specfair.store import Store
 from specfair.texts import corpora, prompts
 from specfair.texts.mentions import Mentions
 from specfair.texts.mentions import mentions as count_mentions
+from specfair.traces.groups import Groups
 from specfair.traces.measured import Measured
-from specfair.traces.metrics import METRICS, Groups
+from specfair.traces.metrics import METRICS
 from specfair.traces.replay import replay as replayed
 from specfair.traces.trace import Trace
 from specfair.vocabulary import BASE, TUNED
