@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from specfair.report import Report
     from specfair.stats import Estimate
     from specfair.texts.prompts import Prompt, PromptSet
-    from specfair.traces.metrics import Groups
+    from specfair.traces.groups import Groups
     from specfair.traces.tally import Tally
     from specfair.traces.trace import Trace
 
@@ -32,7 +32,7 @@ _HOMES = {
     "Bound": "gates",
     "Decoding": "decoding",
     "Estimate": "stats",
-    "Groups": "traces.metrics",
+    "Groups": "traces.groups",
     "Lookahead": "decoding",
     "Pair": "models.pair",
     "Prompt": "texts.prompts",

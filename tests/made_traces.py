@@ -15,6 +15,8 @@ EOS = 0
 COUNTS = ("n_new_tokens", "n_rounds", "n_drafted", "n_tested", "n_accepted")
 
 Tokens = Sequence[Sequence[int]]
+BUDGET = 12
+DECODING = Decoding(max_new_tokens=BUDGET)
 
 
 def trace_of(
@@ -59,6 +61,11 @@ def trace_of(
         np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         columns,
     )
+
+
+def coin_trace(coins: list[list[float]]) -> Trace:
+    zeros = [[1] * len(c) for c in coins]
+    return trace_of(zeros, zeros, coins, decoding=DECODING)
 
 
 def plain_loop(
@@ -174,3 +181,39 @@ def crowd(
         for i, (g, c, p) in enumerate(names)
     )
     return Trace(header, prompts, np.arange(n + 1) * n_tokens, columns)
+
+
+def noise(n: int = 24, *, groups: Sequence[str] = ("a", "b"), seed: int = 0) -> Trace:
+    """A trace of random numbers that could be one: n prompts a group in clusters of 2,
+    3 to 9 tokens each.
+    """
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(3, 10, n * len(groups))
+    size = int(lengths.sum())
+    columns = {name: rng.random(size).astype(kind) for name, kind in COLUMNS.items()}
+    columns["accepted"] = rng.random(size) < columns["accept_prob"]
+    header = Header(
+        "t",
+        "d",
+        "",
+        "",
+        "",
+        "made up",
+        "",
+        Decoding(temperature=1.0),
+        "float32",
+        "cpu",
+        (),
+        cost_ratio=0.1,
+    )
+    prompts = tuple(
+        Prompt(f"{g}{i}", g, f"{g}-{i // 2}", f"t{i % 6}", "text")
+        for g in groups
+        for i in range(n)
+    )
+    return Trace(
+        header,
+        prompts,
+        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        columns,
+    )

@@ -32,6 +32,7 @@ from specfair.engine import tracer
 from specfair.models import load
 from specfair.models.pair import Pair, encode
 from specfair.texts import prompts
+from specfair.traces.counting import AS_DEPLOYED
 from specfair.traces.replay import replay
 from specfair.traces.trace import Trace
 from tests.made_traces import EOS, table, trace_of
@@ -141,7 +142,7 @@ def run_and_compare(
     """
     target, draft = models
     configure(draft, lookahead)
-    counted = table(replay(trace, lookahead, counting="as_deployed"))
+    counted = table(replay(trace, lookahead, counting=AS_DEPLOYED))
     unseen = []
     for prompt, text, expected in zip(
         ids, np.split(trace["token"], trace.offsets[1:-1]), counted, strict=True

@@ -21,8 +21,9 @@ from specfair.texts import corpora
 from specfair.texts.mentions import Mentions
 from specfair.texts.mentions import mentions as count_mentions
 from specfair.texts.prompts import PromptSet
+from specfair.traces.groups import Groups
 from specfair.traces.measured import Measured
-from specfair.traces.metrics import METRICS, Engine, Groups
+from specfair.traces.metrics import METRICS, Engine
 from specfair.traces.replay import replay as replayed
 from specfair.training.recipe import Recipe
 from specfair.vocabulary import BASE, TUNED, Stage

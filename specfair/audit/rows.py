@@ -29,8 +29,9 @@ from specfair.gates.baseline import Baseline
 from specfair.report import page
 from specfair.stats import Estimate
 from specfair.texts.mentions import Mentions
+from specfair.traces.causes import splits
+from specfair.traces.groups import Groups
 from specfair.traces.measured import Measured
-from specfair.traces.metrics import Groups, splits
 
 SHOWN = (
     "acceptance_rate",

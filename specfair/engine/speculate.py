@@ -23,8 +23,7 @@ from specfair.engine.tracer import check_decoding, header
 from specfair.models.devices import does_not_fit, fits
 from specfair.models.pair import Pair, encode
 from specfair.texts.prompts import Prompt
-from specfair.traces.replay import veiled
-from specfair.traces.tally import Tally
+from specfair.traces.tally import Tally, veiled
 from specfair.traces.trace import Trace
 
 _SLOTS = {"cpu": 128, "cuda": 512}

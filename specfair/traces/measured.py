@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from specfair.decoding import Lookahead
 from specfair.errors import unknown
 from specfair.stats import Lots, Sample
-from specfair.traces.metrics import METRICS, Engine, Groups, labelled, sums
+from specfair.traces.groups import Groups
+from specfair.traces.metrics import METRICS, Engine, labelled, sums
 from specfair.traces.replay import replay as replayed
 from specfair.traces.tally import Tally
 from specfair.traces.trace import Trace

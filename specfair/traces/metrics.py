@@ -1,37 +1,26 @@
-"""Metrics: what each is in one sentence, how a Trace becomes a Sample of it, and
-fairlearn's vocabulary for groups.
+"""Metrics: what each is in one sentence, and how a Trace becomes a Sample of it.
 
 Knows how every metric is a ratio of sums over prompts. Does not know bounds, intervals'
 mathematics or models.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
-from specfair import stats
 from specfair.decoding import Lookahead
-from specfair.errors import DataError, UsageError, unknown
+from specfair.errors import UsageError, unknown
 from specfair.stats import (
-    Compared,
-    Estimate,
-    Evidence,
-    Lots,
-    Part,
     Sample,
-    Split,
 )
-from specfair.stats.groups import counted
-from specfair.stats.tally import Array, Codes
+from specfair.stats.tally import Array
 from specfair.texts.prompts import Prompt
 from specfair.traces.replay import replay
 from specfair.traces.tally import RATES, Tally
 from specfair.traces.trace import Trace
 
 CONFIDENT = 0.9  # a draft probability from which on a proposal counts as confident
-N_STRATA = 5  # of target entropy, in `split`
 
 Sums = tuple[Array, Array]  # numerators and denominators by prompt
 Count = Callable[[], Tally]  # made only where a metric needs it
@@ -202,191 +191,3 @@ def labelled(prompts: Sequence[Prompt]) -> Sample:
         np.array([getattr(p, name) for p in prompts], dtype=np.str_) for name in names
     )
     return Sample(np.zeros(len(prompts)), np.zeros(len(prompts)), *labels)
-
-
-class Groups:
-    """One metric by group, in fairlearn's words. Everything is drawn once and answers
-    every question.
-    """
-
-    def __init__(
-        self, sample: Sample, name: str = "", *, seed: int = 0, lots: Lots | None = None
-    ) -> None:
-        self.sample = sample
-        self.name = name
-        self.seed = seed
-        # of this seed, where other metrics of the same prompts draw from them too
-        self.lots = lots
-        self._known: dict[tuple[str, str], Estimate] = {}
-
-    def __repr__(self) -> str:
-        return (
-            f"Groups({self.name!r}, {len(self.sample):,} prompts of "
-            f"{', '.join(self.sample.groups)})"
-        )
-
-    @cached_property
-    def evidence(self) -> Evidence:
-        return stats.gather(self.sample, seed=self.seed, lots=self.lots)
-
-    @cached_property
-    def overall(self) -> Estimate:
-        """The pooled value."""
-        return stats.estimate(self.evidence)
-
-    @cached_property
-    def by_group(self) -> Mapping[str, Estimate]:
-        """Each group's value."""
-        return stats.by_group(self.evidence)
-
-    def release(self) -> None:
-        """Give up what takes memory: gaps and ratios stay, the rest is drawn again when
-        asked for, with one result.
-        """
-        for name in ("evidence", "by_group"):
-            self.__dict__.pop(name, None)
-
-    def macro(self) -> "Groups":
-        """The same with every prompt weighing the same: the mean of prompts' own
-        ratios.
-        """
-        return Groups(self.sample.macro(), self.name, seed=self.seed)
-
-    def difference(self, *, method: stats.Method = "between_groups") -> Estimate:
-        """max - min, or the largest distance from the overall value; `groups` names
-        them, lowest first.
-        """
-        if ("difference", method) not in self._known:
-            self._known["difference", method] = stats.difference(
-                self.evidence, method=method, seed=self.seed
-            )
-        return self._known["difference", method]
-
-    def ratio(self, *, method: stats.Method = "between_groups") -> Estimate:
-        """min / max, or the smallest ratio between a group and the overall value,
-        whichever way round.
-        """
-        if ("ratio", method) not in self._known:
-            self._known["ratio", method] = stats.ratio(
-                self.evidence, method=method, seed=self.seed
-            )
-        return self._known["ratio", method]
-
-    def group_min(self) -> Estimate:
-        """The lowest group's estimate; that it is the lowest may be chance, see
-        `worst_pair`.
-        """
-        return self._first(sign=1.0)
-
-    def group_max(self) -> Estimate:
-        """The highest group's estimate."""
-        return self._first(sign=-1.0)
-
-    def worst_pair(self) -> Estimate:
-        """The two groups furthest apart, with an interval that allows for having looked
-        at all pairs.
-        """
-        return stats.worst_pair(self.evidence, seed=self.seed)
-
-    def pairwise(self) -> list[Estimate]:
-        """Every pair by itself."""
-        return stats.pairwise(self.evidence, seed=self.seed)
-
-    def furthest(self, n: int) -> list[Compared]:
-        """Pairs among the n lowest and the n highest groups, corrected for all
-        pairs.
-        """
-        return stats.furthest(self.evidence, n, seed=self.seed)
-
-    def _first(self, *, sign: float) -> Estimate:
-        """The extreme group; one that could not be measured counts as extreme, so that
-        it is never passed over.
-        """
-        return min(
-            self.by_group.values(), key=lambda e: sign * e.value if e.valid else -np.inf
-        )
-
-
-def unfairness(trace: Trace) -> Mapping[str, float]:
-    """Variance over groups of cross_entropy, kl and alpha: our reading of U in arXiv
-    2510.02128 (no public code).
-    """
-    found = {
-        name: sample(trace, name, Lookahead())
-        for name in ("cross_entropy", "kl", "alpha")
-    }
-    return {
-        name: float(np.var([s.of(g).value for g in s.groups]))
-        for name, s in found.items()
-    }
-
-
-def split(trace: Trace, group_a: str, group_b: str) -> Split:
-    """alpha of group_a less that of group_b: the part due to harder text, and the part
-    due to a worse draft on it.
-
-    Harder means a higher entropy of the target, in strata with equally many tokens.
-    """
-    return next(splits(trace, labelled(trace.prompts), (group_a,), group_b))
-
-
-def splits(
-    trace: Trace, labels: Sample, groups: Sequence[str], against: str
-) -> Iterator[Split]:
-    """Each of these groups against one, as `split` has it; `labels` are those of the
-    trace's prompts.
-    """
-    theirs = _tokens(trace, labels, against)
-    for group in groups:
-        mine = _tokens(trace, labels, group)
-        if not mine.parts or not theirs.parts:
-            raise DataError(
-                f"split of {group!r} and {against!r}: one has no prompts in "
-                "the trace. Name two that have."
-            )
-        edges = np.quantile(
-            np.concatenate([mine.entropy, theirs.entropy]),
-            np.linspace(0, 1, N_STRATA + 1)[1:-1],
-        )
-        cells = [t.cells(edges) for t in (mine, theirs)]
-        yield stats.explain.split(
-            cells, [*mine.parts, *theirs.parts], groups=(group, against)
-        )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Tokens:
-    """What a split needs of one group's tokens."""
-
-    unit: Codes  # of evidence
-    entropy: Array
-    accepted: Array
-    parts: tuple[Part, ...]
-
-    def cells(self, edges: Array) -> Array:
-        """Accepted and all tokens by unit and stratum: (units, 2, strata)."""
-        codes = self.unit * N_STRATA + np.searchsorted(
-            edges, self.entropy, side="right"
-        )
-        counts = (self.accepted, np.ones(len(codes)))
-        return np.stack(
-            [stats.explain.cells_of(codes, N_STRATA, each) for each in counts], axis=1
-        )
-
-
-def _tokens(trace: Trace, labels: Sample, group: str) -> _Tokens:
-    rows = np.flatnonzero(labels.group == group)
-    lengths, mine = trace.lengths[rows], labels[rows]
-    tokens = np.arange(lengths.sum()) + np.repeat(
-        trace.offsets[rows] - np.cumsum(lengths) + lengths, lengths
-    )
-    entropy, accepted = (
-        trace[name][tokens].astype(np.float64)
-        for name in ("target_entropy", "accept_prob")
-    )
-    return _Tokens(
-        np.repeat(stats.explain.units_of(mine), lengths),
-        entropy,
-        accepted,
-        counted(mine),
-    )

@@ -1,13 +1,15 @@
-"""What speculative decoding counts, by prompt, and the rates that are ratios of it.
+"""What speculative decoding counts, by prompt and by place in the draft, and the rates
+that are ratios of it.
 
 Knows that counts add up and that a ratio is taken last; not how they were come by.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from specfair.stats import divide
 from specfair.stats.tally import Array
@@ -51,3 +53,38 @@ class Tally:
         """One of RATES, for each entry; NaN where its denominator is zero."""
         numerator, denominator = (getattr(self, part) for part in RATES[name])
         return divide(numerator, denominator)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Counts by prompt and by place in the draft: column j is a round's (j + 1)-th
+    drafted token.
+    """
+
+    n_new_tokens: Array  # (n_prompts,)
+    n_rounds: Array  # (n_prompts,)
+    n_drafted: Array  # (n_prompts, n_places)
+    n_tested: Array  # (n_prompts, n_places)
+    n_accepted: Array  # (n_prompts, n_places)
+
+    @property
+    def tally(self) -> Tally:
+        """The same counts, summed over places."""
+        by_place = (self.n_drafted, self.n_tested, self.n_accepted)
+        return Tally(
+            self.n_new_tokens, self.n_rounds, *(counts.sum(1) for counts in by_place)
+        )
+
+
+Counts = TypeVar("Counts", Tally, Profile)
+
+
+def veiled(counts: Counts, unknown: NDArray[np.bool_]) -> Counts:
+    """NaN in every count but the tokens, for the prompts where a decision rested on
+    something that is no number.
+    """
+    parts = {}
+    for name in (f.name for f in fields(counts) if f.name != "n_new_tokens"):
+        parts[name] = getattr(counts, name).copy()
+        parts[name][unknown] = np.nan
+    return replace(counts, **parts)

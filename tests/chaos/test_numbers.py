@@ -21,6 +21,7 @@ from specfair.gates import Bound
 from specfair.models import load
 from specfair.models.pair import Pair, encode
 from specfair.texts.prompts import Prompt
+from specfair.traces.counting import AS_DEPLOYED
 from specfair.traces.measured import Measured
 from specfair.traces.metrics import METRICS
 from specfair.traces.replay import replay
@@ -190,7 +191,7 @@ def live_too(pair: Pair, found: Trace, prompt: int, *, read: bool) -> None:
     counted = speculate.count(pair, PROMPTS, found.header.decoding, 3)
     replayed = [
         replay(found, Lookahead(3)),
-        replay(found, Lookahead(2, "heuristic"), counting="as_deployed"),
+        replay(found, Lookahead(2, "heuristic"), counting=AS_DEPLOYED),
     ]
     for tally in (live.tally, counted, *replayed) if read else replayed:
         assert np.isnan([getattr(tally, name)[prompt] for name in COUNTS[1:]]).all()

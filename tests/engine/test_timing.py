@@ -8,7 +8,7 @@ import pytest
 from specfair.engine import timing
 from specfair.engine.timing import Times
 from specfair.errors import StoreError
-from specfair.traces.metrics import Groups
+from specfair.traces.groups import Groups
 
 TIMES = Times(
     ("a", "b"),

@@ -1,64 +1,26 @@
-"""Metrics from traces, and fairlearn as the oracle for its own words."""
+"""Metrics from traces."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from fairlearn.metrics import MetricFrame
 
-from bench.worlds import World, draw
-from specfair.decoding import Decoding, Lookahead
-from specfair.errors import DataError, UsageError
-from specfair.texts.prompts import Prompt
+from specfair.decoding import Lookahead
+from specfair.errors import UsageError
 from specfair.traces import metrics
-from specfair.traces.metrics import METRICS, Groups, sample, split, unfairness
+from specfair.traces.groups import Groups
+from specfair.traces.metrics import METRICS, sample
 from specfair.traces.replay import replay
-from specfair.traces.trace import COLUMNS, Header, Trace
+from specfair.traces.trace import Trace
+from tests.made_traces import noise
 
 FIVE = Lookahead(5)
 
 
-def traced(n: int = 24, *, groups: Sequence[str] = ("a", "b"), seed: int = 0) -> Trace:
-    """A trace of random numbers that could be one: n prompts a group in clusters of 2,
-    3 to 9 tokens each.
-    """
-    rng = np.random.default_rng(seed)
-    lengths = rng.integers(3, 10, n * len(groups))
-    size = int(lengths.sum())
-    columns = {name: rng.random(size).astype(kind) for name, kind in COLUMNS.items()}
-    columns["accepted"] = rng.random(size) < columns["accept_prob"]
-    header = Header(
-        "t",
-        "d",
-        "",
-        "",
-        "",
-        "made up",
-        "",
-        Decoding(temperature=1.0),
-        "float32",
-        "cpu",
-        (),
-        cost_ratio=0.1,
-    )
-    prompts = tuple(
-        Prompt(f"{g}{i}", g, f"{g}-{i // 2}", f"t{i % 6}", "text")
-        for g in groups
-        for i in range(n)
-    )
-    return Trace(
-        header,
-        prompts,
-        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        columns,
-    )
-
-
 @pytest.fixture(scope="module")
 def trace() -> Trace:
-    return traced()
+    return noise()
 
 
 def test_every_metric_is_defined_once_and_measured(trace: Trace) -> None:
@@ -142,78 +104,3 @@ def test_a_decision_on_nan_is_no_confident_rejection(trace: Trace) -> None:
 def test_unknown_metric_names_the_nearest(trace: Trace) -> None:
     with pytest.raises(UsageError, match="Did you mean 'alpha'"):
         sample(trace, "alhpa", FIVE)
-
-
-@pytest.fixture(scope="module")
-def groups() -> Groups:
-    return Groups(
-        draw(World(((9, 5), (10, 6), (12, 4)), effects=(0.0, -0.1, 0.05)), 4)[0],
-        "acceptance_rate",
-    )
-
-
-@pytest.fixture(scope="module")
-def frame(groups: Groups) -> MetricFrame:
-    """The same tokens, one by one, as fairlearn sees them."""
-    s = groups.sample
-    tokens = [
-        np.repeat([1, 0], [int(n), int(d - n)])
-        for n, d in zip(s.numerator, s.denominator, strict=True)
-    ]
-    flat = np.concatenate(tokens)
-    features = np.repeat(s.group, s.denominator.astype(int))
-    return MetricFrame(
-        metrics=lambda true, _: true.mean(),
-        y_true=flat,
-        y_pred=flat,
-        sensitive_features=features,
-    )
-
-
-def test_fairlearn_agrees(groups: Groups, frame: MetricFrame) -> None:
-    assert groups.overall.value == pytest.approx(frame.overall)
-    assert {g: e.value for g, e in groups.by_group.items()} == pytest.approx(
-        frame.by_group.to_dict()
-    )
-    assert groups.group_min().value == pytest.approx(frame.group_min())
-    assert groups.group_max().value == pytest.approx(frame.group_max())
-    for method in ("between_groups", "to_overall"):
-        assert groups.difference(method=method).value == pytest.approx(
-            frame.difference(method=method)
-        ), method
-        assert groups.ratio(method=method).value == pytest.approx(
-            frame.ratio(method=method)
-        ), method
-
-
-def test_groups_answer_with_names(groups: Groups) -> None:
-    assert groups.worst_pair().groups == groups.difference().groups == ("g1", "g2")
-    assert groups.difference(method="to_overall").groups == ("overall", "g2")
-    assert groups.group_min().groups == ("g1",)
-    assert len(groups.pairwise()) == 3
-    assert "g0, g1, g2" in repr(groups)
-
-
-def test_macro_weighs_prompts_alike(groups: Groups) -> None:
-    s = groups.sample
-    assert groups.macro().overall.value == pytest.approx(
-        float(np.mean(s.numerator / s.denominator))
-    )
-
-
-def test_unfairness_is_a_variance_over_groups(trace: Trace) -> None:
-    found = unfairness(trace)
-    alphas = [sample(trace, "alpha", FIVE).of(g).value for g in ("a", "b")]
-    assert found["alpha"] == pytest.approx(((alphas[0] - alphas[1]) / 2) ** 2)
-    assert set(found) == {"alpha", "kl", "cross_entropy"}
-
-
-def test_split_adds_up_to_the_difference(trace: Trace) -> None:
-    parts = split(trace, "a", "b")
-    alpha = sample(trace, "alpha", FIVE)
-    assert parts.total.value == pytest.approx(alpha.of("a").value - alpha.of("b").value)
-    assert parts.total.value == pytest.approx(
-        parts.harder_text.value + parts.worse_draft.value
-    )
-    with pytest.raises(DataError, match="'nobody'"):
-        split(trace, "a", "nobody")
