@@ -21,8 +21,7 @@ from specfair.gates import bounds
 from specfair.stats import Estimate
 from specfair.store import Store
 from specfair.texts import corpora, prompts
-from specfair.texts.mentions import Mentions
-from specfair.texts.mentions import mentions as count_mentions
+from specfair.texts.mentions import Mentions, count_mentions
 from specfair.traces.measured import Measured
 from specfair.traces.metrics import METRICS, Groups
 from specfair.traces.replay import Lookahead
@@ -178,8 +177,7 @@ class Audit:
     def corpus(self, dataset: str) -> corpora.Corpus:
         source = self._located.corpora_source
         place = Path(source) / dataset if Path(source).is_dir() else source
-        names = dict(zip(self.settings.datasets, self._located.datasets, strict=True))
-        return corpora.load(names.get(dataset, dataset), str(place))
+        return corpora.load(self._located.dataset(dataset), str(place))
 
     def mentions(self, dataset: str) -> Mapping[str, Mentions]:
         """How often each group's identity terms occur in the training split; unknown
@@ -305,14 +303,15 @@ class Audit:
         pair = pairs.load(
             target, draft, device=settings.device, dtype=settings.dtype, loading=loading
         )
-        target_name, draft_name = self.settings.target, self.settings.draft
+        settings = self.settings.shown
+        target_name, draft_name = settings.target, settings.draft
         if named:
             target_name, draft_name = (
                 f"{name} + {named}" for name in (target_name, draft_name)
             )
         elif (target, draft) != (self._located.target, self._located.draft):
-            target_name = self.settings.tuned_target or target_name
-            draft_name = self.settings.tuned_draft or draft_name
+            target_name = settings.tuned_target or target_name
+            draft_name = settings.tuned_draft or draft_name
         return replace(pair, target_name=target_name, draft_name=draft_name)
 
     def _key(self, stage: str) -> dict[str, Any]:
