@@ -26,6 +26,7 @@ from specfair.models.pair import Pair, encode
 from specfair.texts import corpora, mentions, prompts
 from specfair.texts.prompts import Prompt
 from specfair.traces.replay import replay
+from specfair.vocabulary import DATASETS
 
 ROOT = Path(__file__).parents[1]
 N_PROMPTS = 1_400
@@ -382,12 +383,10 @@ def report(_: World) -> Mapping[str, Any]:
 
 def mention_speed(_: World) -> Mapping[str, Any]:
     """Counting identity terms in text, one core."""
-    documents = [
-        d for name in corpora.NAMES for d in corpora.load(name, "embedded").train
-    ]
+    documents = [d for name in DATASETS for d in corpora.load(name, "embedded").train]
     terms = prompts.load("embedded").terms
     n_bytes = sum(len(d.encode()) for d in documents)
-    taken = in_turn(lambda: mentions.mentions(documents, terms), repeats=5)[0]
+    taken = in_turn(lambda: mentions.count_mentions(documents, terms), repeats=5)[0]
     how = (
         f"{n_bytes / 1e6:.1f} MB of the embedded corpora, "
         f"{sum(map(len, terms.values()))} terms of {len(terms)} groups"

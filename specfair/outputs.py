@@ -6,12 +6,18 @@ an ending. Knows names and paths; writes nothing and removes nothing.
 """
 
 import os
+import re
 from pathlib import Path
 from typing import NamedTuple
 
 from specfair.errors import UsageError
 
 ENDINGS = (".html", ".json", ".md")
+
+
+# a quoted part of a command line, or a word of it; and the folders in one of those
+_PART = re.compile(r"'[^']*'|[^\s']+")
+_FOLDERS = re.compile(r"(?:^|(?<=[=:,'\"]))~?/(?!/)(?:[^/=:,'\"]+/)*")
 
 
 class Outputs(NamedTuple):
@@ -81,3 +87,12 @@ def _check(part: str, name: str, option: str) -> None:
 
 def _last(name: str) -> str:
     return name.replace("\\", "/").rstrip("/").rpartition("/")[2] or "main"
+
+
+def without_folders(command: str) -> str:
+    """A command line as others may read it: whole paths by their last part.
+
+    >>> without_folders("pytest --specfair-prompts=file:/home/me/p.jsonl")
+    'pytest --specfair-prompts=file:p.jsonl'
+    """
+    return _PART.sub(lambda part: _FOLDERS.sub("", part[0]), command)

@@ -1,20 +1,31 @@
 """The project a run belongs to: the folder whose pyproject.toml holds [tool.specfair],
-and that table.
+that table, and the places that are named in it.
 
-Knows where to look and what a misspelt table looks like. Does not know what the keys
-mean, and loads nothing heavy.
+Knows where to look, what a misspelt table looks like and where in an option's text a
+place stands. Does not know what else the keys mean, and loads nothing heavy.
 """
 
+import difflib
 import os
-from collections.abc import Iterable, Mapping
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from specfair.errors import UsageError
+from specfair.vocabulary import EMBEDDED
 
 FILE = "pyproject.toml"
 TABLE = "specfair"
+# what stands before a place, the place, and what stands behind it
+_PLACES = {
+    "prompts": r"([^:]*:)(?!hub:)(.+)()",
+    "corpora": rf"()(?!(?:auto|{EMBEDDED}|hub)$|hub:)(.+)()",
+    "datasets": r"((?:[^=:]*=)?file:)([^#]+)(.*)",
+}
+_MODELS = ("target", "draft", "tuned_target", "tuned_draft")
 _ALIKE = 0.8  # of difflib: "specfiar" and "spec_fair" are, "spectral" is not
 
 
@@ -27,16 +38,18 @@ class Project(NamedTuple):
 
     @property
     def doubts(self) -> tuple[str, ...]:
-        """A line for every table that looks like a misspelt one: nothing in it is
-        read.
-        """
+        """A line for every table that looks misspelt: nothing in it is read."""
         return tuple(
-            (
-                f"{FILE} has [tool.{name}], which nothing reads; if [tool.{TABLE}] "
-                "was meant, rename it"
-            )
+            f"{FILE} has [tool.{name}], which nothing reads; if [tool.{TABLE}] was "
+            "meant, rename it"
             for name in self.suspects
         )
+
+    def seen(self, place: str) -> str:
+        """A place of where the process runs, as it is reached from the project."""
+        if os.path.isabs(os.path.expanduser(place)):
+            return place
+        return os.path.relpath(place, self.root)
 
 
 def find(start: Path) -> Project:
@@ -46,13 +59,10 @@ def find(start: Path) -> Project:
     A file without the table is passed over: in a repository of several packages each
     has one.
     """
-    found = [
-        read(place) for place in (start, *start.parents) if (place / FILE).is_file()
-    ]
-    return next(
-        (p for p in found if p.table or p.suspects),
-        found[0] if found else Project(start),
-    )
+    places = (start, *start.parents)
+    found = [read(place) for place in places if (place / FILE).is_file()]
+    meant = [p for p in found if p.table or p.suspects]
+    return next(iter([*meant, *found]), Project(start))
 
 
 def find_for(places: Iterable[Path]) -> Project:
@@ -63,9 +73,6 @@ def find_for(places: Iterable[Path]) -> Project:
 
 def read(root: Path) -> Project:
     """The project in this very folder."""
-    import difflib
-    import tomllib
-
     path = root / FILE
     if not path.is_file():
         return Project(root)
@@ -87,9 +94,18 @@ def read(root: Path) -> Project:
             f"[tool] {TABLE} = {table!r} in {FILE} is not a table. Write "
             f"[tool.{TABLE}] and keys below it."
         )
-    alike = difflib.get_close_matches(
-        TABLE, [name for name in tools if name != TABLE], cutoff=_ALIKE
-    )
-    return Project(
-        root, table, tuple(name for name in alike if isinstance(tools[name], Mapping))
-    )
+    others = [name for name in tools if name != TABLE]
+    alike = difflib.get_close_matches(TABLE, others, cutoff=_ALIKE)
+    suspects = (name for name in alike if isinstance(tools[name], Mapping))
+    return Project(root, table, tuple(suspects))
+
+
+def moved(name: str, value: str, start: Path, move: Callable[[str], str]) -> str:
+    """An option's value with the place in it moved, if there is one: the folder of a
+    model or of corpora, or a file, as seen from `start`.
+    """
+    if name in _MODELS:
+        near = value.startswith((".", "/", "~")) or os.path.isdir(start / value)
+        return move(value) if value and value != EMBEDDED and near else value
+    found = re.fullmatch(_PLACES.get(name, "(?!)"), value, re.DOTALL)
+    return f"{found[1]}{move(found[2])}{found[3]}" if found else value

@@ -1,14 +1,18 @@
-"""A stored value in the type its field declares, or a ValueError or KeyError that says
-what it is instead.
+"""A value in the type its field declares: what was stored, or what a user wrote.
 
-What is stored may come from anybody. Knows types, not what they are for.
+Stored values may come from anybody; what they are instead is a ValueError or KeyError,
+what a user cannot have meant a UsageError. Knows types, not what they are for.
 """
 
+import csv
 import math
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from contextlib import suppress
+from dataclasses import Field, fields, is_dataclass
 from types import UnionType
 from typing import Any, get_args, get_origin
+
+from specfair.errors import UsageError
 
 MOST = 2**63  # no count is larger, and no seed
 LARGEST = 1e100  # beyond it a figure is no figure of a run, and charts run over
@@ -26,32 +30,18 @@ def typed(kind: Any, value: Any) -> Any:
         return _count(value)
     if isinstance(kind, type) and is_dataclass(kind):
         kinds = {f.name: f.type for f in fields(kind)}
-        return kind(
-            **{
-                name: typed(kinds[name], entry)
-                for name, entry in _same(dict, value).items()
-            }
-        )
+        given = _same(dict, value).items()
+        return kind(**{name: typed(kinds[name], entry) for name, entry in given})
     if isinstance(kind, type):
         return _same(kind, value)
-    return _composed(kind, value)
-
-
-def _composed(kind: Any, value: Any) -> Any:
-    """Of a union, a tuple or a mapping."""
     inner = get_args(kind)
     if isinstance(kind, UnionType):
-        return (
-            None
-            if value is None
-            else typed(next(k for k in inner if k is not type(None)), value)
-        )
+        some = next(k for k in inner if k is not type(None))
+        return None if value is None else typed(some, value)
     if get_origin(kind) is tuple:
         return tuple(typed(inner[0], entry) for entry in _same(list, value))
     if get_origin(kind) is Mapping:
-        return {
-            key: typed(inner[1], entry) for key, entry in _same(dict, value).items()
-        }
+        return {k: typed(inner[1], entry) for k, entry in _same(dict, value).items()}
     raise TypeError(kind)
 
 
@@ -83,3 +73,54 @@ def _count(value: Any) -> int:
 
 def _shown(value: Any) -> str:
     return repr(value)[:60]
+
+
+def read_option(option: Field[Any], value: Any) -> Any:
+    """An option as it was meant: TOML has types, the command line has words; a truth is
+    not a number, nor a number or a word a truth.
+    """
+    kind = type(option.default)
+    if kind is tuple and isinstance(value, str):
+        return _listed(option.name, value)
+    if kind is tuple and isinstance(value, list | tuple):
+        if all(isinstance(v, str) for v in value):
+            return tuple(value)
+    elif kind is not int and isinstance(value, kind):
+        return value
+    elif kind in (int, float) and (isinstance(value, str) or type(value) is int):
+        with suppress(ValueError, OverflowError):
+            return kind(value)
+    such, example = {
+        bool: ("true or false", "true"),
+        int: ("a whole number", option.default),
+        float: ("a number", option.default),
+        str: ("a text", repr(option.default)),
+        tuple: ("a list of names", '["imdb", "sst2"]'),
+    }[kind]
+    raise UsageError(
+        f"{option.name} = {value!r} is not {such}. Give one, such as {example}."
+    )
+
+
+def _listed(name: str, text: str) -> tuple[str, ...]:
+    """Names by commas; one that holds a comma stands in double quotes."""
+    try:
+        rows = list(csv.reader([text], skipinitialspace=True, strict=True))
+    except csv.Error as error:
+        raise UsageError(
+            f"{name} = {text!r} cannot be read ({error}). Put commas between names, "
+            "quotes around a name with a comma."
+        ) from error
+    return tuple(filter(None, map(str.strip, rows[0] if rows else ())))
+
+
+def broken_rule(option: Field[Any], value: Any) -> str:
+    """What the option declares and the value breaks: `least`, `choices`, not empty."""
+    least, choices = (option.metadata.get(name) for name in ("least", "choices"))
+    if isinstance(value, str) and option.default and not value.strip():
+        return "it names something; leave the key out for the default"
+    if choices and value not in choices:
+        return " or ".join(choices)
+    if least is not None and not least <= value < math.inf:
+        return f"it is at least {least} ({option.metadata['help']})"
+    return ""

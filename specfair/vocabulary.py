@@ -4,13 +4,41 @@ world.
 Knows no figures and loads nothing.
 """
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Literal, TypeAlias
 
 TUNED = "tuned"  # the only "dataset" where a ready fine-tuned pair is given
 EMBEDDED = "embedded"  # the pair, the prompts and the corpora that the project ships
+# what the pair is fine-tuned on, unless files of one's own are named
+DATASETS = ("ag_news", "imdb", "cnn_dailymail", "sst2", "wikitext")
+# a dataset of one's own, such as reviews=file:r.csv#body
+OWN_DATASET = re.compile(
+    r"(?:(?P<alias>[^=:/\\#]+)=)?file:(?P<path>[^#]*)(?:#(?P<column>.*))?", re.DOTALL
+)
+OK, FAILED, USAGE, UNDECIDED = 0, 1, 2, 3  # exit codes of the command line
 
 Decision: TypeAlias = Literal["fail", "invalid", "insufficient", "pass"]
+
+
+def dataset_name(text: str) -> str:
+    """What a dataset goes by: its alias, the stem of its file, or the text itself.
+
+    >>> dataset_name("reviews=file:data/r.csv#body"), dataset_name("file:data/r.csv")
+    ('reviews', 'r')
+    """
+    own = OWN_DATASET.fullmatch(text)
+    return (own["alias"] or PurePath(own["path"]).stem) if own else text
+
+
+def exit_code(decisions: Iterable[str]) -> int:
+    """What a run that came to these decisions ends with."""
+    found = set(decisions)
+    if found & {"fail", "invalid"}:
+        return FAILED
+    return UNDECIDED if "insufficient" in found else OK
 
 
 @dataclass(frozen=True, slots=True)

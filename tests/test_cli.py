@@ -258,3 +258,23 @@ def test_a_terminal_may_lack_letters(
     assert cli.main(["prompts", "file:mine.jsonl", "--list"]) == cli.OK
     out.seek(0)
     assert "\\xe9 (1 cluster)" in out.read()
+
+
+def test_a_command_loads_what_it_needs_and_no_more() -> None:
+    """Neither figures nor models to say what the commands are, or what a set holds."""
+    heavy = "{'torch', 'transformers', 'numpy', 'scipy', 'pandas', 'jinja2', 'altair'}"
+    code = (
+        "import sys; from specfair import cli\n"
+        "try: cli.main(sys.argv[1:])\n"
+        "except SystemExit: pass\n"
+        f"sys.exit(str(sorted({heavy} & set(sys.modules))))"
+    )
+    for words in (["--help"], ["prompts", "--help"], ["fixtures"]):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *words],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        loaded = done.stderr.strip()
+        assert loaded == "[]", words

@@ -105,18 +105,10 @@ def test_a_broken_file_is_one_line(tmp_path: Path) -> None:
         project.find(write(tmp_path, "= ="))
 
 
-def test_gates_of_the_file_and_of_options(tmp_path: Path) -> None:
-    write(tmp_path, "[tool.specfair.gates]\ngap = 0.3\nimdb.gap = 0.2\n")
-    rules = config.load(project.find(tmp_path), {}, ["sst2.gap<=0.1"]).gates
-    assert [(r.dataset, r.value) for r in rules] == [
-        ("", 0.3),
-        ("imdb", 0.2),
-        ("sst2", 0.1),
-    ]
-    with pytest.raises(UsageError, match="unknown gate"):
-        config.load(
-            project.find(write(tmp_path, "[tool.specfair.gates]\ngapp = 1\n")), {}
-        )
+def test_gates_are_no_key_of_settings(tmp_path: Path) -> None:
+    """They are read by the gates, which know what a bound is."""
+    write(tmp_path, "[tool.specfair.gates]\ngapp = 1\n")
+    assert config.load(project.find(tmp_path), {}).gates == ()
 
 
 def test_a_list_by_commas_may_be_empty() -> None:
@@ -182,3 +174,67 @@ def test_a_name_is_not_empty(name: str) -> None:
         UsageError, match=f"{name} = ' ' does not fit: it names something"
     ):
         config.override(Settings(), {name: " "})
+
+
+def test_a_dataset_of_ones_own_goes_by_a_name() -> None:
+    """Its alias or the stem of its file, never a path or a column."""
+    asked = "imdb,file:data/mails.csv#body,reviews=file:/d/r.csv#text"
+    settings = config.override(Settings(), {"datasets": asked})
+    assert settings.compared == ("imdb", "mails", "reviews")
+    assert settings.dataset("reviews") == "reviews=file:/d/r.csv#text"
+    assert settings.dataset("imdb") == "imdb"
+
+
+@pytest.mark.parametrize(
+    "datasets",
+    [
+        "file:a/train.csv,file:b/train.csv",
+        "imdb,file:imdb.csv",
+        "x=file:a,x=file:b",
+        "base=file:a.csv",
+        "file:tuned.csv",
+        "file:mails@400.csv",
+        "file:..",
+        "file:",
+    ],
+)
+def test_a_name_that_means_two_things_is_refused(datasets: str) -> None:
+    with pytest.raises(UsageError, match=r"goes by .*NAME=file:PATH"):
+        config.override(Settings(), {"datasets": datasets})
+
+
+def test_what_is_shown_holds_no_folder(tmp_path: Path) -> None:
+    places = {
+        "target": str(tmp_path / "t"),
+        "draft": "./deep/d",
+        "prompts": f"file:{tmp_path / 'p.jsonl'}",
+        "corpora": str(tmp_path / "corpora"),
+        "datasets": (f"reviews=file:{tmp_path / 'r.csv'}#body", "imdb"),
+    }
+    shown = config.override(Settings(), places).shown
+    assert (shown.target, shown.draft, shown.prompts, shown.corpora) == (
+        "t",
+        "d",
+        "file:p.jsonl",
+        "corpora",
+    )
+    assert shown.datasets == ("reviews=file:r.csv#body", "imdb")
+    hub = {"target": "org/t", "draft": "org/d", "prompts": "honest:hub:org/h"}
+    assert config.override(Settings(), hub).shown == config.override(Settings(), hub)
+
+
+def test_an_example_is_of_the_kind_that_is_asked_for() -> None:
+    """A count of 0 was said to be false, a share of 1 to be true."""
+    with pytest.raises(UsageError, match=r"a whole number. Give one, such as 0\."):
+        config.override(Settings(), {"top_k": "many"})
+    with pytest.raises(UsageError, match=r"a number. Give one, such as 1\.0\."):
+        config.override(Settings(), {"top_p": "all"})
+
+
+def test_every_option_is_an_argument() -> None:
+    names = [name for name, _ in config.as_arguments(prefix="specfair-")]
+    assert names[0] == "--specfair-target"
+    assert "--specfair-max-new-tokens" in names
+    kept = dict(config.as_arguments(without=config.OF_THE_RUN))
+    assert "--report" not in kept
+    assert kept["--strict"]["const"] is True

@@ -1,8 +1,7 @@
 """Shared words differ, and none is the name of a dataset."""
 
 from specfair import vocabulary
-from specfair.texts import corpora
-from specfair.vocabulary import BASE, Stage
+from specfair.vocabulary import BASE, DATASETS, Stage
 
 
 def test_words_that_name_stages_are_no_datasets() -> None:
@@ -12,7 +11,7 @@ def test_words_that_name_stages_are_no_datasets() -> None:
         if isinstance(value, str) and name.isupper()
     }
     assert len(set(words.values())) == len(words)
-    assert not set(words.values()) & set(corpora.NAMES)
+    assert not set(words.values()) & set(DATASETS)
 
 
 def test_a_stage_is_named_by_a_word_or_given_itself() -> None:

@@ -18,8 +18,7 @@ from specfair.engine import timing
 from specfair.models.identity import Identity
 from specfair.stats import Estimate
 from specfair.texts import corpora
-from specfair.texts.mentions import Mentions
-from specfair.texts.mentions import mentions as count_mentions
+from specfair.texts.mentions import Mentions, count_mentions
 from specfair.texts.prompts import PromptSet
 from specfair.traces.groups import Groups
 from specfair.traces.measured import Measured

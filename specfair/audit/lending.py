@@ -136,7 +136,7 @@ class Pairs:
         return str(target), str(draft)
 
     def _names(self, stage: Stage) -> tuple[str, str]:
-        asked = self.settings
+        asked = self.settings.shown
         if not stage.tuned:
             return asked.target, asked.draft
         if asked.ready_made:
@@ -179,5 +179,4 @@ class Pairs:
         located = self.settings.located
         source = located.corpora_source
         place = Path(source) / dataset if Path(source).is_dir() else source
-        names = dict(zip(self.settings.datasets, located.datasets, strict=True))
-        return corpora.load(names.get(dataset, dataset), str(place))
+        return corpora.load(located.dataset(dataset), str(place))

@@ -75,10 +75,10 @@ def _empty(session: Session) -> page.Report:
     settings = session.measured.settings if session.measured else session.settings
     return page.Report(
         created=_now().isoformat(timespec="seconds"),
-        command=invoked(),
+        command=outputs.without_folders(invoked()),
         groups=(),
-        target=settings.target,
-        draft=settings.draft,
+        target=settings.shown.target,
+        draft=settings.shown.draft,
         decoding=str(settings.decoding),
         lookahead=settings.lookahead,
         settings=_shared(settings),
@@ -392,7 +392,7 @@ def _shared(settings: Settings) -> dict[str, object]:
     """The settings without what says where things lie on this machine."""
     return {
         k: v
-        for k, v in asdict(settings).items()
+        for k, v in asdict(settings.shown).items()
         if k not in ("store", "report", "gates", "root")
     }
 

@@ -7,7 +7,7 @@ does not know pytest: the plugin turns a Verdict into a passed or failed test.
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from specfair.audit.audit import GATED, Audit
 from specfair.audit.lending import Say
 from specfair.errors import UsageError, as_typed, plain, unknown
 from specfair.gates import baseline, bounds
+from specfair.outputs import without_folders
 from specfair.report import page
 from specfair.stats import Estimate
 from specfair.vocabulary import BASE, Stage
@@ -106,7 +107,7 @@ class Session:
         nth = case.asked[bound.kind, bound.metric]
         case.asked[bound.kind, bound.metric] += 1
         stored = {
-            "reproduce": case.command,
+            "reproduce": without_folders(case.command),
             "dataset": str(case.stage or ""),
             "about": case.about,
             "nth": nth,
@@ -183,7 +184,7 @@ def about(audit: Audit) -> str:
     """The pair, the prompts as filtered, and how they are decoded, in one line: as a
     report says it of its own.
     """
-    settings = {f.name: getattr(audit.settings, f.name) for f in config.OPTIONS}
+    settings = asdict(audit.settings.shown)
     return page.about(settings, audit.prompts.sentence, str(audit.settings.decoding))
 
 

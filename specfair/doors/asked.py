@@ -6,12 +6,14 @@ what anything is measured for.
 """
 
 import os
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from specfair import config as configuration
 from specfair import project
+from specfair.doors.lazy import resolve
 from specfair.errors import as_typed, plain
 
 _SETTINGS = pytest.StashKey[configuration.Settings]()
@@ -22,49 +24,27 @@ KEYWORD = pytest.StashKey[str]()  # -k as it was typed
 def add_options(parser: pytest.Parser) -> None:
     """One option for each key of [tool.specfair]."""
     group = parser.getgroup("specfair", "fairness of speculative decoding")
-    for option in configuration.OPTIONS:
-        name, dest = (
-            "--specfair-" + option.name.replace("_", "-"),
-            f"specfair_{option.name}",
-        )
-        text = option.metadata["help"].replace("%", "%%")
-        if isinstance(option.default, bool):
-            group.addoption(
-                name, action="store_const", const=True, dest=dest, help=text
-            )
-        else:
-            group.addoption(name, metavar="X", dest=dest, help=text)
-    text = (
-        'a bound, such as "imdb.gap<=0.05", instead of the one in '
-        "[tool.specfair.gates]; repeatable"
-    )
+    for name, how in configuration.as_arguments(prefix="specfair-"):
+        group.addoption(name, **how)
     group.addoption(
         "--specfair-gate",
         action="append",
         default=[],
         metavar="RULE",
-        dest="specfair_gate",
-        help=text,
-    )
-    text = (
-        "store what was measured as reports/baselines/NAME.json, for git; refuses "
-        "to overwrite"
+        help='a bound, such as "imdb.gap<=0.05", instead of the one in '
+        "[tool.specfair.gates]; repeatable",
     )
     group.addoption(
         "--specfair-save-baseline",
         metavar="NAME",
-        dest="specfair_save_baseline",
-        help=text,
-    )
-    text = (
-        "replace the stages of --specfair-baseline that were measured, and say "
-        "what changed"
+        help="store what was measured as reports/baselines/NAME.json, for git; "
+        "refuses to overwrite",
     )
     group.addoption(
         "--specfair-update-baseline",
         action="store_true",
-        dest="specfair_update_baseline",
-        help=text,
+        help="replace the stages of --specfair-baseline that were measured, and say "
+        "what changed",
     )
 
 
@@ -77,9 +57,12 @@ def given(config: pytest.Config) -> dict[str, Any]:
 
 def settings_of(config: pytest.Config) -> configuration.Settings:
     if _SETTINGS not in config.stash:
-        found = configuration.load(
-            project_of(config), given(config), config.getoption("specfair_gate")
-        )
+        home, typed = project_of(config), config.getoption("specfair_gate")
+        found = configuration.load(home, given(config))
+        if typed or "gates" in home.table:
+            rules = resolve("gates.bounds:all_rules")
+            gates = rules(home.table, typed, found.compared)
+            found = replace(found, gates=gates)
         config.stash[_SETTINGS] = found
     return config.stash[_SETTINGS]
 
@@ -167,9 +150,6 @@ def selection_of(session: pytest.Session) -> str:
         for a in config.args
         if "::" in a or (config.invocation_params.dir / a).is_file()
     ]
-    return ", ".join(
-        [
-            *said,
-            *["it was stopped early"] * bool(session.shouldfail or session.shouldstop),
-        ]
-    )
+    if session.shouldfail or session.shouldstop:
+        said.append("it was stopped early")
+    return ", ".join(said)

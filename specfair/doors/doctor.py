@@ -4,21 +4,17 @@ the store's size.
 Only looks; installs, downloads and deletes nothing.
 """
 
+import argparse
 import os
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from specfair.doors.printing import show
+from specfair.vocabulary import OK, UNDECIDED
+
 NEEDED = (
-    "torch",
-    "transformers",
-    "numpy",
-    "scipy",
-    "pandas",
-    "pyarrow",
-    "pytest",
-    "jinja2",
-    "altair",
-    "vl-convert-python",
+    *("torch", "transformers", "numpy", "scipy", "pandas", "pyarrow", "pytest"),
+    *("jinja2", "altair", "vl-convert-python"),
 )
 OPTIONAL = {
     "datasets": "datasets from the hub",
@@ -27,15 +23,20 @@ OPTIONAL = {
 }
 
 
+def report(options: argparse.Namespace) -> int:
+    """Print what was found; undecided where something that is needed is missing."""
+    lines, complete = examine(Path(options.store))
+    show(*lines)
+    return OK if complete else UNDECIDED
+
+
 def examine(store: Path) -> tuple[list[str], bool]:
     """Lines to print, and whether all that is needed is there."""
+    missing = [name for name in NEEDED if not _version(name)]
     lines = [f"specfair {_version('specfair') or 'not installed'}"]
-    missing = [name for name in NEEDED if _version(name) is None]
     lines += [f"{name} {_version(name) or 'MISSING'}" for name in NEEDED]
-    lines += [
-        f"{name} {_version(name) or f'missing: needed for {use}'}"
-        for name, use in OPTIONAL.items()
-    ]
+    for name, use in OPTIONAL.items():
+        lines.append(f"{name} {_version(name) or f'missing: needed for {use}'}")
     if "torch" not in missing:
         lines.append(f"devices: {_devices()}")
     online = "online when something is not in its cache"
@@ -48,18 +49,19 @@ def examine(store: Path) -> tuple[list[str], bool]:
     return lines, not missing
 
 
-def _version(name: str) -> str | None:
+def _version(name: str) -> str:
     try:
         return version(name)
     except PackageNotFoundError:
-        return None
+        return ""
 
 
 def _devices() -> str:
     import torch
 
     found = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    found += ["mps"] * torch.backends.mps.is_available()
+    if torch.backends.mps.is_available():
+        found.append("mps")
     return ", ".join([*found, f"cpu ({torch.get_num_threads()} threads)"])
 
 
@@ -71,12 +73,11 @@ def _size(store: Path) -> str:
     # unlike Path.is_dir, whatever the name
     walk = os.walk(store) if os.path.isdir(store) else ()
     files = [os.path.join(folder, name) for folder, _, names in walk for name in names]
-    damaged = (
-        sum(".key.json" not in f.name for f in store.glob("*/*.corrupt"))
-        if files
-        else 0
-    )  # their manifests lie beside them
     text = f"{len(files):,} files, {sum(map(_bytes, files)) / 1e6:,.1f} MB"
+    if not files:
+        return text
+    # their manifests lie beside them
+    damaged = sum(".key.json" not in f.name for f in store.glob("*/*.corrupt"))
     return f"{text}, {damaged} set aside as damaged" if damaged else text
 
 

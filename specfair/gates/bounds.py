@@ -11,15 +11,14 @@ elsewhere.
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from specfair.errors import UsageError, unknown
 from specfair.gates import KINDS, OWN, Bound
-from specfair.texts import corpora
 from specfair.traces.metrics import METRICS
-from specfair.vocabulary import BASE, TUNED, Stage
+from specfair.vocabulary import BASE, DATASETS, TUNED, Stage, dataset_name
 
 _NUMBER = r"[-+\w.]+?"
 _PATH = r"""(?:"[^"]*"|'[^']*'|[^"'<>=])+?"""
@@ -89,16 +88,12 @@ class Rule:
 
     @property
     def narrowness(self) -> tuple[int, int, int]:
-        """How much the rule names: a group is narrower than a dataset, a dataset than a
-        metric.
-        """
+        """A group is narrower than a dataset, a dataset than a metric."""
         return (bool(self.group), self.stage is not None, bool(self.metric))
 
 
 def covering(rules: Iterable[Rule], kind: str, case: Where) -> tuple[Rule, ...]:
-    """The rules for a case, the narrowest last and the later of two equals behind the
-    other.
-    """
+    """The rules for a case, the narrowest last, the later of two equals behind."""
     found = [rule for rule in rules if rule.covers(kind, case)]
     return tuple(sorted(found, key=lambda r: r.narrowness))
 
@@ -120,20 +115,25 @@ def bound_for(rules: Iterable[Rule], kind: str, case: Where) -> Bound | None:
 
 
 def metrics_bounded(rules: Iterable[Rule], kind: str) -> tuple[str, ...]:
-    """The metrics that a kind of gate is asked about: its own, and those that rules
-    name.
+    """The metrics a kind of gate is asked about: its own, and those rules name."""
+    named = (r.metric for r in rules if r.kind == kind and r.metric)
+    return tuple(dict.fromkeys([KINDS[kind].metric, *named]))
+
+
+def all_rules(
+    table: Mapping[str, Any], typed: Iterable[str], datasets: Collection[str]
+) -> tuple[Rule, ...]:
+    """The rules of a project whose datasets go by these names, and those typed for
+    this run.
     """
-    return tuple(
-        dict.fromkeys(
-            [
-                KINDS[kind].metric,
-                *(r.metric for r in rules if r.kind == kind and r.metric),
-            ]
-        )
-    )
+    own = rules_of(table.get("gates", {}), datasets=datasets)
+    given = (parse_rule(text, datasets) for text in typed)
+    return (*own, *(replace(rule, typed=True) for rule in given))
 
 
-def rules_of(table: object, path: tuple[str, ...] = ()) -> tuple[Rule, ...]:
+def rules_of(
+    table: object, path: tuple[str, ...] = (), *, datasets: Collection[str] = ()
+) -> tuple[Rule, ...]:
     """The rules in a TOML table: numbers are bounds, `{ bound, min_effect }` gives
     both, other tables narrow.
     """
@@ -148,15 +148,16 @@ def rules_of(table: object, path: tuple[str, ...] = ()) -> tuple[Rule, ...]:
         if isinstance(value, Mapping) and not (
             value and set(value) <= {"bound", "min_effect"}
         ):
-            found += rules_of(value, here)
-        elif isinstance(value, Mapping):
-            found.append(_rule(here, value.get("bound"), value.get("min_effect")))
-        else:
-            found.append(_rule(here, value, None))
+            found += rules_of(value, here, datasets=datasets)
+            continue
+        bound, effect = value, None
+        if isinstance(value, Mapping):
+            bound, effect = value.get("bound"), value.get("min_effect")
+        found.append(_rule(here, bound, effect, datasets=datasets))
     return tuple(found)
 
 
-def parse_rule(text: str) -> Rule:
+def parse_rule(text: str, datasets: Collection[str] = ()) -> Rule:
     """The rule in an expression such as `imdb.gap<=0.05` or `gain>=-0.01~0.02`, where ~
     gives the minimum effect.
     """
@@ -167,7 +168,7 @@ def parse_rule(text: str) -> Rule:
             "example imdb.gap<=0.05."
         )
     path, sign, bound, effect = match.groups()
-    rule = _rule(_words(path, text), bound, effect)
+    rule = _rule(_words(path, text), bound, effect, datasets=datasets)
     if sign not in ("=", KINDS[rule.kind].comparison):
         raise UsageError(
             f"gate {text!r} has {sign}; {rule.kind} is bounded by "
@@ -193,7 +194,9 @@ def _words(path: str, text: str) -> tuple[str, ...]:
     return tuple(words)
 
 
-def _rule(path: tuple[str, ...], bound: Any, effect: Any) -> Rule:
+def _rule(
+    path: tuple[str, ...], bound: Any, effect: Any, *, datasets: Collection[str]
+) -> Rule:
     """The last word is the kind; what the others name is sorted out word by word."""
     *words, kind = path
     written = ".".join(path)
@@ -202,7 +205,7 @@ def _rule(path: tuple[str, ...], bound: Any, effect: Any) -> Rule:
     names: dict[str, Any] = {}
     guessed = tuple(word for word in words if word.partition(":")[0] not in _NAMES)
     for word in words:
-        what, name = _named(word, written)
+        what, name = _named(word, written, datasets)
         if what in names:
             raise UsageError(
                 f"gate {written!r} names two {what}s, {names[what]!r} and "
@@ -228,7 +231,7 @@ def _written(what: str, name: str) -> str:
     return quoted if _named(name, name) == (what, name) else f"{what}:{quoted}"
 
 
-def _named(word: str, written: str) -> tuple[str, str]:
+def _named(word: str, written: str, datasets: Collection[str] = ()) -> tuple[str, str]:
     """What a word names, and the name; one that names nothing known is a group, checked
     with the prompt set.
     """
@@ -241,11 +244,10 @@ def _named(word: str, written: str) -> tuple[str, str]:
         return what, name
     if word in METRICS:
         return "metric", word
-    return (
-        "dataset"
-        if word in (*corpora.NAMES, str(BASE), TUNED) or word.startswith("file:")
-        else "group"
-    ), word
+    name = dataset_name(word)
+    if name != word or word in (*DATASETS, str(BASE), TUNED, *datasets):
+        return "dataset", name
+    return "group", word
 
 
 def _number(path: tuple[str, ...], value: Any) -> float | None:
@@ -272,9 +274,7 @@ def check_groups(rules: Iterable[Rule], groups: Iterable[str]) -> None:
     for rule in rules:
         if rule.group and rule.group not in known:
             raise UsageError(
-                unknown(
-                    "name in a gate", rule.group, (*known, *METRICS, *corpora.NAMES)
-                )
+                unknown("name in a gate", rule.group, (*known, *METRICS, *DATASETS))
             )
         for what, name in rule.names:
             if what != "group" and name in rule.guessed and name in known:

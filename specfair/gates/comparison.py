@@ -14,7 +14,7 @@ from specfair import gates
 from specfair.errors import plain
 from specfair.gates import Verdict, baseline, bounds
 from specfair.gates.bounds import Rule, Where
-from specfair.vocabulary import Stage
+from specfair.vocabulary import OK, UNDECIDED, Stage, exit_code
 
 KIND = "regression"
 
@@ -32,10 +32,8 @@ class Comparison:
     @property
     def exit_code(self) -> int:
         """0 ok, 1 a regression, 3 undecided or incomplete."""
-        decisions = {v.decision for v in self.verdicts}
-        if decisions & {"fail", "invalid"}:
-            return 1
-        return 3 if "insufficient" in decisions or self.absent else 0
+        code = exit_code(v.decision for v in self.verdicts)
+        return UNDECIDED if code == OK and self.absent else code
 
 
 def compare(

@@ -15,10 +15,9 @@ from specfair.texts import hub, reading
 from specfair.texts.documents import articles, of_dataset
 from specfair.texts.prompts import fixtures
 from specfair.texts.published import FORMATS, PLAIN, Format, choose, read
-from specfair.vocabulary import EMBEDDED
+from specfair.vocabulary import DATASETS, EMBEDDED, OWN_DATASET, dataset_name
 
 HUB = "hub"
-NAMES = ("ag_news", "imdb", "cnn_dailymail", "sst2", "wikitext")
 _MANNER: Mapping[str, str] = {
     "ag_news": "news items",
     "imdb": "reviews",
@@ -82,13 +81,14 @@ class Corpus:
 
 
 def load(name: str, source: str = EMBEDDED) -> Corpus:
-    """One of NAMES from "embedded", "hub", "hub:ID" or a path; or "file:PATH", where
-    PATH may end in #COLUMN.
+    """One of DATASETS from "embedded", "hub", "hub:ID" or a path; or a file or folder
+    of one's own, "NAME=file:PATH#COLUMN", where NAME and COLUMN may be left out.
     """
-    if name.startswith("file:"):
-        return _file(name.removeprefix("file:"))
-    if name not in NAMES:
-        raise UsageError(unknown("dataset", name, [*NAMES, "file:PATH"]))
+    own = OWN_DATASET.fullmatch(name)
+    if own:
+        return _own(dataset_name(name), own["path"], own["column"])
+    if name not in DATASETS:
+        raise UsageError(unknown("dataset", name, [*DATASETS, "NAME=file:PATH"]))
     if source == EMBEDDED:
         parts = [_texts(f"{name}.{part}.jsonl") for part in ("train", "heldout")]
         return Corpus(
@@ -132,9 +132,8 @@ def _split(name: str, config: str | None, split: str, form: Format) -> Sequence[
     return articles(documents) if form.by_article else documents
 
 
-def _file(place: str) -> Corpus:
-    """A file or folder of one's own: the named column, or the one called text."""
-    path, _, column = place.partition("#")
+def _own(name: str, path: str, column: str | None) -> Corpus:
+    """The named column, or the one called text."""
     if not path:
         raise UsageError(
             "dataset 'file:' names no path. Write file:PATH, such as "
@@ -142,10 +141,4 @@ def _file(place: str) -> Corpus:
         )
     form = Format(((column,),) if column else (), suffixes=(*reading.TABLES, *PLAIN))
     train, heldout, how = read(Path(path), form)
-    return Corpus(
-        Path(path).stem,
-        f"{Path(path).stem}, a file of one's own: {how}",
-        False,
-        train,
-        heldout,
-    )
+    return Corpus(name, f"{name}, a file of one's own: {how}", False, train, heldout)

@@ -75,7 +75,7 @@ class _Form(NamedTuple):
     as_given: bool  # False for a plural that was derived
 
 
-def mentions(
+def count_mentions(
     documents: Iterable[str], terms: Mapping[str, Sequence[str]]
 ) -> dict[str, Mentions]:
     """Mentions of every group; documents are read once, a batch at a time."""

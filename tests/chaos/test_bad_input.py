@@ -23,8 +23,9 @@ from specfair import cli, config, project
 from specfair.errors import StoreError
 from specfair.gates import baseline, bounds
 from specfair.texts import corpora, prompts
-from specfair.texts.mentions import mentions
+from specfair.texts.mentions import count_mentions
 from specfair.traces import trace
+from specfair.vocabulary import DATASETS
 from tests import report_samples
 from tests.chaos.conftest import Chaos
 from tests.chaos.hostile import (
@@ -143,7 +144,7 @@ def test_prompt_files(chaos: Chaos) -> None:
                 found = prompts.load(f"file:{path}", ambiguous=ambiguous, n_per_group=n)
                 assert found.fingerprint
                 assert all(p.text.strip() and p.group for p in found)
-                mentions(["one two queer"], found.terms)
+                count_mentions(["one two queer"], found.terms)
                 found.require(1)
 
             tried.note("refused", bool(answer(use)))
@@ -161,7 +162,7 @@ def test_corpora(chaos: Chaos) -> None:
         @given(
             table(),
             st.sampled_from(["", "#text", "#group", "#no"]),
-            st.sampled_from([None, *corpora.NAMES]),
+            st.sampled_from([None, *DATASETS]),
         )
         def fuzz(made: tuple[str, bytes], column: str, name: str | None) -> None:
             path = Path(f"mine{made[0]}")
@@ -174,7 +175,7 @@ def test_corpora(chaos: Chaos) -> None:
                     else corpora.load(f"file:{path}{column}")
                 )
                 assert found.fingerprint
-                mentions(found.train, {"a": ("one",)})
+                count_mentions(found.train, {"a": ("one",)})
 
             tried.note("refused", bool(answer(use)))
             tried.case()
@@ -247,14 +248,16 @@ def test_configuration(chaos: Chaos) -> None:
             Path("pyproject.toml").write_bytes(text)
 
             def use() -> None:
-                found = config.load(project.find(Path.cwd()), {})
+                home = project.find(Path.cwd())
+                found = config.load(home, {})
+                rules = bounds.all_rules(home.table, (), found.compared)
                 assert found.prompts_spec
                 assert str(found.deployed)
                 assert str(found.decoding)
                 assert isinstance(found.compared, tuple)
-                bounds.check_groups(found.gates, GROUPS)
+                bounds.check_groups(rules, GROUPS)
                 for kind in ("gap", "gain"):
-                    bounds.bound_for(found.gates, kind, dataset="imdb", group="queer")
+                    bounds.bound_for(rules, kind, dataset="imdb", group="queer")
 
             tried.note("refused", bool(answer(use)))
             tried.case()

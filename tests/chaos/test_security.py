@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from specfair import cli
+from specfair.doors import rendering
 from specfair.errors import ModelError, SpecfairError
 from specfair.gates import baseline
 from specfair.models import load
@@ -311,7 +312,7 @@ def readers(path: Path) -> tuple[Callable[[], object], ...]:
     """Whatever reads a file of this kind."""
     return {
         ".json": (
-            lambda: cli.read_run(path),
+            lambda: rendering.read_run(path),
             lambda: baseline.read_file(path, path.name),
             lambda: prompts.load(f"bold/gender:{path}"),
         ),
@@ -470,4 +471,4 @@ def test_limits_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(reading, "MAX_JSON", 10)
     (tmp_path / "a.json").write_text("[1, 2, 3, 4, 5]")
     with pytest.raises(SpecfairError, match=r"larger than 10 bytes"):
-        cli.read_run(tmp_path / "a.json")
+        rendering.read_run(tmp_path / "a.json")

@@ -1,6 +1,7 @@
 """The narrowest rule wins; a rule for nothing known is refused."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -9,6 +10,7 @@ from specfair.gates import KINDS
 from specfair.gates.bounds import (
     Rule,
     Where,
+    all_rules,
     bound_for,
     check_groups,
     metrics_bounded,
@@ -204,3 +206,29 @@ def test_zero_is_a_bound(table: dict) -> None:
     assert bound is not None
     assert bound.value == 0.0
     assert bound_for([parse_rule("gain>=0")], "gain", Where()) is not None
+
+
+def test_rules_of_the_file_and_those_typed() -> None:
+    table = {"gates": {"gap": 0.3, "imdb": {"gap": 0.2}}}
+    rules = all_rules(table, ["sst2.gap<=0.1"], ())
+    assert [(r.stage and str(r.stage), r.value, r.typed) for r in rules] == [
+        (None, 0.3, False),
+        ("imdb", 0.2, False),
+        ("sst2", 0.1, True),
+    ]
+    with pytest.raises(UsageError, match="unknown gate"):
+        all_rules({"gates": {"gapp": 1}}, (), ())
+
+
+def test_a_dataset_of_ones_own_is_bounded_by_its_name() -> None:
+    """By the name it goes by, or as it was written; a group may stand beside it."""
+    for text in (
+        "reviews.queer.gain>=0",
+        "dataset:reviews.queer.gain>=0",
+        '"reviews=file:data/r.csv#body".queer.gain>=0',
+        '"file:data/reviews.csv".queer.gain>=0',
+    ):
+        (rule,) = all_rules({}, [text], ("reviews",))
+        assert (rule.stage, rule.group) == (Stage("reviews"), "queer"), text
+        assert parse_rule(str(rule)) == replace(rule, typed=False)
+    assert parse_rule("reviews.gain>=0").group == "reviews"

@@ -11,8 +11,9 @@ import pytest
 
 from specfair.errors import DataError, UsageError
 from specfair.texts import corpora, prompts
-from specfair.texts.corpora import NAMES, ON_HUB
-from specfair.texts.mentions import mentions
+from specfair.texts.corpora import ON_HUB
+from specfair.texts.mentions import count_mentions
+from specfair.vocabulary import DATASETS
 from tests.hub_stand_in import cache_in
 
 
@@ -23,7 +24,7 @@ def _own_cache(
     cache_in(tmp_path_factory.mktemp("cache"), monkeypatch)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", DATASETS)
 def test_embedded_says_it_is_synthetic(name: str) -> None:
     found = corpora.load(name)
     assert found.synthetic
@@ -46,7 +47,9 @@ def test_embedded_loads_fast() -> None:
 
 def test_embedded_mentions_groups_unequally() -> None:
     terms = prompts.load("embedded").terms
-    counts = {name: mentions(corpora.load(name).train, terms) for name in NAMES}
+    counts = {
+        name: count_mentions(corpora.load(name).train, terms) for name in DATASETS
+    }
     for name, found in counts.items():
         words = [found[group].n_words for group in terms]
         assert max(words) >= 3 * max(1, min(words)), name
@@ -85,7 +88,7 @@ ROWS: dict[str, tuple[list[dict[str, object]], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", DATASETS)
 def test_the_hubs_layout(tmp_path: Path, name: str) -> None:
     """A folder with the published columns, configuration and splits stands in for the
     hub.

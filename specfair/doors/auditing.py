@@ -1,0 +1,63 @@
+"""`specfair audit`: every standard question without pytest, printed and written down.
+
+Knows the order of a run and its exit code. Does not know how anything is measured.
+"""
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from specfair import config, outputs, project
+from specfair.audit import holding, record
+from specfair.audit.session import Session, ask_all
+from specfair.doors.printing import tell
+from specfair.errors import plain
+from specfair.gates import bounds
+from specfair.report import Report
+from specfair.vocabulary import BASE, USAGE, exit_code
+
+_ORDER = ("invalid", "fail", "insufficient", "pass")
+
+
+def run_audit(options: argparse.Namespace) -> int:
+    """Measure and judge what is configured."""
+    asked = {f.name: getattr(options, f.name, None) for f in config.OPTIONS}
+    given = {name: value for name, value in asked.items() if value is not None}
+    home = project.find(Path.cwd())
+    settings = config.load(home, given)
+    rules = bounds.all_rules(home.table, options.gate, settings.compared)
+    settings = replace(settings, gates=rules)
+    to = outputs.of(options.out, option="--out") if options.out is not None else None
+    session = Session(settings, say=tell)
+    named = settings.datasets or settings.ready_made
+    stages = settings.stages if named else (BASE,)
+    session.audit().measure(stages)
+    for stage in stages:
+        ask_all(session, stage)
+    return _finish(session, holding.Run(settings, given, stages), to)
+
+
+def _finish(session: Session, run: holding.Run, to: outputs.Outputs | None) -> int:
+    """Print the verdicts, write the run, and say what was not held or not written."""
+    unheld = holding.unheld(run, [holding.held_by(session)])
+    wrong = holding.mistakes(unheld)
+    report = record.build(session)
+    print(_text(report), flush=True)
+    lost: list[str] = []
+    said = record.write_files(report, to, lost)[1] if to else []
+    rest = holding.others([each for each in unheld if not each[1]])
+    for line in (*wrong, *rest, *said, *lost):
+        tell(line)
+    if lost or wrong:
+        return USAGE
+    return exit_code(v["decision"] for v in report.verdicts)
+
+
+def _text(report: Report) -> str:
+    def place(verdict: Mapping[str, Any]) -> int:
+        return _ORDER.index(verdict["decision"])
+
+    ordered = sorted(report.verdicts, key=place)
+    return "\n".join(plain(f"{v['decision']:<12} {v['sentence']}") for v in ordered)

@@ -1,0 +1,54 @@
+"""An audit of a dataset of one's own, from the command line to the published page."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from specfair import cli
+
+FOLDER = "of-this-machine"
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of a dataset and prompts that are named by whole paths, with an alias."""
+    place = tmp_path_factory.mktemp(FOLDER)
+    identities = ("she", "he")
+    prompts = [
+        {"group": who, "text": f"{who} was {i} and", "cluster": str(i % 5)}
+        for who in identities
+        for i in range(10)
+    ]
+    (place / "p.jsonl").write_text("\n".join(map(json.dumps, prompts)))
+    texts = [f"she walked {i} miles, and he did not. " * 40 for i in range(40)]
+    (place / "r.csv").write_text("body\n" + "".join(f'"{t}"\n' for t in texts))
+    arguments = [
+        *("audit", "--prompts", f"file:{place / 'p.jsonl'}", "--max-new-tokens", "3"),
+        *("--datasets", f"reviews=file:{place / 'r.csv'}#body"),
+        *("--gate", "reviews.gain>=-1", "--out", str(place / "run")),
+        *("--store", str(place / "store")),
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        patch.setattr("sys.argv", ["specfair", *arguments])
+        assert cli.main(arguments) in (cli.OK, cli.UNDECIDED, cli.FAILED)
+    return place / "run.json"
+
+
+def test_a_dataset_goes_by_its_alias(published: Path) -> None:
+    stored = json.loads(published.read_text())
+    assert stored["datasets"] == ["reviews"]
+    cases = {v["case"] for v in stored["verdicts"] if v["gate"] == "gain"}
+    assert cases == {"reviews", "reviews-she", "reviews-he"}
+    assert all("#" not in v["case"] for v in stored["verdicts"])
+    assert stored["sources"]["reviews"].startswith(
+        "reviews, a file of one's own: r.csv"
+    )
+
+
+@pytest.mark.parametrize("ending", [".json", ".html", ".md"])
+def test_what_is_published_holds_no_folder(published: Path, ending: str) -> None:
+    text = published.with_suffix(ending).read_text()
+    assert FOLDER not in text
+    assert "reviews" in text
