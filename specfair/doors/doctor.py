@@ -17,8 +17,6 @@ NEEDED = (
     "pyarrow",
     "pytest",
     "jinja2",
-    "altair",
-    "vl-convert-python",
 )
 OPTIONAL = {
     "datasets": "datasets from the hub",
