@@ -14,7 +14,7 @@ from specfair.vocabulary import OK, UNDECIDED
 
 NEEDED = (
     *("torch", "transformers", "numpy", "scipy", "pandas", "pyarrow", "pytest"),
-    *("jinja2", "altair", "vl-convert-python"),
+    "jinja2",
 )
 OPTIONAL = {
     "datasets": "datasets from the hub",

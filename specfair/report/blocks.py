@@ -58,20 +58,6 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
-class Drawing:
-    """An interval against a bound, in hundredths of the width."""
-
-    low: float
-    high: float
-    value: float
-    bound: float
-    zero: float | None
-    allowed: tuple[float, ...]  # both ends of what the bound allows
-    # both ends of what lies beyond it by less than the least effect
-    tolerated: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Card:
     """One verdict as the page shows it."""
 
@@ -95,4 +81,5 @@ class Card:
     way_out: str
     command: str
     examples: Sequence[tuple[str, str, str]]
-    drawing: Drawing | None
+    drawing: Markup  # the interval against the bound; empty without numbers
+    small: Markup

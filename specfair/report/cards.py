@@ -7,7 +7,10 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from specfair.report.blocks import Card, Drawing
+from markupsafe import Markup
+
+from specfair.report.blocks import Card
+from specfair.report.charts.forest import WIDTH, Judged, beam
 from specfair.report.lookup import dataset_of
 from specfair.report.page import ExampleRow, Report, elsewhere
 from specfair.report.tables import DECISIONS
@@ -15,7 +18,6 @@ from specfair.report.text import COMMAND, anchor, clean, interval, number, odds,
 
 N_EXAMPLES = 5
 SIGNS = {"<=": "\u2264", ">=": "\u2265"}
-ANYONE = 2  # groups and more: the verdict is about all of them
 
 
 def cards(report: Report) -> tuple[Card, ...]:
@@ -36,7 +38,6 @@ def _unique(case: str, taken: dict[str, int]) -> str:
 
 def _card(report: Report, verdict: Mapping[str, Any], name: str) -> Card:
     case = str(verdict.get("case", ""))
-    decision = verdict.get("decision")
     groups = tuple(str(group) for group in verdict.get("groups") or ())
     n = {str(g): pair for g, pair in (verdict.get("n") or {}).items()}
     examples = [
@@ -51,13 +52,10 @@ def _card(report: Report, verdict: Mapping[str, Any], name: str) -> Card:
         dataset=dataset_of(report, case),
         gate=str(verdict.get("gate", "")),
         metric=str(verdict.get("metric", "")),
-        decision=decision if decision in DECISIONS else "invalid",
+        decision=_decision(verdict),
         strict=bool(verdict.get("strict")),
         sentence=clean(verdict.get("sentence", ""), 400),
-        expected=(
-            f"{SIGNS.get(str(verdict.get('comparison')), '')} "
-            f"{number(verdict.get('bound'))}"
-        ).strip(),
+        expected=_expected(verdict),
         actual=number(verdict.get("value")),
         interval=interval(verdict.get("low"), verdict.get("high")),
         min_effect=number(verdict.get("min_effect")),
@@ -76,7 +74,8 @@ def _card(report: Report, verdict: Mapping[str, Any], name: str) -> Card:
             COMMAND,
         ),
         examples=[_example(row) for row in examples[:N_EXAMPLES]],
-        drawing=drawing(verdict),
+        drawing=drawing(verdict, 0.13 * WIDTH),
+        small=drawing(verdict, 0.06 * WIDTH),
     )
 
 
@@ -94,44 +93,33 @@ def _example(row: ExampleRow) -> tuple[str, str, str]:
     return clean(row.group, 60), clean(row.text, 300), f"{number(row.value, 2)}{was}"
 
 
-def drawing(verdict: Mapping[str, Any]) -> Drawing | None:
-    """Where value, interval, bound and the allowed side fall; None where one of them is
-    not a number.
-    """
-    numbers = [verdict.get(name) for name in ("low", "high", "value", "bound")]
+def drawing(verdict: Mapping[str, Any], height: float) -> Markup:
+    """The interval against the bound; nothing where one of them is not a number."""
+    names = ("value", "low", "high", "bound")
+    numbers = [verdict.get(name) for name in names]
     if not all(isinstance(x, int | float) and math.isfinite(x) for x in numbers):
-        return None
-    low, high, value, bound = (float(x) for x in numbers if x is not None)
-    around = [
-        low,
-        high,
-        value,
-        bound,
-        *([0.0] if abs(bound) < max(abs(low), abs(high)) else []),
-    ]
-    room = max((max(around) - min(around)) * 0.08, 1e-6)
-    left, right = min(around) - room, max(around) + room
-
-    def at(x: float) -> float:
-        return min(max(round(100 * (x - left) / (right - left), 2), 0.0), 100.0)
-
-    ceiling = verdict.get("comparison") == "<="
+        return Markup()
+    value, low, high, bound = (float(x) for x in numbers if x is not None)
     slack = verdict.get("min_effect")
-    tolerated = at(
-        bound
-        + (slack if isinstance(slack, int | float) else 0.0) * (1 if ceiling else -1)
+    judged = Judged(
+        now=(value, low, high),
+        bound=bound,
+        ceiling=verdict.get("comparison") == "<=",
+        slack=slack if isinstance(slack, int | float) else 0.0,
+        decision=_decision(verdict),
     )
-    zero = at(0.0) if left <= 0 <= right else None
-    edges = (0.0, at(bound), tolerated) if ceiling else (at(bound), 100.0, tolerated)
-    return Drawing(
-        at(low),
-        at(high),
-        at(value),
-        at(bound),
-        zero,
-        edges[:2],
-        tuple(sorted((at(bound), edges[2]))),
-    )
+    said = f"value {number(value)}, interval {interval(low, high)}, bound "
+    return beam(judged, height=height, name=said + _expected(verdict))
+
+
+def _expected(verdict: Mapping[str, Any]) -> str:
+    sign = SIGNS.get(str(verdict.get("comparison")), "")
+    return f"{sign} {number(verdict.get('bound'))}".strip()
+
+
+def _decision(verdict: Mapping[str, Any]) -> str:
+    decision = verdict.get("decision")
+    return decision if decision in DECISIONS else "invalid"
 
 
 def columns(report: Report, all_cards: Sequence[Card]) -> tuple[str, ...]:

@@ -5,9 +5,10 @@ Reports, in order of time.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from specfair.report import charts, charts_lines, findings
+from specfair.report import findings
 from specfair.report.blocks import Panel, Table
-from specfair.report.charts_lines import Point, Series
+from specfair.report.charts import canvas
+from specfair.report.charts.curves import Point, Series, curves
 from specfair.report.lookup import Index, Stage, index, stages, tally
 from specfair.report.page import EstimateRow, GapRow, Report
 from specfair.report.sections import TABLE_BELOW
@@ -73,15 +74,16 @@ def _trend(found: Sequence[Index], metric: str, title: str) -> Panel | None:
     for stage in at:
         name = clean(stage.dataset, 60) if stage.after else "base pair"
         points = list(_points(found, metric, stage))
-        series.append(Series(points, name, charts.QUIET if stage.after else charts.INK))
+        series.append(Series(points, name, canvas.QUIET if stage.after else canvas.INK))
         rows += [
-            (f"{p.x:g}", name, number(p.y), interval(p.low, p.high)) for p in points
+            (f"{p.x:g}", name, number(p.y), interval(*p.interval or (None, None)))
+            for p in points
         ]
     if not rows:
         return None
     return Panel(
         title,
-        charts_lines.lines(series, name=f"{title} by run. {TABLE_BELOW}"),
+        curves(series, name=f"{title} by run. {TABLE_BELOW}"),
         f"n = {plural(len(found), 'run')}; lines are 95% intervals.",
         Table(("#run", "stage", f"#{metric}", "#interval"), tuple(rows)),
     )
@@ -96,7 +98,9 @@ def _points(found: Sequence[Index], metric: str, at: Stage) -> Iterator[Point]:
         )
         if row is not None:
             yield Point(
-                i, row.gap if isinstance(row, GapRow) else row.value, row.low, row.high
+                i,
+                row.gap if isinstance(row, GapRow) else row.value,
+                (row.low, row.high),
             )
 
 

@@ -8,10 +8,11 @@ drawing is the charts' part.
 import math
 from collections.abc import Sequence
 
-from specfair.report import charts, charts_rows, charts_scatter, findings, many
+from specfair.report import findings, many
 from specfair.report.blocks import Panel, Section, Table
-from specfair.report.charts_rows import Line
-from specfair.report.charts_scatter import Spot
+from specfair.report.charts import canvas
+from specfair.report.charts.forest import Line, forest
+from specfair.report.charts.scatter import Spot, scatter
 from specfair.report.lookup import Index, Stage, extremes, measurable
 from specfair.report.page import EstimateRow
 from specfair.report.text import clean, count, interval, number, odds, plural, signed
@@ -37,6 +38,15 @@ def basis(
     return f"n = {count(n)} prompts in {plural(clusters, 'cluster')}; {what}{left_out}."
 
 
+def colour(group: str, extremes: tuple[str, str]) -> str:
+    """The slowest and the fastest group have a colour of their own, everyone else is
+    grey.
+    """
+    if group and group in extremes:
+        return canvas.SLOW if group == extremes[0] else canvas.FAST
+    return canvas.QUIET
+
+
 def shown(lines: Sequence[tuple[float, Line]]) -> list[Line]:
     """Everyone's line, and those of all groups, or of many the lowest and the highest
     by the figure before each.
@@ -54,7 +64,7 @@ def before_after(found: Index) -> Section | None:
     shown = [row for rows in pairs.values() for pair in rows for row in pair]
     if not shown:
         return None
-    domain = charts.span([x for row in shown for x in (row.value, row.low, row.high)])
+    domain = canvas.span([x for row in shown for x in (row.value, row.low, row.high)])
     panels = [_dumbbell(found, d, rows, domain) for d, rows in pairs.items() if rows]
     return Section(
         "section-speed",
@@ -100,17 +110,13 @@ def _dumbbell(
         change = found.change(dataset, after.group)
         delta = change.value if change else after.value - before.value
         line = Line(
-            after.group or EVERYONE,
-            after.value,
-            after.low,
-            after.high,
-            signed(delta),
-            _hue(after.group, ends, change),
-            not after.group,
-            change is not None and measurable(change),
-            before.value,
-            before.low,
-            before.high,
+            name=after.group or EVERYONE,
+            now=(after.value, after.low, after.high),
+            note=signed(delta),
+            colour=_hue(after.group, ends, change),
+            strong=not after.group,
+            sure=change is not None and measurable(change),
+            before=(before.value, before.low, before.high),
         )
         lines.append((delta, line))
         rows.append(
@@ -142,7 +148,7 @@ def _dumbbell(
     )
     return Panel(
         title,
-        charts_rows.intervals(
+        forest(
             shown(lines),
             domain=domain,
             name=f"{title}. Before and after by group. {TABLE_BELOW}",
@@ -157,10 +163,10 @@ def _dumbbell(
 
 def _hue(group: str, ends: tuple[str, str], change: EstimateRow | None) -> str:
     """Dark where the change is measurable, unless the group has its own colour."""
-    own = charts.colour(group, ends) if group else charts.INK
+    own = colour(group, ends) if group else canvas.INK
     return (
-        charts.INK
-        if own == charts.QUIET and change is not None and measurable(change)
+        canvas.INK
+        if own == canvas.QUIET and change is not None and measurable(change)
         else own
     )
 
@@ -172,7 +178,7 @@ def mentions(found: Index) -> Section | None:
     gap = _gaps(found)
     if not everything and gap is None:
         return None
-    domain = charts.span([x for s in everything for x in (s.gain, s.low, s.high)])
+    domain = canvas.span([x for s in everything for x in (s.gain, s.low, s.high)])
     right = max([s.x for s in everything], default=1.0) + 0.3
     panels = [
         _scatter(found, d, some, (domain, right)) for d, some in spots.items() if some
@@ -201,7 +207,14 @@ def _spots(found: Index, dataset: str) -> list[Spot]:
         if row.dataset == dataset
     ]
     return [
-        Spot(m.group, m.n_words, c.value, c.low, c.high, charts.colour(m.group, ends))
+        Spot(
+            name=m.group,
+            n=m.n_words,
+            gain=c.value,
+            low=c.low,
+            high=c.high,
+            colour=colour(m.group, ends),
+        )
         for m, c in rows
         if c
     ]
@@ -250,7 +263,7 @@ def _scatter(
     )
     return Panel(
         title,
-        charts_scatter.scatter(
+        scatter(
             spots,
             fit=(fit.slope, fit.low, fit.high) if fit else None,
             domain=scale[0],
@@ -279,17 +292,11 @@ def _gaps(found: Index) -> Panel | None:
         return None
     lines = [
         Line(
-            d,
-            g.gap,
-            g.low,
-            g.high,
-            number(g.gap),
-            charts.INK,
-            False,
-            False,
-            before.gap,
-            before.low,
-            before.high,
+            name=d,
+            now=(g.gap, g.low, g.high),
+            note=number(g.gap),
+            colour=canvas.INK,
+            before=(before.gap, before.low, before.high),
         )
         for d, g in after
     ]
@@ -309,19 +316,15 @@ def _gaps(found: Index) -> Panel | None:
     title = (
         findings.widened(found) or "The gap between the slowest and the fastest group"
     )
-    domain = charts.span(
+    domain = canvas.span(
         [
             0.0,
-            *[
-                x
-                for line in lines
-                for x in (line.low, line.high, before.low, before.high)
-            ],
+            *[x for _, g in after for x in (g.low, g.high, before.low, before.high)],
         ]
     )
     return Panel(
         title,
-        charts_rows.intervals(
+        forest(
             lines, domain=domain, name=f"{title} {TABLE_BELOW}", reference=before.null
         ),
         (

@@ -5,12 +5,13 @@ Knows which rows answer which question and how to put them into panels and table
 drawing is the charts' part.
 """
 
-from specfair.report import charts, charts_matrix, charts_rows, findings, many
+from specfair.report import findings, many
 from specfair.report.blocks import Panel, Section, Table
-from specfair.report.charts_matrix import Cell
-from specfair.report.charts_rows import Line
+from specfair.report.charts import canvas
+from specfair.report.charts.forest import Line, forest
+from specfair.report.charts.matrix import DETECTED, Cell, matrix
 from specfair.report.lookup import Index, Stage, extremes, stages
-from specfair.report.sections import BASE, EVERYONE, TABLE_BELOW, basis, shown
+from specfair.report.sections import BASE, EVERYONE, TABLE_BELOW, basis, colour, shown
 from specfair.report.text import clean, count, interval, number, odds, plural, signed
 
 METRICS = (
@@ -64,13 +65,12 @@ def _forest(found: Index, metric: str, title: str, digits: int) -> Panel | None:
     ends = extremes(found)
     lines = [
         Line(
-            r.group or EVERYONE,
-            r.value,
-            r.low,
-            r.high,
-            number(r.value, digits),
-            charts.colour(r.group, ends) if r.group else charts.INK,
-            not r.group,
+            name=r.group or EVERYONE,
+            now=(r.value, r.low, r.high),
+            note=number(r.value, digits),
+            colour=colour(r.group, ends) if r.group else canvas.INK,
+            strong=not r.group,
+            sure=not r.group,
         )
         for r in rows
     ]
@@ -87,9 +87,9 @@ def _forest(found: Index, metric: str, title: str, digits: int) -> Panel | None:
     everyone = next((r.value for r in rows if not r.group), None)
     return Panel(
         f"{title}, base pair",
-        charts_rows.intervals(
-            shown([(line.value, line) for line in lines]),
-            domain=charts.span([x for r in rows for x in (r.low, r.high)]),
+        forest(
+            shown([(line.now[0], line) for line in lines]),
+            domain=canvas.span([x for r in rows for x in (r.low, r.high)]),
             reference=everyone,
             name=f"{title} of the base pair by group. {TABLE_BELOW}",
         ),
@@ -128,14 +128,16 @@ def _matrix(found: Index, at: Stage) -> Panel:
     ]
     cells = [
         Cell(
-            max(order[p.group_a], order[p.group_b]),
-            min(order[p.group_a], order[p.group_b]),
-            p.difference if order[p.group_a] > order[p.group_b] else -p.difference,
-            p.p_holm,
+            row=max(order[p.group_a], order[p.group_b]),
+            column=min(order[p.group_a], order[p.group_b]),
+            difference=p.difference
+            if order[p.group_a] > order[p.group_b]
+            else -p.difference,
+            p=p.p_holm,
         )
         for p in pairs
     ]
-    detected = [c for c in cells if c.p < charts_matrix.DETECTED]
+    detected = [c for c in cells if c.p < DETECTED]
     worst = max(detected, key=lambda c: abs(c.difference), default=None)
     where = f"After {clean(at.dataset, 40)}" if at.after else "Base pair"
     title = f"{where}: {findings.worst_pair(found, at)}"
@@ -151,7 +153,7 @@ def _matrix(found: Index, at: Stage) -> Panel:
     )
     return Panel(
         title,
-        charts_matrix.matrix(
+        matrix(
             groups,
             cells,
             worst=worst,

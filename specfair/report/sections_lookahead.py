@@ -7,12 +7,13 @@ Knows which rows answer the question; drawing is the charts' part.
 from collections.abc import Sequence
 
 from specfair.decoding import Lookahead
-from specfair.report import charts, charts_lines, findings, many
+from specfair.report import findings, many
 from specfair.report.blocks import Panel, Section, Table
-from specfair.report.charts_lines import Point, Series, Ticks
+from specfair.report.charts import canvas
+from specfair.report.charts.curves import Point, Series, Ticks, curves
 from specfair.report.lookup import Index, Stage, extremes, stages
 from specfair.report.page import EstimateRow, GapRow
-from specfair.report.sections import BASE, EVERYONE, TABLE_BELOW, basis
+from specfair.report.sections import BASE, EVERYONE, TABLE_BELOW, basis, colour
 from specfair.report.sections_tokens import where
 from specfair.report.text import clean, interval, number, plural, signed
 
@@ -92,9 +93,9 @@ def _points(
     places, points = _places(names), []
     for row in rows:
         value = row.gap if isinstance(row, GapRow) else row.value
-        low, high = (row.low, row.high) if sure else (None, None)
+        interval = (row.low, row.high) if sure else None
         points.append(
-            Point(places[row.lookahead], value, low, high, _schedule(row.lookahead))
+            Point(places[row.lookahead], value, interval, _schedule(row.lookahead))
         )
     return points
 
@@ -108,7 +109,7 @@ def _curve(found: Index, names: Sequence[str], metric: str, title: str) -> Panel
             row for name in names if (row := found.estimate(metric, BASE, group, name))
         ]
         named = EVERYONE if not group else group if group in ends else ""
-        hue = charts.colour(group, ends) if group else charts.INK
+        hue = colour(group, ends) if group else canvas.INK
         if group in drawn:
             series.append(Series(_points(own, names, sure=bool(named)), named, hue))
         rows += own
@@ -125,7 +126,7 @@ def _curve(found: Index, names: Sequence[str], metric: str, title: str) -> Panel
     )
     return Panel(
         f"{title}, base pair",
-        charts_lines.lines(
+        curves(
             series,
             name=f"{title} of the base pair by lookahead. {TABLE_BELOW}",
             ticks=_ticks(names),
@@ -157,7 +158,7 @@ def _gap_curve(found: Index, names: Sequence[str]) -> Panel | None:
         for stage, some in by_stage.items()
         if stage.after
     ]
-    series.append(Series(_points(base, names, sure=True), "base pair", charts.INK))
+    series.append(Series(_points(base, names, sure=True), "base pair", canvas.INK))
     shuffled = next((row.null for row in base if row.null is not None), None)
     table = tuple(
         (
@@ -173,7 +174,7 @@ def _gap_curve(found: Index, names: Sequence[str]) -> Panel | None:
     )
     return Panel(
         "Gap between groups",
-        charts_lines.lines(
+        curves(
             series,
             name=f"Gap between groups by lookahead. {TABLE_BELOW}",
             ticks=_ticks(names),

@@ -4,12 +4,13 @@ baseline.
 Knows which rows answer which question; drawing is the charts' part.
 """
 
-from specfair.report import charts, charts_lines, charts_rows, findings, many
+from specfair.report import findings, many
 from specfair.report.blocks import Panel, Section, Table
-from specfair.report.charts_lines import Point, Series
-from specfair.report.charts_rows import Parts
+from specfair.report.charts import canvas
+from specfair.report.charts.curves import Point, Series, curves
+from specfair.report.charts.forest import Parts, bars
 from specfair.report.lookup import Index, Stage, extremes, stages
-from specfair.report.sections import EVERYONE, TABLE_BELOW
+from specfair.report.sections import EVERYONE, TABLE_BELOW, colour
 from specfair.report.sections_tokens import where
 from specfair.report.text import clean, count, interval, number, plural, signed
 
@@ -50,14 +51,12 @@ def _split(found: Index, at: Stage) -> Panel:
         for row in found.report.splits
         for x in (row.low, row.high, row.harder_text, row.worse_draft, row.total, 0.0)
     ]
-    lines = [
+    parts = [
         Parts(
-            row.group_a,
-            row.group_b,
-            row.harder_text,
-            row.worse_draft,
-            row.low,
-            row.high,
+            name=row.group_a,
+            against=row.group_b,
+            first=row.harder_text,
+            second=(row.worse_draft, row.low, row.high),
         )
         for row in top
     ]
@@ -75,9 +74,7 @@ def _split(found: Index, at: Stage) -> Panel:
     title = f"{where(at)}: {findings.widest_split(found, at)}"
     return Panel(
         title,
-        charts_rows.sums(
-            lines, domain=charts.span(every), name=f"{title}. {TABLE_BELOW}"
-        ),
+        bars(parts, domain=canvas.span(every), name=f"{title}. {TABLE_BELOW}"),
         (
             f"n = {plural(len(rows), 'pair')} of groups, the {len(top)} widest "
             "drawn; lines are 95% intervals."
@@ -127,7 +124,7 @@ def _course(found: Index, metric: str, dataset: str) -> Panel:
         Series(
             [Point(r.step, r.value) for r in rows if r.group == group],
             EVERYONE if not group else group if group in ends else "",
-            charts.colour(group, ends) if group else charts.INK,
+            colour(group, ends) if group else canvas.INK,
         )
         for group in ("", *many.outer(found, Stage("", "before"), many.ENDS))
     ]
@@ -138,7 +135,7 @@ def _course(found: Index, metric: str, dataset: str) -> Panel:
     )
     return Panel(
         f"{title} by step",
-        charts_lines.lines(
+        curves(
             series,
             name=f"{title} over training. {TABLE_BELOW}",
             shared=[r.value for r in found.report.training if r.metric == metric],

@@ -8,13 +8,14 @@ from collections.abc import Mapping
 
 from markupsafe import Markup
 
-from specfair.report import charts, charts_rows, charts_tokens, findings, many
+from specfair.report import findings, many
 from specfair.report.blocks import Panel, Section, Table
-from specfair.report.charts_rows import Line
-from specfair.report.charts_tokens import Band
+from specfair.report.charts import canvas
+from specfair.report.charts.forest import Line, forest
+from specfair.report.charts.ridges import Band, ridges
 from specfair.report.lookup import Index, Shape, Stage, extremes, shapes, stages
 from specfair.report.page import MistakeRow
-from specfair.report.sections import EVERYONE, TABLE_BELOW, basis, shown
+from specfair.report.sections import EVERYONE, TABLE_BELOW, basis, colour, shown
 from specfair.report.text import clean, count, interval, number, plural, say, token
 
 QUANTITIES = {
@@ -88,7 +89,7 @@ def _ridges(
     )
     return Panel(
         title,
-        charts_tokens.ridges(bands, heads=heads, name=name),
+        ridges(bands, heads=heads, name=name),
         (
             f"n = {bands[0].note.replace(' · ', ' proposals, ')} "
             f"accepted{many.drawn(len(rows) - 1)}."
@@ -142,13 +143,12 @@ def _shares(found: Index, at: Stage) -> Panel:
     ends = extremes(found)
     lines = [
         Line(
-            r.group or EVERYONE,
-            r.value,
-            r.low,
-            r.high,
-            number(r.value),
-            charts.colour(r.group, ends) if r.group else charts.INK,
-            not r.group,
+            name=r.group or EVERYONE,
+            now=(r.value, r.low, r.high),
+            note=number(r.value),
+            colour=colour(r.group, ends) if r.group else canvas.INK,
+            strong=not r.group,
+            sure=not r.group,
         )
         for r in rows
     ]
@@ -170,9 +170,9 @@ def _shares(found: Index, at: Stage) -> Panel:
     ]
     return Panel(
         title,
-        charts_rows.intervals(
-            shown([(line.value, line) for line in lines]),
-            domain=charts.span([0.0, *every]),
+        forest(
+            shown([(line.now[0], line) for line in lines]),
+            domain=canvas.span([0.0, *every]),
             name=f"{title}. {TABLE_BELOW}",
         ),
         basis(rows),

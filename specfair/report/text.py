@@ -12,7 +12,6 @@ import unicodedata
 from markupsafe import Markup, escape
 
 COMMAND = 4000  # characters of a command: it must be whole to be of use
-LABEL = 24  # characters of a group's or dataset's name in a chart
 
 _ANSI = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]?|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])"
@@ -45,12 +44,6 @@ def _character(character: str) -> str:
         or ord(character) & 0xFFFE == 0xFFFE
     )
     return "\ufffd" if nothing else character
-
-
-def label(text: object, limit: int = LABEL) -> str:
-    """A name short enough for a chart."""
-    name = clean(text, 400)
-    return name if len(name) <= limit else name[: limit - 1] + "\u2026"
 
 
 def say(text: object, limit: int = 240) -> Markup:

@@ -98,9 +98,7 @@ class Forks:
 
 
 def _serve() -> None:
-    import vl_convert  # noqa: F401  # to be warm, like the next
-
-    from specfair import cli  # noqa: F401 - likewise warm
+    from specfair import cli  # noqa: F401 - to be warm, like the next
     from specfair.engine import speculate  # noqa: F401 - likewise
     from specfair.report import render  # noqa: F401 - likewise
 

@@ -16,7 +16,6 @@ import pytest
 
 from specfair import cli, outputs
 from specfair.gates import baseline
-from specfair.report import render_html
 from tests import report_samples
 from tests.chaos.conftest import Chaos
 from tests.gates.test_baseline import make
@@ -32,8 +31,6 @@ def test_gate(specfair, value):
     draws = value + 0.01 * np.random.default_rng(0).standard_normal(1000)
     specfair.gate(from_draws(value, draws, parts, groups=("slow", "fast")), at_most=0.5)
 """
-# pytester forgets what is first imported under it, and altair does not bear that
-render_html(report_samples.small())
 FAULTS = ("full", "read-only", "a folder in its place", "a file for a folder")
 
 

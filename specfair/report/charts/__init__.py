@@ -1,0 +1,1 @@
+"""Drawings as inline SVG: one canvas, and a file for each kind of chart."""
