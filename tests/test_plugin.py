@@ -1,4 +1,4 @@
-"""The plugin in processes of its own: real evals on the shipped pair, mistakes,
+"""The plugin: real evals on the shipped pair, mistakes,
 baselines, silence when unused.
 """
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from specfair.texts.prompts import fixtures
+from tests import here
 
 ROOT = Path(__file__).parents[1]
 SMALL = """
@@ -37,6 +38,9 @@ def project(pytester: pytest.Pytester) -> pytest.Pytester:
 
 
 def run(project: pytest.Pytester, *arguments: str) -> pytest.RunResult:
+    """In this process, or in those of xdist."""
+    if "-n" not in arguments:
+        return here.run(project, "evals", *arguments)
     return project.runpytest_subprocess("evals", "-p", "no:cacheprovider", *arguments)
 
 
@@ -225,9 +229,7 @@ def test_misspelt(specfair):
 def test_a_marker_changes_the_settings_of_a_test(pytester: pytest.Pytester) -> None:
     pytester.makepyprojecttoml(SMALL)
     pytester.makepyfile(MARKED)
-    result = pytester.runpytest_subprocess(
-        "--strict-markers", "-p", "no:cacheprovider", "-v"
-    )
+    result = here.run(pytester, "--strict-markers", "-v")
     result.stdout.fnmatch_lines(
         [
             "*test_group[[]female] PASSED*",

@@ -5,7 +5,6 @@ the run, where seconds go.
 import json
 import shutil
 import sys
-from importlib import import_module
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -14,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from specfair.texts.prompts import fixtures
+from tests import here
 
 ROOT = Path(__file__).parents[1]
 PROJECT = """
@@ -29,21 +29,10 @@ def test_gap(specfair):
 """
 
 
-@pytest.fixture(autouse=True)
-def warm() -> None:
-    """Runs in this process forget what they import, and some libraries can be imported
-    only once.
-    """
-    for name in ("report.render", "engine.tracer", "engine.speculate", "audit.record"):
-        import_module(f"specfair.{name}")
-
-
 def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
     pytester.makepyprojecttoml(PROJECT)
     pytester.makepyfile(ASKS)
-    return pytester.runpytest_inprocess(
-        "-p", "no:cacheprovider", "-p", "no:xdist", *arguments
-    )
+    return here.run(pytester, *arguments)
 
 
 def broken_draft(folder: Path) -> Path:

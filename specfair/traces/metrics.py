@@ -207,6 +207,13 @@ def labelled(prompts: Sequence[Prompt]) -> Sample:
 class Groups:
     """One metric by group, in fairlearn's words. Everything is drawn once and answers
     every question.
+
+    >>> from specfair.texts import prompts
+    >>> few = prompts.load("embedded").only(["female", "male"]).limit(24)
+    >>> accepted = np.array([3.0 if prompt.group == "male" else 2.0 for prompt in few])
+    >>> rate = Groups(labelled(few).with_counts(accepted, np.full(len(few), 4.0)))
+    >>> rate.overall.value, rate.difference().value, rate.difference().groups
+    (0.625, 0.25, ('female', 'male'))
     """
 
     def __init__(

@@ -43,6 +43,9 @@ class Lookahead:
     """How many tokens a round drafts. heuristic: start at n, +2 after a full match,
     else -1, never below 1; heuristic_transient forgets between prompts (canonical
     counting always does).
+
+    >>> str(Lookahead()), Lookahead.parse("heuristic-3")
+    ('constant-5', Lookahead(n=3, schedule='heuristic'))
     """
 
     n: int = 5
