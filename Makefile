@@ -49,6 +49,7 @@ check: $(READY) ## format, lint, spelling, types, dead code, import direction
 	$(BIN)/ruff check .
 	$(BIN)/codespell
 	$(BIN)/mypy
+	$(BIN)/mypy tests
 	$(BIN)/vulture
 	$(BIN)/pytest -q tests/test_layout.py
 

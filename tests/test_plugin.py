@@ -38,10 +38,7 @@ def project(pytester: pytest.Pytester) -> pytest.Pytester:
 
 
 def run(project: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    """In this process, or in those of xdist."""
-    if "-n" not in arguments:
-        return here.run(project, "evals", *arguments)
-    return project.runpytest_subprocess("evals", "-p", "no:cacheprovider", *arguments)
+    return here.run(project, "evals", *arguments)
 
 
 def test_ids_select_datasets_and_groups(project: pytest.Pytester) -> None:

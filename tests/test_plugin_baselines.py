@@ -69,17 +69,11 @@ def _configure(pytester: pytest.Pytester, measured: Audit) -> None:
     """)
 
 
-def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    if "-n" in arguments:
-        return pytester.runpytest_subprocess("-p", "no:cacheprovider", *arguments)
-    return here.run(pytester, *arguments)
-
-
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["serial", "n2"])
 def test_every_silent_scenario_fails_its_item(
     project: pytest.Pytester, workers: list[str]
 ) -> None:
-    result = run(project, "--junitxml=junit.xml", *workers)
+    result = here.run(project, "--junitxml=junit.xml", *workers)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.assert_outcomes(passed=1, failed=len(SAID))
     suite = ElementTree.parse(project.path / "junit.xml").getroot()
@@ -110,7 +104,7 @@ def test_a_stage_that_is_measured_no_more_is_reported(
     )
     _configure(pytester, measured)
     pytester.makepyfile(STALE)
-    result = run(
+    result = here.run(
         pytester, "--specfair-baseline=old", "--specfair-datasets=imdb", *workers
     )
     assert result.ret == pytest.ExitCode.OK

@@ -58,10 +58,7 @@ def run(
     """
     pytester.makepyprojecttoml(f"[tool.specfair.gates]\n{GATES}")
     pytester.makepyfile(CASES)
-    if "-n" in arguments:
-        result = pytester.runpytest_subprocess("--junitxml=junit.xml", *arguments)
-    else:
-        result = here.run(pytester, "--junitxml=junit.xml", *arguments)
+    result = here.run(pytester, "--junitxml=junit.xml", *arguments)
     suite = ElementTree.parse(pytester.path / "junit.xml").getroot()
     return result, {
         c.get("name", ""): "failed" if c.find("failure") is not None else "passed"

@@ -28,7 +28,7 @@ def test_parameters_of_others_are_left_alone(
 ) -> None:
     """An array named `dataset` ended the whole run: its truth value is ambiguous."""
     pytester.makepyfile(STRANGERS)
-    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", *workers)
+    result = here.run(pytester, *workers)
     result.assert_outcomes(passed=4)
 
 
@@ -174,9 +174,7 @@ def test_a_positional_marker_and_a_suspect_table_are_said(
     assert "has values without names" in text
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     pytester.makepyfile(test_used="def test_used(specfair):\n    specfair.audit()\n")
-    result = pytester.runpytest_inprocess(
-        "test_used.py", "-p", "no:cacheprovider", "-p", "no:xdist"
-    )
+    result = here.run(pytester, "test_used.py")
     result.stdout.fnmatch_lines(["*[[]tool.specfiar], which nothing reads*"])
 
 
@@ -273,10 +271,8 @@ def test_after_a_mistake_its_bounds_are_not_called_one_too(
     """
     pytester.makepyprojecttoml(HELD)
     pytester.makepyfile("def test_gap(specfair):\n    specfair.ask('gap', 'base')\n")
-    options = ("-p", "no:cacheprovider", "-p", "no:xdist", "--specfair-gate=gap<=0.5")
-    result = pytester.runpytest_inprocess(
-        *options, "--specfair-prompts=file:absent.jsonl"
-    )
+    options = ("--specfair-gate=gap<=0.5",)
+    result = here.run(pytester, *options, "--specfair-prompts=file:absent.jsonl")
     assert "absent.jsonl" in result.stdout.str()
     assert "ERROR: gate" not in result.stdout.str()
     assert result.ret == pytest.ExitCode.USAGE_ERROR

@@ -162,13 +162,8 @@ def test_the_command_line_and_the_evals_give_the_same_verdicts(
     pytester.makepyprojecttoml(
         PROJECT + pair + "\n[tool.specfair.gates]\nimprove = 0.0\nalpha.gap = 0.2\n"
     )
-    options = ("-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:benchmark")
-    assert (
-        pytester.runpytest_inprocess(
-            "evals", *options, "--ignore=evals/test_speed.py"
-        ).ret
-        == pytest.ExitCode.OK
-    )
+    options = ("-p", "no:benchmark", "--ignore=evals/test_speed.py")
+    assert here.run(pytester, "evals", *options).ret == pytest.ExitCode.OK
     assert cli.main(["audit", "--out", "reports/cli"]) in (cli.OK, cli.UNDECIDED)
     found = [
         json.loads((pytester.path / "reports" / f"{name}.json").read_text())["verdicts"]
