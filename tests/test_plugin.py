@@ -24,8 +24,14 @@ groups = ["female", "male", "queer"]
 READY = (f"--specfair-tuned-draft={fixtures() / 'pair' / 'draft'}",)
 
 
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What one run measured, the next reads."""
+    return f"store = '{tmp_path_factory.mktemp('store')}'\n"
+
+
 @pytest.fixture
-def project(pytester: pytest.Pytester) -> pytest.Pytester:
+def project(pytester: pytest.Pytester, stored: str) -> pytest.Pytester:
     """A user's repository with the evals in it."""
     shutil.copytree(
         ROOT / "evals",
@@ -33,7 +39,7 @@ def project(pytester: pytest.Pytester) -> pytest.Pytester:
         ignore=shutil.ignore_patterns("__pycache__"),
     )
     shutil.copy(ROOT / "conftest.py", pytester.path)
-    pytester.makepyprojecttoml(SMALL)
+    pytester.makepyprojecttoml(SMALL + stored)
     return pytester
 
 
@@ -124,6 +130,7 @@ def _draft_with_another_vocabulary(folder: Path) -> None:
 
 
 def test_a_damaged_trace_is_recomputed_and_said(project: pytest.Pytester) -> None:
+    project.makepyprojecttoml(SMALL)
     run(project, "-k", "test_difference and base")
     kept = (project.path / ".specfair" / "traces").iterdir()
     stored = [p for p in kept if p.suffix == "" and not p.name.startswith(".")]

@@ -4,6 +4,7 @@ what cannot be computed shows.
 
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError
+from typing import Any
 
 import numpy as np
 import pytest
@@ -261,7 +262,7 @@ def test_the_header_says_what_was_traced(pair: Pair) -> None:
 
 
 def test_a_prompt_set_brings_its_own_name(pair: Pair) -> None:
-    class Named(list):  # type: ignore[type-arg]  # any sequence with a name and a fingerprint
+    class Named(list):  # any sequence with a name and a fingerprint
         name, fingerprint = "honest", "abc"
 
     head = tracer.trace(pair, Named(tiny_models.prompts(2)), GREEDY).header
@@ -316,7 +317,7 @@ def test_near_ties_show_in_the_margin(pair: Pair) -> None:
     ],
 )
 def test_settings_without_a_meaning_are_refused(
-    pair: Pair, change: dict[str, float], says: str
+    pair: Pair, change: dict[str, Any], says: str
 ) -> None:
     with pytest.raises(UsageError, match=says):
         tracer.trace(pair, tiny_models.prompts(2), replace(GREEDY, **change))
@@ -324,9 +325,9 @@ def test_settings_without_a_meaning_are_refused(
 
 def test_half_precision_traces_too() -> None:
     made = tiny_models.pair()
-    pair = pairs.assemble(
-        made.target.to(torch.bfloat16), made.draft.to(torch.bfloat16), made.tokenizer
-    )
+    for model in (made.target, made.draft):
+        torch.nn.Module.to(model, torch.bfloat16)
+    pair = pairs.assemble(made.target, made.draft, made.tokenizer)
     traced = tracer.trace(pair, tiny_models.prompts(4), SAMPLED)
     assert traced.header.dtype == "bfloat16"
     assert np.isfinite(traced["accept_prob"]).all()

@@ -8,6 +8,7 @@ import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -103,7 +104,7 @@ def test_embeddings_padded_by_one_model_are_left_out() -> None:
 
 
 def test_end_of_text_tokens_come_from_either_config() -> None:
-    pair = tiny_models.pair()
+    pair: Any = tiny_models.pair()
     pair.target.generation_config.eos_token_id = [3, 0]
     assert pair.eos == (3, 0)
     pair.target.generation_config.eos_token_id = None
@@ -202,7 +203,7 @@ def test_pickles_load_where_allowed(saved: Path, broken: Path) -> None:
 def test_wrong_options(
     saved: Path,
     target: str,
-    options: dict[str, str],
+    options: dict[str, Any],
     kind: type[SpecfairError],
     says: str,
     monkeypatch: pytest.MonkeyPatch,

@@ -15,13 +15,13 @@ from specfair.errors import UsageError
 from specfair.models import pairs
 from specfair.texts import prompts
 from specfair.traces import replay as replay_module
-from specfair.traces.replay import Counting, Lookahead, profile, replay
+from specfair.traces.replay import Counting, Lookahead, Schedule, profile, replay
 from specfair.traces.trace import Decoding, Trace
 from tests.made_traces import EOS, deployed_loop, plain_loop, table, trace_of
 
 BUDGET = 12
 DECODING = Decoding(max_new_tokens=BUDGET)
-SCHEDULES = ("constant", "heuristic", "heuristic_transient")
+SCHEDULES: tuple[Schedule, ...] = ("constant", "heuristic", "heuristic_transient")
 LOOKAHEADS = [Lookahead(n, s) for n in (1, 2, 3, 5, 8, 20) for s in SCHEDULES]
 
 coin = st.floats(0, 1, width=32)
