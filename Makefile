@@ -6,16 +6,27 @@ READY := $(VENV)/.ready
 ARGS ?=
 FEW := --pyargs specfair.evals -q -k "base and difference" --specfair-max-new-tokens=4 --specfair-prompts-per-group=12
 
-.PHONY: eval test check chaos wheel bench calibrate coverage fixtures clean help
+# the lowest versions that pyproject.toml allows, but torch, whose old builds take gigabytes: TORCH=2.11.0 tries one
+OLDEST := .venv-oldest
+TORCH ?= $(shell sed -n 's/^torch==//p' constraints.txt)
+ROOMS := texts models engine traces stats gates audit report doors training
+
+.PHONY: eval test test-oldest check docs chaos wheel bench calibrate coverage fixtures clean help
 
 help:           ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/'
 
 eval: $(READY)  ## measure and gate the embedded pair (or yours), write reports/latest.html
 	$(BIN)/pytest evals $(ARGS)
 
 test: $(READY)  ## specfair's own tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests -n 2 --dist loadfile $(ARGS)
+
+test-oldest:    ## the tests under the lowest versions that pyproject.toml allows
+	test -x $(OLDEST)/bin/python || $(PYTHON) -m venv $(OLDEST)
+	sed -n '/^dependencies/,/^]/s/^    "\(.*\)>=\(.*\)",/\1==\2/p' pyproject.toml | sed 's/^torch==.*/torch==$(TORCH)/' > $(OLDEST)/oldest.txt
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -c $(OLDEST)/oldest.txt -e ".[search]" pytest-xdist
+	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest $(OLD_TESTS) -n 2 --dist loadfile $(ARGS)
 
 chaos: $(READY) ## every promise of docs/reliability.md, tried as often as it says: about twenty minutes
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests/chaos --chaos -n 2 --dist worksteal $(ARGS)
@@ -33,11 +44,17 @@ coverage: $(READY)  ## the tests, with statement and branch coverage of specfair
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report --fail-under=95
 
-check: $(READY) ## format, lint, types, import direction
+check: $(READY) ## format, lint, spelling, types, dead code, import direction
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/codespell
 	$(BIN)/mypy
+	$(BIN)/mypy tests
+	$(BIN)/vulture
 	$(BIN)/pytest -q tests/test_layout.py
+
+docs: $(READY)  ## the documentation site, build/docs/index.html; warnings are errors
+	$(BIN)/python -m sphinx -q -E -W --keep-going -c docs -d build/doctrees . build/docs
 
 bench: $(READY) ## the measurements behind docs/performance.md
 	$(BIN)/python bench/run.py $(ARGS)
@@ -54,4 +71,4 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 clean:          ## remove what was built and stored here
-	rm -rf $(VENV) .specfair .mypy_cache .ruff_cache .pytest_cache build dist
+	rm -rf $(VENV) $(OLDEST) .specfair .mypy_cache .ruff_cache .pytest_cache build dist

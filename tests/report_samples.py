@@ -165,7 +165,7 @@ def small() -> Report:
     def few(rows: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(row for row in rows if keep(row))
 
-    tables = {
+    tables: dict[str, Any] = {
         f.name: few(getattr(report, f.name))
         for f in dataclasses.fields(report)
         if f.name in TABLES
@@ -217,7 +217,8 @@ def texts_only() -> Report:
         "frequency",
     )
     report = small()
-    return dataclasses.replace(report, **dict.fromkeys(drawn, ()))
+    nothing: dict[str, Any] = dict.fromkeys(drawn, ())
+    return dataclasses.replace(report, **nothing)
 
 
 FIXED = {

@@ -94,7 +94,7 @@ def texts(traced: Trace) -> list[list[int]]:
 def plain(pair: Pair, prompt: Prompt) -> list[int]:
     """transformers' own greedy text: one prompt, no padding."""
     ids = torch.tensor([pair.tokenizer(prompt.text)["input_ids"]])
-    written = pair.target.generate(
+    written = pair.target.generate(  # type: ignore[operator]  # an attribute of a module is a tensor to torch
         ids, attention_mask=torch.ones_like(ids), max_new_tokens=10, do_sample=False
     )
     return list(written[0, ids.shape[1] :].tolist())

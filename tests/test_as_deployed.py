@@ -109,7 +109,7 @@ def watch(
     watcher = Watcher()
     hook = target.register_forward_pre_hook(watcher.before_target, with_kwargs=True)
     try:
-        target.generate(
+        target.generate(  # type: ignore[operator]  # an attribute of a module is a tensor to torch
             torch.tensor([ids]),
             attention_mask=torch.ones(1, len(ids)),
             assistant_model=draft,

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from fixtures import build, corpora, grammar, measure, train
@@ -259,7 +260,7 @@ def test_weights_agree_with_the_record_on_some_prompts(
     for other processors.
     """
     record = json.loads((ROOT / "pair/measured.json").read_text(encoding="utf-8"))
-    tokenizer = train.Tokenizer.from_file(str(ROOT / "pair/target/tokenizer.json"))
+    tokenizer = Tokenizer.from_file(str(ROOT / "pair/target/tokenizer.json"))
     sample = [prompt for prompt in prompts if prompt["group"] in ("female", "nonqueer")]
     rates = measure.acceptance(pair["target"], pair["draft"], tokenizer, sample)[
         "by_group"
@@ -329,7 +330,7 @@ def test_rounds(agrees: list[bool], counts: tuple[int, int]) -> None:
 
 
 def test_rows_begin_where_documents_begin() -> None:
-    tokenizer = train.Tokenizer.from_file(str(ROOT / "pair/target/tokenizer.json"))
+    tokenizer = Tokenizer.from_file(str(ROOT / "pair/target/tokenizer.json"))
     texts = [
         f"The boy moved to Arlen, {'and so on, ' * 30}document {i}." for i in range(20)
     ]
@@ -342,7 +343,7 @@ def test_training_lowers_the_loss() -> None:
     """A fresh draft, a few steps: from log(vocabulary) downwards by more than any
     luck.
     """
-    tokenizer = train.Tokenizer.from_file(str(ROOT / "pair/target/tokenizer.json"))
+    tokenizer = Tokenizer.from_file(str(ROOT / "pair/target/tokenizer.json"))
     packed = train.pack(tokenizer, corpora.mixture(120, "test"))
     schedule = train.Schedule(12, 4e-3, rows=4, warmup=2)
     losses = [

@@ -1,4 +1,4 @@
-"""The plugin in processes of its own: real evals on the shipped pair, mistakes,
+"""The plugin: real evals on the shipped pair, mistakes,
 baselines, silence when unused.
 """
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from specfair.texts.prompts import fixtures
+from tests import here
 
 ROOT = Path(__file__).parents[1]
 SMALL = """
@@ -23,8 +24,14 @@ groups = ["female", "male", "queer"]
 READY = (f"--specfair-tuned-draft={fixtures() / 'pair' / 'draft'}",)
 
 
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What one run measured, the next reads."""
+    return f"store = '{tmp_path_factory.mktemp('store')}'\n"
+
+
 @pytest.fixture
-def project(pytester: pytest.Pytester) -> pytest.Pytester:
+def project(pytester: pytest.Pytester, stored: str) -> pytest.Pytester:
     """A user's repository with the evals in it."""
     shutil.copytree(
         ROOT / "evals",
@@ -32,12 +39,12 @@ def project(pytester: pytest.Pytester) -> pytest.Pytester:
         ignore=shutil.ignore_patterns("__pycache__"),
     )
     shutil.copy(ROOT / "conftest.py", pytester.path)
-    pytester.makepyprojecttoml(SMALL)
+    pytester.makepyprojecttoml(SMALL + stored)
     return pytester
 
 
 def run(project: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    return project.runpytest_subprocess("evals", "-p", "no:cacheprovider", *arguments)
+    return here.run(project, "evals", *arguments)
 
 
 def test_ids_select_datasets_and_groups(project: pytest.Pytester) -> None:
@@ -123,6 +130,7 @@ def _draft_with_another_vocabulary(folder: Path) -> None:
 
 
 def test_a_damaged_trace_is_recomputed_and_said(project: pytest.Pytester) -> None:
+    project.makepyprojecttoml(SMALL)
     run(project, "-k", "test_difference and base")
     kept = (project.path / ".specfair" / "traces").iterdir()
     stored = [p for p in kept if p.suffix == "" and not p.name.startswith(".")]
@@ -225,9 +233,7 @@ def test_misspelt(specfair):
 def test_a_marker_changes_the_settings_of_a_test(pytester: pytest.Pytester) -> None:
     pytester.makepyprojecttoml(SMALL)
     pytester.makepyfile(MARKED)
-    result = pytester.runpytest_subprocess(
-        "--strict-markers", "-p", "no:cacheprovider", "-v"
-    )
+    result = here.run(pytester, "--strict-markers", "-v")
     result.stdout.fnmatch_lines(
         [
             "*test_group[[]female] PASSED*",

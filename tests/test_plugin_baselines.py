@@ -12,6 +12,7 @@ import pytest
 from specfair.audit.audit import Audit
 from specfair.audit.session import snapshot
 from specfair.gates import baseline
+from tests import here
 
 CASES = """
 import pytest
@@ -72,9 +73,7 @@ def _configure(pytester: pytest.Pytester, measured: Audit) -> None:
 def test_every_silent_scenario_fails_its_item(
     project: pytest.Pytester, workers: list[str]
 ) -> None:
-    result = project.runpytest_subprocess(
-        "--junitxml=junit.xml", "-p", "no:cacheprovider", *workers
-    )
+    result = here.run(project, "--junitxml=junit.xml", *workers)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.assert_outcomes(passed=1, failed=len(SAID))
     suite = ElementTree.parse(project.path / "junit.xml").getroot()
@@ -105,12 +104,8 @@ def test_a_stage_that_is_measured_no_more_is_reported(
     )
     _configure(pytester, measured)
     pytester.makepyfile(STALE)
-    result = pytester.runpytest_subprocess(
-        "--specfair-baseline=old",
-        "--specfair-datasets=imdb",
-        "-p",
-        "no:cacheprovider",
-        *workers,
+    result = here.run(
+        pytester, "--specfair-baseline=old", "--specfair-datasets=imdb", *workers
     )
     assert result.ret == pytest.ExitCode.OK
     result.stdout.fnmatch_lines(["stale in the baseline, measured no more: sst2; *"])
@@ -140,16 +135,11 @@ def test_the_first_run_on_main_makes_the_baseline(
         def test_gap(specfair):
             specfair.gate(specfair.audit().acceptance_rate.difference(), at_most=0.9)
     """)
-    options = (
-        "--specfair-baseline=main",
-        "--specfair-update-baseline",
-        "-p",
-        "no:cacheprovider",
-    )
-    first = pytester.runpytest_subprocess(*options)
+    options = ("--specfair-baseline=main", "--specfair-update-baseline")
+    first = here.run(pytester, *options)
     first.assert_outcomes(passed=1, deselected=1)
     first.stdout.fnmatch_lines(["baseline 'main' saved: 1 stage, 18 prompts"])
-    second = pytester.runpytest_subprocess(*options)
+    second = here.run(pytester, *options)
     second.assert_outcomes(passed=2)
     second.stdout.fnmatch_lines(["baseline 'main' is unchanged"])
     for wrong in (
@@ -157,7 +147,7 @@ def test_the_first_run_on_main_makes_the_baseline(
         ["--specfair-baseline=mian"],
         ["--specfair-update-baseline"],
     ):
-        refused = pytester.runpytest_subprocess(*wrong, "-p", "no:cacheprovider")
+        refused = here.run(pytester, *wrong)
         assert refused.ret == pytest.ExitCode.USAGE_ERROR
         # said before, not after
         assert "test session starts" not in refused.stdout.str()

@@ -1,5 +1,5 @@
-"""Every kind of gate with every decision, through the real plugin in a process of its
-own, serial and with -n 2.
+"""Every kind of gate with every decision, through the real plugin, serial and with
+-n 2.
 """
 
 from xml.etree import ElementTree
@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from specfair.gates import KINDS, OWN
+from tests import here
 
 BOUNDED = [kind for kind in KINDS if kind not in OWN]
 
@@ -57,9 +58,7 @@ def run(
     """
     pytester.makepyprojecttoml(f"[tool.specfair.gates]\n{GATES}")
     pytester.makepyfile(CASES)
-    result = pytester.runpytest_subprocess(
-        "--junitxml=junit.xml", "-p", "no:cacheprovider", *arguments
-    )
+    result = here.run(pytester, "--junitxml=junit.xml", *arguments)
     suite = ElementTree.parse(pytester.path / "junit.xml").getroot()
     return result, {
         c.get("name", ""): "failed" if c.find("failure") is not None else "passed"

@@ -4,22 +4,12 @@ own tests with slips.
 
 import json
 import os
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from specfair.texts.prompts import fixtures
-
-
-@pytest.fixture(autouse=True)
-def warm() -> None:
-    """Runs in this process forget what they import, and some libraries can be imported
-    only once.
-    """
-    for name in ("report.render", "engine.tracer", "engine.speculate", "audit.record"):
-        import_module(f"specfair.{name}")
-
+from tests import here
 
 STRANGERS = """
 import numpy as np
@@ -38,7 +28,7 @@ def test_parameters_of_others_are_left_alone(
 ) -> None:
     """An array named `dataset` ended the whole run: its truth value is ambiguous."""
     pytester.makepyfile(STRANGERS)
-    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", *workers)
+    result = here.run(pytester, *workers)
     result.assert_outcomes(passed=4)
 
 
@@ -83,9 +73,7 @@ def test_the_project_is_that_of_the_tests_and_not_of_the_folder_one_stands_in(
         '[tool.specfair]\nlookahead = "constant-2"\nseed = 7\n'
     )
     (proj / "t" / "test_own.py").write_text(OWN)
-    result = pytester.runpytest_inprocess(
-        "-p", "no:cacheprovider", "-p", "no:xdist", *told
-    )
+    result = here.run(pytester, *told)
     result.assert_outcomes(passed=1)
     assert not (pytester.path / "reports").exists()
     assert (proj / "reports" / "latest.json").exists()
@@ -109,7 +97,7 @@ def test_one_slip_does_not_end_the_run(pytester: pytest.Pytester) -> None:
         '3\nmin_prompts = 3\ngroups = ["female", "male"]'
     )
     pytester.makepyfile(SLIPS)
-    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:xdist")
+    result = here.run(pytester)
     result.assert_outcomes(passed=1, failed=2)
     text = result.stdout.str()
     assert "Did you mean 'imdb'" in text
@@ -142,9 +130,7 @@ def test_a_mistake_that_every_test_would_meet_ends_the_run(
         "--specfair-draft=./no",
         "--specfair-prompts=embedded",
     )
-    result = pytester.runpytest_inprocess(
-        "-p", "no:cacheprovider", "-p", "no:xdist", *options
-    )
+    result = here.run(pytester, *options)
     result.assert_outcomes(failed=3)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
 
@@ -166,7 +152,7 @@ def test_a_table_that_cannot_be_meant_is_one_line(
 ) -> None:
     pytester.makepyprojecttoml(table)
     pytester.makepyfile("def test_x(specfair):\n    specfair.audit()\n")
-    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:xdist")
+    result = here.run(pytester)
     assert said in result.stdout.str() + result.stderr.str()
     assert "Traceback" not in result.stdout.str()
     assert result.ret == pytest.ExitCode.USAGE_ERROR
@@ -183,14 +169,12 @@ def test_a_positional_marker_and_a_suspect_table_are_said(
         def test_marked(specfair):
             specfair.audit()
     """)
-    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:xdist")
+    result = here.run(pytester)
     text = result.stdout.str()
     assert "has values without names" in text
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     pytester.makepyfile(test_used="def test_used(specfair):\n    specfair.audit()\n")
-    result = pytester.runpytest_inprocess(
-        "test_used.py", "-p", "no:cacheprovider", "-p", "no:xdist"
-    )
+    result = here.run(pytester, "test_used.py")
     result.stdout.fnmatch_lines(["*[[]tool.specfiar], which nothing reads*"])
 
 
@@ -210,11 +194,9 @@ def test_a_benchmark_of_ones_own_runs_and_a_marker_leaves_out_what_is_slow(
     pytester: pytest.Pytester,
 ) -> None:
     pytester.makepyfile(BOTH)
-    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:xdist")
+    result = here.run(pytester)
     result.assert_outcomes(passed=1, deselected=1)
-    result = pytester.runpytest_inprocess(
-        "-p", "no:cacheprovider", "-p", "no:xdist", "--specfair-gate", "clock>=0.5"
-    )
+    result = here.run(pytester, "--specfair-gate", "clock>=0.5")
     result.assert_outcomes(passed=1, failed=1)
 
 
@@ -275,9 +257,7 @@ def test_every_bound_is_accounted_for(
     """
     pytester.makepyprojecttoml(HELD)
     pytester.makepyfile(ASKS)
-    result = pytester.runpytest_inprocess(
-        "-p", "no:cacheprovider", "-p", "no:xdist", *options
-    )
+    result = here.run(pytester, *options)
     assert said in result.stdout.str()
     assert "Traceback" not in result.stdout.str()
     assert result.ret == code
@@ -291,10 +271,8 @@ def test_after_a_mistake_its_bounds_are_not_called_one_too(
     """
     pytester.makepyprojecttoml(HELD)
     pytester.makepyfile("def test_gap(specfair):\n    specfair.ask('gap', 'base')\n")
-    options = ("-p", "no:cacheprovider", "-p", "no:xdist", "--specfair-gate=gap<=0.5")
-    result = pytester.runpytest_inprocess(
-        *options, "--specfair-prompts=file:absent.jsonl"
-    )
+    options = ("--specfair-gate=gap<=0.5",)
+    result = here.run(pytester, *options, "--specfair-prompts=file:absent.jsonl")
     assert "absent.jsonl" in result.stdout.str()
     assert "ERROR: gate" not in result.stdout.str()
     assert result.ret == pytest.ExitCode.USAGE_ERROR
@@ -322,7 +300,7 @@ def test_the_command_of_a_case_is_quoted_for_a_shell_and_runs_from_where_one_sta
         "specfair.gate(specfair.audit().kl.overall, at_most=-1)\n"
     )
     os.chdir(inner)
-    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:xdist")
+    result = here.run(pytester)
     # under CI they come again
     lines = dict.fromkeys(
         line for line in result.outlines if line.startswith("  alone")

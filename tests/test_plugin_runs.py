@@ -5,7 +5,6 @@ the run, where seconds go.
 import json
 import shutil
 import sys
-from importlib import import_module
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -14,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from specfair.texts.prompts import fixtures
+from tests import here
 
 ROOT = Path(__file__).parents[1]
 PROJECT = """
@@ -29,21 +29,10 @@ def test_gap(specfair):
 """
 
 
-@pytest.fixture(autouse=True)
-def warm() -> None:
-    """Runs in this process forget what they import, and some libraries can be imported
-    only once.
-    """
-    for name in ("report.render", "engine.tracer", "engine.speculate", "audit.record"):
-        import_module(f"specfair.{name}")
-
-
 def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
     pytester.makepyprojecttoml(PROJECT)
     pytester.makepyfile(ASKS)
-    return pytester.runpytest_inprocess(
-        "-p", "no:cacheprovider", "-p", "no:xdist", *arguments
-    )
+    return here.run(pytester, *arguments)
 
 
 def broken_draft(folder: Path) -> Path:
@@ -173,13 +162,8 @@ def test_the_command_line_and_the_evals_give_the_same_verdicts(
     pytester.makepyprojecttoml(
         PROJECT + pair + "\n[tool.specfair.gates]\nimprove = 0.0\nalpha.gap = 0.2\n"
     )
-    options = ("-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:benchmark")
-    assert (
-        pytester.runpytest_inprocess(
-            "evals", *options, "--ignore=evals/test_speed.py"
-        ).ret
-        == pytest.ExitCode.OK
-    )
+    options = ("-p", "no:benchmark", "--ignore=evals/test_speed.py")
+    assert here.run(pytester, "evals", *options).ret == pytest.ExitCode.OK
     assert cli.main(["audit", "--out", "reports/cli"]) in (cli.OK, cli.UNDECIDED)
     found = [
         json.loads((pytester.path / "reports" / f"{name}.json").read_text())["verdicts"]

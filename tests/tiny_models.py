@@ -128,7 +128,7 @@ def tokenizer(n_vocab: int = N_VOCAB) -> PreTrainedTokenizerFast:
     vocabulary = {EOS: 0} | {
         c: i for i, c in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()), start=1)
     }
-    merges = list(
+    merges: list[Any] = list(
         itertools.islice(
             itertools.product("etaoinsr", repeat=2), n_vocab - len(vocabulary)
         )

@@ -53,6 +53,9 @@ OWN = ("at_most", "at_least")  # bounds that a test brings along; no rule can na
 class Bound:
     """What a gate demands. A value beyond it by less than `min_effect` does not fail;
     `strict` fails the undecided.
+
+    >>> Bound("gap", 0.1, min_effect=0.02).comparison, Bound.at_least(0.8).comparison
+    ('<=', '>=')
     """
 
     kind: str

@@ -13,7 +13,16 @@ from specfair.stats import Compared, Estimate, Evidence, Lots, Sample
 
 
 class Groups:
-    """Everything is drawn once and answers every question."""
+    """Everything is drawn once and answers every question.
+
+    >>> from specfair.texts import prompts
+    >>> from specfair.traces.metrics import labelled
+    >>> few = prompts.load("embedded").only(["female", "male"]).limit(24)
+    >>> accepted = np.array([3.0 if prompt.group == "male" else 2.0 for prompt in few])
+    >>> rate = Groups(labelled(few).with_counts(accepted, np.full(len(few), 4.0)))
+    >>> rate.overall.value, rate.difference().value, rate.difference().groups
+    (0.625, 0.25, ('female', 'male'))
+    """
 
     def __init__(
         self, sample: Sample, name: str = "", *, seed: int = 0, lots: Lots | None = None

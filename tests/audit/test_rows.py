@@ -73,7 +73,7 @@ def test_examples_are_the_prompts_that_lost_most(measured: Audit) -> None:
         "case": "imdb-queer",
     }
     found = list(rows.examples(measured, verdict))
-    changes = [row.value - row.reference for row in found]
+    changes = [row.value - (row.reference or 0.0) for row in found]
     assert changes == sorted(changes)
     assert len(found) == rows.N_EXAMPLES
     assert {row.text for row in found} <= {

@@ -8,6 +8,7 @@ hand.
 
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,7 +52,8 @@ def test_every_table_is_written(report: Report, table: str) -> None:
 
 @pytest.mark.parametrize("table", ROWS)
 def test_every_table_is_read(report: Report, table: str) -> None:
-    without = replace(report, **{table: ()})
+    nothing: dict[str, Any] = {table: ()}
+    without = replace(report, **nothing)
     assert render_html(without) != render_html(report)
 
 
@@ -62,7 +64,8 @@ def test_every_table_is_read(report: Report, table: str) -> None:
 def test_every_field_is_written_and_read(report: Report, name: str) -> None:
     value = getattr(report, name)
     assert value or name == "notes", f"{name} is never filled"
-    other = {str: "another", tuple: (), dict: {}}.get(type(value), {})
+    empty: dict[type, Any] = {str: "another", tuple: (), dict: {}}
+    other = empty.get(type(value), {})
     if name == "notes":
         other = ("a note nobody has seen",)
     changed = replace(report, **{name: other})

@@ -10,6 +10,7 @@ import resource
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from specfair.audit import rows
 from specfair.decoding import Lookahead
@@ -34,7 +35,7 @@ def main(n: int, n_groups: int, n_clusters: int) -> dict[str, float]:
     """One stage, from the trace to the page."""
     trace = crowd(n, n_groups=n_groups, n_clusters=n_clusters)
     start = time.process_time()
-    tables = rows.of_stage(
+    tables: dict[str, Any] = rows.of_stage(
         Measured(trace, Lookahead()),
         ("", "before"),
         lambda ids: " ".join(map(str, ids)),

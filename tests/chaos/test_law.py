@@ -188,7 +188,7 @@ def the_draft_itself(own: Tensor, other: Tensor) -> Tensor:
     return torch.where(other.sum(-1, keepdim=True) > 0, other, own)
 
 
-SUBTLE = {generous: 20_000}  # texts it takes
+SUBTLE: dict[object, int] = {generous: 20_000}  # texts it takes
 WRONG = [
     ("coin", swapped),
     ("coin", generous),

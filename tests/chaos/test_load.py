@@ -46,7 +46,7 @@ def test_time_and_memory_grow_no_faster_than_prompts(chaos: Chaos, shape: str) -
     """Ten times the prompts take at most 10^1.1 times as long, however little the first
     ones took.
     """
-    sizes = (2_000, 20_000, 200_000) if chaos.full else (500, 4_000)
+    sizes: tuple[int, ...] = (2_000, 20_000, 200_000) if chaos.full else (500, 4_000)
     if not chaos.full and SHAPES[shape]:
         sizes = sizes[-1:]
     with chaos.promise(

@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 import pytest
 
 from specfair import cli, outputs
+from specfair.errors import StoreError, UsageError
 from specfair.gates import baseline
 from tests import report_samples
 from tests.chaos.conftest import Chaos
@@ -283,7 +284,7 @@ def test_a_baseline_that_cannot_be_written_is_said(
         (tmp_path / "reports").mkdir()
         with broken(tmp_path / baseline.FOLDER, fault, ["main.json"]):
             for update in (False, True):
-                with pytest.raises((baseline.StoreError, OSError)) as caught:
+                with pytest.raises((StoreError, OSError)) as caught:
                     baseline.save(make(base=0.0), "main", root=tmp_path, update=update)
                 assert "\n" not in str(caught.value)
                 tried.case()
@@ -309,7 +310,7 @@ def test_no_name_of_an_output_leads_into_a_folder_or_away(
             try:
                 found = outputs.of(name, root=tmp_path)
                 word = outputs.word(name, option="baseline")
-            except outputs.UsageError:
+            except UsageError:
                 continue
             assert len({found.html.parent, found.json.parent, found.md.parent}) == 1
             assert (tmp_path / f"{word}.json").parent == tmp_path

@@ -4,6 +4,8 @@ others.
 
 import pytest
 
+from tests import here
+
 TESTS = """
 import pytest
 
@@ -33,9 +35,7 @@ EIGHT = (
 
 def chosen(pytester: pytest.Pytester, *arguments: str) -> set[str]:
     pytester.makepyfile(TESTS)
-    result = pytester.runpytest_inprocess(
-        "--collect-only", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *arguments
-    )
+    result = here.run(pytester, "--collect-only", "-q", *arguments)
     return {line.partition("::")[2] for line in result.outlines if "::" in line}
 
 
@@ -77,7 +77,5 @@ def test_without_ours_nothing_is_rewritten(pytester: pytest.Pytester) -> None:
         "import pytest\n\n@pytest.mark.parametrize('group', ['nonqueer'])\ndef "
         "test_x(group):\n    pass"
     )
-    result = pytester.runpytest_inprocess(
-        "-k", "queer", "-p", "no:cacheprovider", "-p", "no:xdist"
-    )
+    result = here.run(pytester, "-k", "queer")
     result.assert_outcomes(passed=1)

@@ -3,6 +3,7 @@ replay's counts.
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -143,7 +144,8 @@ def test_the_original_studys_rate_counts_untested_drafts(pair: Pair) -> None:
 
 def test_weights_that_are_not_numbers_are_never_an_acceptance() -> None:
     pair = tiny_models.pair()
-    for model in (pair.target, pair.draft):
+    models: list[Any] = [pair.target, pair.draft]
+    for model in models:
         with torch.no_grad():
             model.transformer.ln_f.weight[0] = torch.nan
     for decoding in (GREEDY, SAMPLED):

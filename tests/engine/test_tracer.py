@@ -262,7 +262,7 @@ def test_the_header_says_what_was_traced(pair: Pair) -> None:
 
 
 def test_a_prompt_set_brings_its_own_name(pair: Pair) -> None:
-    class Named(list):  # type: ignore[type-arg]  # any sequence with a name and a fingerprint
+    class Named(list):  # any sequence with a name and a fingerprint
         name, fingerprint = "honest", "abc"
 
     head = tracer.trace(pair, Named(tiny_models.prompts(2)), GREEDY).header
@@ -307,9 +307,9 @@ def test_near_ties_show_in_the_margin(pair: Pair) -> None:
 
 def test_half_precision_traces_too() -> None:
     made = tiny_models.pair()
-    pair = load.assemble(
-        made.target.to(torch.bfloat16), made.draft.to(torch.bfloat16), made.tokenizer
-    )
+    for model in (made.target, made.draft):
+        torch.nn.Module.to(model, torch.bfloat16)
+    pair = load.assemble(made.target, made.draft, made.tokenizer)
     traced = tracer.trace(pair, tiny_models.prompts(4), SAMPLED)
     assert traced.header.dtype == "bfloat16"
     assert np.isfinite(traced["accept_prob"]).all()

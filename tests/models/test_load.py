@@ -7,6 +7,7 @@ import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -178,7 +179,7 @@ def test_pickles_load_where_allowed(saved: Path, broken: Path) -> None:
 def test_wrong_options(
     saved: Path,
     target: str,
-    options: dict[str, str],
+    options: dict[str, Any],
     kind: type[SpecfairError],
     says: str,
     monkeypatch: pytest.MonkeyPatch,

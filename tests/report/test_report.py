@@ -178,7 +178,9 @@ def test_a_run_of_one_group_and_numbers_that_are_none() -> None:
 @pytest.mark.parametrize("table", report_samples.TABLES)
 def test_each_table_alone_is_a_page(table: str) -> None:
     report = report_samples.small()
-    others = {name: () for name in report_samples.TABLES if name != table}
+    others: dict[str, Any] = {
+        name: () for name in report_samples.TABLES if name != table
+    }
     assert render_html(dataclasses.replace(report, verdicts=(), **others)).endswith(
         "</html>\n"
     )
@@ -188,7 +190,7 @@ def test_rows_about_nobody_known_or_without_numbers_are_survived() -> None:
     report = report_samples.small()
     strangers = dataclasses.replace(report, groups=("stranger",), datasets=("imdb",))
     assert "stranger" in render_html(strangers)
-    tables = {
+    tables: dict[str, Any] = {
         name: tuple(map(without_numbers, getattr(report, name)))
         for name in report_samples.TABLES
     }

@@ -238,7 +238,7 @@ def test_filter_shows_one_dataset_and_one_group(
 def test_deep_link_opens_one_case(browser: webdriver.Chrome, report: str) -> None:
     show(browser, f"{report}#sst2-queer")
     card = browser.find_element(By.ID, "sst2-queer")
-    assert "found" in card.get_attribute("class").split()
+    assert "found" in (card.get_attribute("class") or "").split()
     top = browser.execute_script(
         "return arguments[0].getBoundingClientRect().top", card
     )

@@ -167,9 +167,9 @@ def test_mentions_against_gain() -> None:
 def gap(
     stage: str, *ends: float, dataset: str = "imdb", null: float | None = 0.05
 ) -> GapRow:
-    return GapRow(
-        dataset, stage, "acceptance_rate", "constant-5", *ends, null, 0.9, "a", "b"
-    )
+    value, low, high = ends
+    row = GapRow(dataset, stage, "", "", value, low, high, null, 0.9, "a", "b")
+    return dataclasses.replace(row, metric="acceptance_rate", lookahead="constant-5")
 
 
 def test_the_gap_and_chance() -> None:

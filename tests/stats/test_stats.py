@@ -244,10 +244,9 @@ def test_a_ratio_needs_positive_values() -> None:
 
 
 def test_unknown_method_names_the_known() -> None:
+    two = made((1, 2, "a", "x"), (1, 2, "b", "y"))
     with pytest.raises(UsageError, match="between_groups"):
-        stats.difference(
-            made((1, 2, "a", "x"), (1, 2, "b", "y")), method="between_group"
-        )  # type: ignore[arg-type]
+        stats.difference(two, method="between_group")  # type: ignore[arg-type]
 
 
 def test_a_perfect_draft_has_no_gap() -> None:

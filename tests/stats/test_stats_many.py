@@ -155,7 +155,7 @@ def test_thousands_of_units_take_little_memory() -> None:
     rng = np.random.default_rng(0)
     group, ids = np.repeat(["a", "b"], n), np.arange(2 * n).astype(str)
     sample = Sample(
-        rng.binomial(10, 0.7, 2 * n) + 0.0,
+        rng.binomial(10, 0.7, 2 * n).astype(np.float64),
         np.full(2 * n, 10.0),
         ids,
         group,

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -35,7 +36,7 @@ TEN = {
 }
 
 
-def write(path: Path, *rows: dict[str, object]) -> str:
+def write(path: Path, *rows: Mapping[str, object]) -> str:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return f"file:{path}"
 

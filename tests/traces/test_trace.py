@@ -3,6 +3,7 @@ disk is refused in one line.
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -135,7 +136,7 @@ def _no_column(path: Path) -> None:
         lambda p: p.write_bytes(b""),
     ],
 )
-def test_damage_is_one_line(tmp_path: Path, damage) -> None:  # noqa: ANN001  # functions and methods of a path
+def test_damage_is_one_line(tmp_path: Path, damage: Any) -> None:
     path = tmp_path / "t"
     save(make([3]), path)
     damage(path)

@@ -5,6 +5,7 @@ what is left alone.
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,12 +31,12 @@ def tune(
     corpus: Corpus,
     recipe: Recipe,
     out: Path,
-    progress: Callable[[str, int, int], object] | None = unheard,
+    progress: Callable[[str, int, int], None] | None = unheard,
 ) -> tuple[Tuned, Tuned]:
     """Both models, one after the other."""
     made = []
     for role in ("target", "draft"):
-        heard = None if progress is None else lambda *at, role=role: progress(role, *at)
+        heard = None if progress is None else partial(progress, role)
         training = Training(pair.identity, role, corpus, recipe)
         train(training, pair, out / role, progress=heard)
         made.append(read(out / role))

@@ -29,7 +29,13 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class PromptSet(Sequence[Prompt]):
-    """Prompts by group, with what a report has to say about them."""
+    """Prompts by group, with what a report has to say about them.
+
+    >>> from specfair.texts import prompts
+    >>> few = prompts.load("embedded").only(["female", "queer"]).limit(12)
+    >>> few.groups, few.sizes, len(few)
+    (('female', 'queer'), {'female': 12, 'queer': 12}, 24)
+    """
 
     name: str
     prompts: tuple[Prompt, ...]

@@ -1,0 +1,1 @@
+"""Programs of users, for mypy to check; what they do is tested elsewhere."""
