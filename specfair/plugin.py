@@ -5,21 +5,14 @@ Knows pytest and hands everything else on. Nothing heavy is imported until a tes
 for the fixture, and nothing is printed or written unless one did.
 """
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
 from specfair import config as configuration
 from specfair.doors import asked
-from specfair.doors.asked import (
-    add_options,
-    command_of,
-    given,
-    project_of,
-    selection_of,
-    settings_of,
-)
+from specfair.doors.asked import add_options, given, settings_of
 from specfair.doors.selecting import (
     PARAMETERS,
     by_whole_names,
@@ -28,19 +21,17 @@ from specfair.doors.selecting import (
     stage_of,
 )
 from specfair.errors import SpecfairError, StoreError, UsageError, plain
-from specfair.vocabulary import Stage
 
 if TYPE_CHECKING:
     from specfair.audit.desk import Desk
-    from specfair.audit.session import Session
+    from specfair.doors.run import Run
 
-_SESSION = pytest.StashKey["Session"]()
-# what each process found: a report and a baseline, as JSON
+_RUN = pytest.StashKey["Run"]()
+# what workers of xdist found: a report and a baseline, as JSON
 _PARTS = pytest.StashKey[list[dict[str, str]]]()
 _ERRORS = pytest.StashKey[list[str]]()
 # mistakes, and the test function that met each first
 _MET = pytest.StashKey[dict[str, str]]()
-_WRITTEN = pytest.StashKey[list[str]]()  # lines of the summary
 _MARKER = (
     "specfair(**settings): other settings than [tool.specfair] for the audits of "
     "this test, class or module"
@@ -60,36 +51,17 @@ def pytest_configure(config: pytest.Config) -> None:
     """Refuse options that cannot be meant before anything is collected."""
     config.addinivalue_line("markers", _MARKER)
     config.addinivalue_line("markers", _NEEDS)
-    config.stash[_MET] = {}
-    config.stash[_PARTS], config.stash[_ERRORS], config.stash[_WRITTEN] = [], [], []
-    save, update = (
-        config.getoption("specfair_save_baseline"),
-        config.getoption("specfair_update_baseline"),
-    )
-    if given(config) or config.getoption("specfair_gate") or save is not None or update:
+    config.stash[_MET], config.stash[_PARTS], config.stash[_ERRORS] = {}, [], []
+    save = config.getoption("specfair_save_baseline")
+    keeps = save is not None or config.getoption("specfair_update_baseline")
+    if given(config) or config.getoption("specfair_gate") or keeps:
         try:
-            settings_of(config)
-            _check_baselines(config)
+            compared = settings_of(config).baseline or keeps
+            named = config.getoption("specfair_baseline") is not None
+            if (compared or named) and not hasattr(config, "workerinput"):
+                _run(config).check_baselines()
         except SpecfairError as error:
             raise pytest.UsageError(str(error)) from error
-
-
-def _check_baselines(config: pytest.Config) -> None:
-    """Refuse now what could only fail when everything has been measured."""
-    save, update = (
-        config.getoption("specfair_save_baseline"),
-        config.getoption("specfair_update_baseline"),
-    )
-    named = config.getoption("specfair_baseline")
-    compare = named if named is not None else settings_of(config).baseline or None
-    if (save is not None or update or compare is not None) and not hasattr(
-        config, "workerinput"
-    ):
-        from specfair.gates import baseline
-
-        baseline.check_asked(
-            project_of(config).root, compare=compare, save=save, update=update
-        )
 
 
 def cases(metafunc: pytest.Metafunc) -> None:
@@ -103,7 +75,7 @@ def cases(metafunc: pytest.Metafunc) -> None:
         settings = configuration.override(
             settings_of(metafunc.config), _marked(metafunc.definition)
         )
-        values = _values(settings, wanted)
+        values = _values(metafunc.config, settings, wanted)
     except SpecfairError as error:
         metafunc.config.stash[_ERRORS].append(str(error))
         raise pytest.Collector.CollectError(str(error)) from error
@@ -128,7 +100,7 @@ def _marked(node: pytest.Item) -> dict[str, Any]:
 
 
 def _values(
-    settings: configuration.Settings, wanted: list[str]
+    config: pytest.Config, settings: configuration.Settings, wanted: list[str]
 ) -> dict[str, tuple[str, ...]]:
     found = {
         "dataset": settings.compared,
@@ -136,9 +108,7 @@ def _values(
         "lookahead": settings.other_lookaheads,
     }
     if "group" in wanted:
-        from specfair.audit.chosen import prompt_set
-
-        found["group"] = prompt_set(settings).groups
+        found["group"] = _run(config).groups(settings)
     return found
 
 
@@ -193,34 +163,22 @@ def _compares(config: pytest.Config) -> bool:
     name = settings_of(config).baseline
     if not name or not config.getoption("specfair_update_baseline"):
         return bool(name)
-    from specfair.gates import baseline
-
-    return baseline.exists(name, project_of(config).root)
+    return _run(config).compares()
 
 
 @pytest.fixture
 def specfair(request: pytest.FixtureRequest) -> "Desk":
     """Measure with `specfair.audit(...)`, decide with `specfair.gate(...)`."""
-    from specfair.audit.desk import Desk
-    from specfair.audit.session import Case
+    return _run(request.config).desk(request.node, _marked(request.node), fail=_fail)
 
-    item, config = request.node, request.config
-    about = parameters(item)
-    named = stage_of(about)
-    case = Case(
-        case_name(about) or item.name,
-        command_of(item),
-        Stage.of(named) if named else None,
-        about.get("group", ""),
-    )
-    return Desk(
-        _session(config),
-        case,
-        project_of(config).root,
-        _marked(item),
-        item.user_properties,
-        _fail,
-    )
+
+def _run(config: pytest.Config) -> "Run":
+    """What this process measures; the one door behind which anything heavy is."""
+    from specfair.doors.run import Run
+
+    if _RUN not in config.stash:
+        config.stash[_RUN] = Run(config, lambda line: _say(config, line))
+    return config.stash[_RUN]
 
 
 def _fail(text: str) -> NoReturn:
@@ -233,16 +191,6 @@ def specfair_baseline(request: pytest.FixtureRequest) -> str:
     only where one is given.
     """
     return settings_of(request.config).baseline
-
-
-def _session(config: pytest.Config) -> "Session":
-    if _SESSION not in config.stash:
-        from specfair.audit.session import Session
-
-        config.stash[_SESSION] = Session(
-            settings_of(config), say=lambda line: _say(config, line)
-        )
-    return config.stash[_SESSION]
 
 
 def _say(config: pytest.Config, line: str) -> None:
@@ -297,94 +245,26 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
     """Write the report, or send it to the process that does; a user's mistake is exit
     code 4.
     """
-    config = session.config
-    parts, errors, lost = config.stash[_PARTS], config.stash[_ERRORS], False
-    if _SESSION in config.stash:
-        from specfair.audit import record
-        from specfair.audit.holding import held_by
-
-        parts.append(
-            record.part(config.stash[_SESSION]) | held_by(config.stash[_SESSION])
-        )
+    config, lost = session.config, False
+    parts, errors = config.stash[_PARTS], config.stash[_ERRORS]
+    if _RUN in config.stash:
+        parts += _run(config).part()
     if hasattr(config, "workeroutput"):
         config.workeroutput |= {"specfair_parts": parts, "specfair_errors": errors}
     elif parts:
-        from specfair.audit import record
-
-        chosen = selection_of(session)
-        explicit = config.getoption("specfair_report") is not None
-        written = record.write(
-            parts, settings_of(config), selection=chosen, chosen=explicit
-        )
-        config.stash[_WRITTEN] += [
-            *map(plain, project_of(config).doubts),
-            *written.lines,
-        ]
-        lost = written.lost
-        _tell_junit(config, record.properties(written.report))
-        # after a mistake, what was not asked is no news
-        errors += _unheld(config, parts, whole=not (chosen or errors))
-        errors += _keep_baseline(config, parts)
+        run = _run(config)
+        run.write(session, parts, mistaken=bool(errors))
+        errors, lost = [*errors, *run.errors], run.lost
     yield
     if errors or (lost and session.exitstatus == pytest.ExitCode.OK):
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
-
-
-def _unheld(
-    config: pytest.Config, parts: list[dict[str, str]], *, whole: bool
-) -> list[str]:
-    """Say which bounds were held against nothing; the mistakes among them, where the
-    run was whole.
-    """
-    from specfair.audit import holding
-
-    found = holding.unheld(holding.Run.of(settings_of(config), given(config)), parts)
-    wrong = holding.mistakes(found) if whole else []
-    rest = [(rule, mistake) for rule, mistake in found if not (mistake and whole)]
-    config.stash[_WRITTEN] += map(
-        plain, [*(f"ERROR: {line}" for line in wrong), *holding.others(rest)]
-    )
-    return wrong
-
-
-def _tell_junit(config: pytest.Config, properties: Mapping[str, str]) -> None:
-    """Properties of the whole suite in pytest's JUnit file, which its own hook writes
-    after this.
-    """
-    for plugin in config.pluginmanager.get_plugins():
-        if hasattr(plugin, "add_global_property"):
-            for name, value in properties.items():
-                plugin.add_global_property(name, value)
-
-
-def _keep_baseline(config: pytest.Config, parts: list[dict[str, str]]) -> list[str]:
-    """Save or update the baseline if asked to; returns what went wrong."""
-    from specfair.audit import record
-
-    save, update = (
-        config.getoption("specfair_save_baseline"),
-        config.getoption("specfair_update_baseline"),
-    )
-    name = settings_of(config).baseline if update else save
-    if not name and not update:
-        return []
-    try:
-        said = record.keep_baseline(
-            parts, name, root=project_of(config).root, update=update
-        )
-    except (SpecfairError, OSError) as error:
-        config.stash[_WRITTEN].append(f"ERROR: {plain(str(error))}")
-        return [str(error)]
-    config.stash[_WRITTEN].extend(map(plain, said))
-    return []
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
     """What was decided, the worst gap, and where to read on."""
-    lines = config.stash[_WRITTEN]
-    if lines:
+    if _RUN in config.stash and _run(config).lines:
         terminalreporter.section("specfair")
-        for line in lines:
+        for line in _run(config).lines:
             terminalreporter.write_line(line)
