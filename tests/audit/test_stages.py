@@ -24,8 +24,7 @@ from specfair.errors import StoreError
 from specfair.models import load
 from specfair.models.identity import Choice
 from specfair.models.pair import Pair
-from specfair.texts import corpora
-from specfair.vocabulary import BASE, Stage
+from specfair.vocabulary import BASE, DATASETS, Stage
 from tests.conftest import small_audit
 
 IMDB = Stage("imdb")
@@ -77,7 +76,7 @@ def test_five_datasets_hold_one_pair_at_a_time(
     """The base pair is closed before the tuned one is opened, checkpoints too."""
     made, _ = small_audit(tmp_path, datasets="", checkpoints=1, max_new_tokens=4)
     made.measure(made.settings.stages)
-    assert len(made.stages) == 1 + len(corpora.NAMES)
+    assert len(made.stages) == 1 + len(DATASETS)
     assert live_models() == 2
     assert len(made.training("imdb")) == 3
 
