@@ -332,7 +332,7 @@ class Audit:
             return (
                 None
                 if given
-                else base.header.cost_ratio
+                else base.reading.cost_ratio
                 if base
                 else clock.cost_ratio(pair)
             )
@@ -350,7 +350,7 @@ class Audit:
             lambda line: self.say(f"tracing {stage}: {line}"),
         )
         return (
-            replace(found, header=replace(found.header, cost_ratio=given))
+            replace(found, reading=replace(found.reading, cost_ratio=given))
             if given
             else found
         )

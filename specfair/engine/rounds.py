@@ -16,8 +16,9 @@ from torch.nn.functional import pad
 
 from specfair.decoding import Decoding
 from specfair.engine import sampling
-from specfair.engine.columns import COIN, REPLACEMENT, TOKEN, choose, deployed
-from specfair.engine.decoder import Decoder, pad_left
+from specfair.engine.cursor import Cursor, pad_left
+from specfair.engine.drafts import Opened, draft_of
+from specfair.engine.sampling import COIN, REPLACEMENT, TOKEN, choose, deployed
 from specfair.models.pairs import Pair
 
 
@@ -26,8 +27,8 @@ class Rows:
     """The prompts being decoded now."""
 
     prompts: NDArray[np.int64]
-    target: Decoder  # has read all of the text but its last token
-    draft: Decoder  # all but the last two
+    target: Cursor  # has read all of the text but its last token
+    draft: Opened  # all but the last two
     tail: Tensor  # those two (n_rows, 2)
     tail_valid: Tensor  # a text of one token has only one
     n_new: Tensor  # (n_rows,)
@@ -44,8 +45,8 @@ class Rows:
         )
 
     def keep(self, rows: Tensor) -> None:
-        for decoder in (self.target, self.draft):
-            decoder.keep_rows(rows)
+        self.target.keep_rows(rows)
+        self.draft.keep_rows(rows)
         self.prompts = self.prompts[rows.cpu().numpy()]
         for name in _TENSORS:
             setattr(self, name, getattr(self, name)[rows])
@@ -71,26 +72,22 @@ def enter(
 ) -> Rows:
     """Both models read the prompts, up to where the first round begins."""
     device = pair.device
-    decoders = [
-        Decoder(model, len(ids), pair.n_vocab) for model in (pair.target, pair.draft)
-    ]
-    for decoder, n_unread in zip(decoders, (1, 2), strict=True):
-        decoder.feed(
-            *pad_left([tokens[:-n_unread] for tokens in ids], device, of=ids), keep=1
-        )
+    target = Cursor(pair.target, len(ids), pair.n_vocab)
+    target.feed(*pad_left([tokens[:-1] for tokens in ids], device, of=ids), keep=1)
+    opened = draft_of(pair).open(len(ids))
+    opened.feed(*pad_left([tokens[:-2] for tokens in ids], device, of=ids), keep=1)
     tail, valid = pad_left([(tokens[:1] + tokens)[-2:] for tokens in ids], device)
     valid[:, 0] &= torch.tensor([len(tokens) > 1 for tokens in ids], device=device)
     n_new = torch.zeros(len(ids), dtype=torch.long, device=device)
-    n_aheads = torch.full_like(n_new, n_ahead)
     return Rows(
-        prompts,
-        decoders[0],
-        decoders[1],
-        tail,
-        valid,
-        n_new,
-        n_aheads,
-        uniforms.to(device),
+        prompts=prompts,
+        target=target,
+        draft=opened,
+        tail=tail,
+        tail_valid=valid,
+        n_new=n_new,
+        n_ahead=torch.full_like(n_new, n_ahead),
+        uniforms=uniforms.to(device),
     )
 
 
@@ -166,12 +163,12 @@ def decide(now: Round, decoding: Decoding, eos: tuple[int, ...]) -> Outcome:
     # NaN is never accepted
     known = pad(coins, (0, 1))[end].isfinite() & now.target[end].amax(-1).isfinite()
     return Outcome(
-        passed,
-        n_accepted,
-        text,
-        written & (ends.cumsum(1) - ends.long() == 0),
-        ends.any(1),
-        known,
+        passed=passed,
+        n_accepted=n_accepted,
+        text=text,
+        written=written & (ends.cumsum(1) - ends.long() == 0),
+        ended=ends.any(1),
+        known=known,
     )
 
 

@@ -66,7 +66,7 @@ def _confident_rejections(trace: Trace, _: Count) -> Sums:
 
 
 def _speedup_predicted(trace: Trace, count: Count) -> Sums:
-    cost = trace.header.cost_ratio
+    cost = trace.reading.cost_ratio
     tally = count()
     return tally.n_new_tokens, tally.n_rounds + (
         np.nan if cost is None else cost

@@ -95,7 +95,7 @@ def _taken(states: Any, rows: Tensor | None, columns: Tensor | None) -> Tensor:
     )
 
 
-class Decoder:
+class Cursor:
     """One model and the rows it is reading. Mutable: it is a cursor, and never leaves
     the function that made it.
     """
@@ -191,7 +191,7 @@ class Decoder:
         for layer in self.layers:
             layer.take(None, order)
 
-    def join(self, other: "Decoder") -> None:
+    def join(self, other: "Cursor") -> None:
         """The other's rows enter this batch, below its own."""
         width = max(self.mask.shape[1], other.mask.shape[1])
         self.mask = torch.cat(
