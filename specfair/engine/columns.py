@@ -3,14 +3,14 @@
 Knows distributions and columns; does not know models or batches.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from specfair.decoding import Decoding
 from specfair.engine import sampling
-from specfair.engine.sampling import COIN, REPLACEMENT, deployed, split_rows, tile_size
+from specfair.engine.sampling import COIN, REPLACEMENT, deployed, tiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +23,10 @@ class At:
     uniforms: Tensor | None = None  # (n, draws)
     proposal: Tensor | None = None  # (n,)
 
-    def split(self, size: int) -> "list[At]":
-        parts = [At(token) for token in split_rows(self.token, size)]
-        if self.uniforms is not None:
-            drawn = split_rows(self.uniforms, size)
-            parts = [replace(p, uniforms=u) for p, u in zip(parts, drawn, strict=True)]
-        if self.proposal is not None:
-            made = split_rows(self.proposal, size)
-            parts = [replace(p, proposal=m) for p, m in zip(parts, made, strict=True)]
-        return parts
+    def __getitem__(self, rows: slice) -> "At":
+        uniforms = None if self.uniforms is None else self.uniforms[rows]
+        proposal = None if self.proposal is None else self.proposal[rows]
+        return At(self.token[rows], uniforms, proposal)
 
 
 def reduced(
@@ -42,13 +37,10 @@ def reduced(
     A position whose logits are not finite gets NaN in every column that depends on
     them, never an acceptance.
     """
-    size = tile_size(target)
-    targets, drafts = split_rows(target, size), split_rows(draft, size)
-    tiles = [
-        _tile(*tile, decoding)
-        for tile in zip(targets, drafts, at.split(size), strict=True)
+    found = [
+        _tile(target[rows], draft[rows], at[rows], decoding) for rows in tiles(target)
     ]
-    return {name: torch.cat([tile[name] for tile in tiles]) for name in tiles[0]}
+    return {name: torch.cat([tile[name] for tile in found]) for name in found[0]}
 
 
 def _tile(

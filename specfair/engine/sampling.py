@@ -28,21 +28,18 @@ def choose(logits: Tensor, uniforms: Tensor, decoding: Decoding) -> Tensor:
     """The next token of every row. logits (n, vocabulary), uniforms (n,)."""
     if decoding.greedy:
         return best_two(logits)[0]
-    size = tile_size(logits)
-    tiles = zip(split_rows(logits, size), split_rows(uniforms, size), strict=True)
-    return torch.cat([draw(deployed(tile, decoding), drawn) for tile, drawn in tiles])
+    chosen = [
+        draw(deployed(logits[rows], decoding), uniforms[rows]) for rows in tiles(logits)
+    ]
+    return torch.cat(chosen)
 
 
-def tile_size(logits: Tensor) -> int:
-    """How many rows fit a processor's cache: fresh memory of the vocabulary's size
-    costs more than the arithmetic.
+def tiles(logits: Tensor) -> list[slice]:
+    """Rows in portions that fit a processor's cache: fresh memory of the vocabulary's
+    size costs more than the arithmetic.
     """
-    return max(1, _TILE.get(logits.device.type, 1 << 24) // logits.shape[-1])
-
-
-def split_rows(tensor: Tensor, size: int) -> Sequence[Tensor]:
-    """Tensor.split, with a type."""
-    return torch.split(tensor, size)
+    size = max(1, _TILE.get(logits.device.type, 1 << 24) // logits.shape[-1])
+    return [slice(at, at + size) for at in range(0, max(1, len(logits)), size)]
 
 
 def deployed(logits: Tensor, decoding: Decoding) -> Tensor:
@@ -80,7 +77,8 @@ def _top_p(probabilities: Tensor, top_p: float) -> Tensor:
     last of them, rescaled to 1.
     """
     ordered = _descending(probabilities)
-    n_kept = (ordered.cumsum(-1) - ordered < top_p).sum(-1, keepdim=True).clamp(min=1)
+    before = ordered.cumsum(-1) - ordered
+    n_kept = (before < top_p).sum(-1, keepdim=True).clamp(min=1)
     least = ordered.gather(-1, n_kept - 1)
     kept = probabilities.masked_fill(~(probabilities >= least), 0.0)
     return kept / kept.sum(-1, keepdim=True)
@@ -102,7 +100,8 @@ def coin(own: Tensor, other: Tensor) -> Tensor:
     is the target's. What was drawn has some; where a text is read again, rounding may
     leave its token just outside a filter, without any.
     """
-    return (other / own.clamp(min=torch.finfo(own.dtype).tiny)).clamp(max=1.0)
+    tiny = torch.finfo(own.dtype).tiny
+    return (other / own.clamp(min=tiny)).clamp(max=1.0)
 
 
 def residual(own: Tensor, other: Tensor) -> Tensor:
@@ -110,7 +109,8 @@ def residual(own: Tensor, other: Tensor) -> Tensor:
     itself where they are equal.
     """
     rest = (own - other).clamp(min=0.0)
-    return torch.where(rest.sum(-1, keepdim=True) == 0, own, rest)
+    equal = rest.sum(-1, keepdim=True) == 0
+    return torch.where(equal, own, rest)
 
 
 def draw(weights: Tensor, uniforms: Tensor) -> Tensor:
@@ -134,8 +134,9 @@ def _search(ends: Tensor, below: Tensor) -> Tensor:
     against rounding.
     """
     last = ends[..., -1:]
-    below = torch.minimum(below, torch.nextafter(last, torch.zeros_like(last)))
-    return torch.searchsorted(ends, below, right=True).clamp(max=ends.shape[-1] - 1)
+    under = torch.nextafter(last, torch.zeros_like(last))
+    found = torch.searchsorted(ends, torch.minimum(below, under), right=True)
+    return found.clamp(max=ends.shape[-1] - 1)
 
 
 def best_two(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -158,13 +159,13 @@ def _blocks(values: Tensor, reduce: Callable[..., Tensor]) -> Tensor:
     """Reduce every block of neighbouring tokens: vectorised reductions are far faster
     than argmax or cumsum.
     """
-    n_whole = values.shape[-1] // _WIDTH
-    whole = n_whole * _WIDTH
+    n_rest = values.shape[-1] % _WIDTH
+    whole = values.shape[-1] - n_rest
     parts = []
     if whole:
-        blocks = values[..., :whole].reshape(*values.shape[:-1], n_whole, _WIDTH)
+        blocks = values[..., :whole].reshape(*values.shape[:-1], -1, _WIDTH)
         parts.append(reduce(blocks, dim=-1))
-    if whole < values.shape[-1]:
+    if n_rest:
         parts.append(reduce(values[..., whole:], dim=-1, keepdim=True))
     return torch.cat(parts, dim=-1)
 

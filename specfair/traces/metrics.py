@@ -11,9 +11,7 @@ import numpy as np
 
 from specfair.decoding import Lookahead
 from specfair.errors import UsageError, unknown
-from specfair.stats import (
-    Sample,
-)
+from specfair.stats import Sample
 from specfair.stats.tally import Array
 from specfair.texts.prompts import Prompt
 from specfair.traces.replay import replay
