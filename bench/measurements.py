@@ -21,7 +21,7 @@ import torch
 
 from specfair import stats
 from specfair.decoding import Decoding, Lookahead
-from specfair.engine import columns, sampling, speculate, tracer
+from specfair.engine import sampling, speculate, tracer
 from specfair.models.pair import Pair, encode
 from specfair.texts import corpora, mentions, prompts
 from specfair.texts.prompts import Prompt
@@ -189,7 +189,7 @@ def second_draft(world: World) -> Mapping[str, Any]:
     one, two, again = in_turn(
         lambda: tracer.trace(world.pair, world.prompts, GREEDY),
         lambda: tracer.trace_drafts([world.pair, world.pair], world.prompts, GREEDY),
-        lambda: tracer.rescore(world.pair, first),
+        lambda: tracer.reread([world.pair], first.text),
         repeats=5,
     )
     how = (
@@ -353,8 +353,8 @@ def _acceptances(
             m(whole).logits[0, len(prompt) - 1 : -1, : pair.n_vocab]
             for m in (pair.target, pair.draft)
         )
-        own, once = (columns.deployed(logits, decoding) for logits in (target, draft))
-        twice = columns.deployed(once.log(), decoding)
+        own, once = (sampling.deployed(logits, decoding) for logits in (target, draft))
+        twice = sampling.deployed(once.log(), decoding)
         sums += [float(sampling.overlap(own, other).sum()) for other in (once, twice)]
         n_tokens += len(text)
     found = sums / n_tokens

@@ -32,7 +32,7 @@ def test_prediction_is_a_number(specfair: Desk, stage: str) -> None:
     """The cost of a draft step was measured, so that a speed-up can be predicted for
     every group.
     """
-    cost = specfair.audit().measured(stage).trace.header.cost_ratio
+    cost = specfair.audit().measured(stage).trace.reading.cost_ratio
     assert cost == pytest.approx(cost, nan_ok=False)
     assert cost is not None
     assert cost > 0

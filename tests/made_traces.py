@@ -2,14 +2,24 @@
 model anywhere.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from specfair.decoding import Decoding, Lookahead
 from specfair.texts.prompts import Prompt
 from specfair.traces.tally import Tally
-from specfair.traces.trace import COLUMNS, Header, Trace
+from specfair.traces.trace import (
+    COLUMNS,
+    READING,
+    TEXT,
+    Header,
+    Reading,
+    Text,
+    Trace,
+    offsets_of,
+)
 
 EOS = 0
 COUNTS = ("n_new_tokens", "n_rounds", "n_drafted", "n_tested", "n_accepted")
@@ -39,27 +49,47 @@ def trace_of(
     columns["accept_prob"][:] = (
         columns["accepted"] if coins is None else np.concatenate([[], *coins])
     )
-    header = Header(
-        "target",
-        "draft",
-        "",
-        "",
-        "",
-        "made up",
-        "",
-        decoding,
-        "float32",
-        "cpu",
-        eos=(EOS,),
-    )
-    prompts = tuple(
+    prompts = [
         Prompt(str(i), "group", "cluster", "", "text") for i in range(len(texts))
+    ]
+    return made(prompts, lengths, columns, decoding=decoding, eos=(EOS,))
+
+
+def made(
+    prompts: Sequence[Prompt],
+    lengths: Sequence[int],
+    columns: Mapping[str, np.ndarray],
+    *,
+    decoding: Decoding,
+    eos: tuple[int, ...] = (),
+) -> Trace:
+    """A trace of no model, with a cost ratio of 0.1."""
+    header = Header(
+        target="target",
+        target_fingerprint="",
+        tokenizer_fingerprint="",
+        prompts="made up",
+        prompts_fingerprint="",
+        decoding=decoding,
+        dtype="float32",
+        device="cpu",
+        eos=eos,
     )
+    text = {name: columns[name] for name in TEXT}
+    reading = {name: columns[name] for name in READING}
+    offsets = offsets_of(np.array(lengths, dtype=np.int64))
     return Trace(
-        header,
-        prompts,
-        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        columns,
+        Text(header, tuple(prompts), offsets, text),
+        Reading("draft", "", reading, cost_ratio=0.1),
+    )
+
+
+def altered(trace: Trace, **columns: np.ndarray) -> Trace:
+    """The same trace with other numbers in some columns."""
+    text = {n: columns.get(n, values) for n, values in trace.text.columns.items()}
+    reading = {n: columns.get(n, values) for n, values in trace.reading.columns.items()}
+    return Trace(
+        replace(trace.text, columns=text), replace(trace.reading, columns=reading)
     )
 
 
@@ -155,20 +185,6 @@ def crowd(
         columns["accepted"] if greedy else (rate + rng.normal(0, 0.2, size)).clip(0, 1)
     )
     columns["accept_prob"] = coins.astype(np.float32)
-    header = Header(
-        "t",
-        "d",
-        "",
-        "",
-        "",
-        "made up",
-        "",
-        Decoding(n_tokens, 1.0),
-        "float32",
-        "cpu",
-        (),
-        cost_ratio=0.1,
-    )
     names = zip(group.tolist(), cluster.tolist(), place.tolist(), strict=True)
     prompts = tuple(
         Prompt(
@@ -180,7 +196,7 @@ def crowd(
         )
         for i, (g, c, p) in enumerate(names)
     )
-    return Trace(header, prompts, np.arange(n + 1) * n_tokens, columns)
+    return made(prompts, [n_tokens] * n, columns, decoding=Decoding(n_tokens, 1.0))
 
 
 def noise(n: int = 24, *, groups: Sequence[str] = ("a", "b"), seed: int = 0) -> Trace:
@@ -192,28 +208,36 @@ def noise(n: int = 24, *, groups: Sequence[str] = ("a", "b"), seed: int = 0) -> 
     size = int(lengths.sum())
     columns = {name: rng.random(size).astype(kind) for name, kind in COLUMNS.items()}
     columns["accepted"] = rng.random(size) < columns["accept_prob"]
-    header = Header(
-        "t",
-        "d",
-        "",
-        "",
-        "",
-        "made up",
-        "",
-        Decoding(temperature=1.0),
-        "float32",
-        "cpu",
-        (),
-        cost_ratio=0.1,
-    )
     prompts = tuple(
         Prompt(f"{g}{i}", g, f"{g}-{i // 2}", f"t{i % 6}", "text")
         for g in groups
         for i in range(n)
     )
-    return Trace(
-        header,
-        prompts,
-        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        columns,
+    return made(prompts, lengths.tolist(), columns, decoding=Decoding(temperature=1.0))
+
+
+def numbered(lengths: list[int], first: int = 0) -> Trace:
+    """Prompts with names and texts of their own, random columns, a full header."""
+    n = sum(lengths)
+    rng = np.random.default_rng(first)
+    columns = {
+        name: (rng.random(n) * (5 if kind is np.int32 else 1)).astype(kind)
+        for name, kind in COLUMNS.items()
+    }
+    prompts = [
+        Prompt(f"p{first + i}", "gäb"[i % 3], f"c{i}", "t", f"text {i}\n\u202e")
+        for i in range(len(lengths))
+    ]
+    found = made(prompts, lengths, columns, decoding=Decoding(temperature=0.5))
+    header = replace(
+        found.header,
+        target="t",
+        target_fingerprint="ft",
+        tokenizer_fingerprint="fk",
+        prompts="set",
+        prompts_fingerprint="fp",
+        eos=(0,),
+        versions={"x": "1"},
     )
+    reading = replace(found.reading, draft="d", draft_fingerprint="fd")
+    return Trace(replace(found.text, header=header), reading)

@@ -39,7 +39,7 @@ def test_every_architecture(kind: str, tmp_path: Path) -> None:
     written = texts(traced)
     assert written == [plain(pair, prompt) for prompt in prompts]
     same(tracer.trace(pair, prompts, decoding, batch_tokens=1), traced)
-    same(tracer.rescore(pair, traced), traced)
+    same(tracer.reread([pair], traced.text)[0], traced)
     live = speculate(pair, prompts, decoding, 3, n_slots=3)
     assert [text.tolist() for text in live.texts] == written
     same(
@@ -104,7 +104,7 @@ def same(found: Trace, expected: Trace, rows: np.ndarray | slice = slice(None)) 
     """Decisions equal, numbers within 1e-5 (KL, in nats, is as large as 10 and has
     float32's relative error).
     """
-    for name, values in found.columns.items():
+    for name, values in {n: found[n] for n in COLUMNS}.items():
         if name in FLOATS:
             np.testing.assert_allclose(
                 values, expected[name][rows], rtol=1e-5, atol=1e-5, err_msg=name

@@ -398,7 +398,7 @@ def _shared(settings: Settings) -> dict[str, object]:
 
 
 def _provenance(audit: Audit) -> dict[str, object]:
-    header = asdict(audit.base.trace.header)
+    header = audit.base.trace.provenance
     header |= {
         "decoding": str(audit.base.trace.header.decoding),
         "licence": audit.prompts.licence,

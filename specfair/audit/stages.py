@@ -118,7 +118,7 @@ class Stages:
         def cost_ratio() -> float | None:
             if given:
                 return None
-            return base.header.cost_ratio if base else loan.work().cost_ratio()
+            return base.reading.cost_ratio if base else loan.work().cost_ratio()
 
         source = tracing.Source(
             loan.identity,
@@ -135,7 +135,7 @@ class Stages:
         )
         if not given:
             return found
-        return replace(found, header=replace(found.header, cost_ratio=given))
+        return replace(found, reading=replace(found.reading, cost_ratio=given))
 
     def _agreement(self, loan: Loan, trace: Trace) -> Agreement:
         lookahead = self.settings.lookahead

@@ -19,7 +19,8 @@ from specfair.decoding import Decoding
 from specfair.models.identity import Identity, versions
 from specfair.store import Store
 from specfair.texts.prompts import Prompt, PromptSet
-from specfair.traces.trace import Trace, concatenate, load, save
+from specfair.traces.stored import load_trace, save_trace
+from specfair.traces.trace import Trace, concatenate
 
 if TYPE_CHECKING:
     from specfair.audit.work import Work
@@ -68,23 +69,23 @@ def traced(store: Store, source: Source, prompts: PromptSet, say: Say) -> Trace:
             "traces",
             key,
             change=lambda old: _grown(old, source, wanted, say),
-            read=load,
-            write=save,
+            read=load_trace,
+            write=save_trace,
         )
         place = {prompt: i for i, prompt in enumerate(found.prompts)}
         if all(prompt in place for prompt in wanted):
             break
+    some = found.select(np.array([place[prompt] for prompt in wanted], dtype=np.int64))
     header = replace(
         found.header,
         target=source.pair.target_name,
-        draft=source.pair.draft_name,
         prompts=prompts.name,
         prompts_fingerprint=prompts.fingerprint,
         decoding=source.decoding,
     )
-    return replace(
-        found.select(np.array([place[prompt] for prompt in wanted], dtype=np.int64)),
-        header=header,
+    return Trace(
+        replace(some.text, header=header),
+        replace(some.reading, draft=source.pair.draft_name),
     )
 
 
@@ -95,7 +96,7 @@ def _grown(old: Trace | None, source: Source, wanted: list[Prompt], say: Say) ->
     if old is not None and not missing:
         return (
             old
-            if old.header.cost_ratio is not None
+            if old.reading.cost_ratio is not None
             else _costed(old, source.cost_ratio())
         )
     say(f"{len(missing):,} of {len(wanted):,} prompts, {source.decoding}")
@@ -110,7 +111,7 @@ def _costed(trace: Trace, cost_ratio: float | None) -> Trace:
     return (
         trace
         if cost_ratio is None
-        else replace(trace, header=replace(trace.header, cost_ratio=cost_ratio))
+        else replace(trace, reading=replace(trace.reading, cost_ratio=cost_ratio))
     )
 
 

@@ -43,7 +43,7 @@ class Work:
         `like` this has it.
         """
         if like is not None:
-            return tracer.rescore(self.pair, like, progress=progress)
+            return tracer.reread([self.pair], like.text, progress=progress)[0]
         return tracer.trace(self.pair, prompts, decoding, progress=progress)
 
     def cost_ratio(self) -> float:

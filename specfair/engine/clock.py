@@ -18,7 +18,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from specfair.decoding import Decoding, Lookahead
-from specfair.engine.decoder import Decoder
+from specfair.engine.cursor import Cursor
 from specfair.engine.speculate import decode
 from specfair.engine.timing import Times
 from specfair.engine.tracer import generate
@@ -143,11 +143,11 @@ def cost_ratio(
 def _stepper(
     model: PreTrainedModel, tokens: Tensor, n_vocab: int
 ) -> Callable[[], object]:
-    """A decoder that has read the tokens, as a function that takes the next step."""
-    decoder = Decoder(model, len(tokens), n_vocab)
+    """A cursor that has read the tokens, as a function that takes the next step."""
+    cursor = Cursor(model, len(tokens), n_vocab)
     with torch.inference_mode():
-        decoder.feed(tokens, keep=1)
-    return torch.inference_mode()(lambda: decoder.feed(tokens[:, :1], keep=1))
+        cursor.feed(tokens, keep=1)
+    return torch.inference_mode()(lambda: cursor.feed(tokens[:, :1], keep=1))
 
 
 def _seconds(device: torch.device, work: Callable[[], object]) -> float:

@@ -16,8 +16,9 @@ from torch.nn.functional import pad
 
 from specfair.decoding import Decoding
 from specfair.engine import sampling
-from specfair.engine.columns import COIN, REPLACEMENT, TOKEN, choose, deployed
-from specfair.engine.decoder import Decoder, pad_left
+from specfair.engine.cursor import Cursor, pad_left
+from specfair.engine.drafts import Opened, draft_of
+from specfair.engine.sampling import COIN, REPLACEMENT, TOKEN, choose, deployed
 from specfair.models.pair import Pair
 
 
@@ -26,8 +27,8 @@ class Rows:
     """The prompts being decoded now."""
 
     prompts: NDArray[np.int64]
-    target: Decoder  # has read all of the text but its last token
-    draft: Decoder  # all but the last two
+    target: Cursor  # has read all of the text but its last token
+    draft: Opened  # all but the last two
     tail: Tensor  # those two (n_rows, 2)
     tail_valid: Tensor  # a text of one token has only one
     n_new: Tensor  # (n_rows,)
@@ -38,14 +39,14 @@ class Rows:
         """Uniform numbers for places counted from the next token on. (n_rows, n) to
         (n_rows, n, draws)
         """
-        position = (self.n_new[:, None] + place).clamp(max=self.uniforms.shape[1] - 1)
-        return self.uniforms.gather(
-            1, position[:, :, None].expand(-1, -1, sampling.DRAWS)
-        )
+        last = self.uniforms.shape[1] - 1
+        position = (self.n_new[:, None] + place).clamp(max=last)
+        index = position[:, :, None].expand(-1, -1, sampling.DRAWS)
+        return self.uniforms.gather(1, index)
 
     def keep(self, rows: Tensor) -> None:
-        for decoder in (self.target, self.draft):
-            decoder.keep_rows(rows)
+        self.target.keep_rows(rows)
+        self.draft.keep_rows(rows)
         self.prompts = self.prompts[rows.cpu().numpy()]
         for name in _TENSORS:
             setattr(self, name, getattr(self, name)[rows])
@@ -71,26 +72,22 @@ def enter(
 ) -> Rows:
     """Both models read the prompts, up to where the first round begins."""
     device = pair.device
-    decoders = [
-        Decoder(model, len(ids), pair.n_vocab) for model in (pair.target, pair.draft)
-    ]
-    for decoder, n_unread in zip(decoders, (1, 2), strict=True):
-        decoder.feed(
-            *pad_left([tokens[:-n_unread] for tokens in ids], device, of=ids), keep=1
-        )
+    target = Cursor(pair.target, len(ids), pair.n_vocab)
+    target.feed(*pad_left([tokens[:-1] for tokens in ids], device, of=ids), keep=1)
+    opened = draft_of(pair).open(len(ids))
+    opened.feed(*pad_left([tokens[:-2] for tokens in ids], device, of=ids), keep=1)
     tail, valid = pad_left([(tokens[:1] + tokens)[-2:] for tokens in ids], device)
     valid[:, 0] &= torch.tensor([len(tokens) > 1 for tokens in ids], device=device)
     n_new = torch.zeros(len(ids), dtype=torch.long, device=device)
-    n_aheads = torch.full_like(n_new, n_ahead)
     return Rows(
-        prompts,
-        decoders[0],
-        decoders[1],
-        tail,
-        valid,
-        n_new,
-        n_aheads,
-        uniforms.to(device),
+        prompts=prompts,
+        target=target,
+        draft=opened,
+        tail=tail,
+        tail_valid=valid,
+        n_new=n_new,
+        n_ahead=torch.full_like(n_new, n_ahead),
+        uniforms=uniforms.to(device),
     )
 
 
@@ -138,12 +135,14 @@ def draft(rows: Rows, decoding: Decoding) -> Round:
         # read only if more is to be drafted
         tokens, valid = proposals[-1][:, None], drafted[:, place + 1 : place + 2]
     rows.target.make_room(n_places + 1)
-    verified = rows.target.feed(
-        torch.stack(proposals, dim=1), pad(drafted, (1, 0), value=True)
-    )
-    stacked = torch.stack(logits, dim=1) if logits else verified[:, :0]
+    read = torch.stack(proposals, dim=1)
+    verified = rows.target.feed(read, pad(drafted, (1, 0), value=True))
     return Round(
-        torch.stack(proposals, dim=1)[:, 1:], drafted, stacked, verified, drawn
+        proposals=read[:, 1:],
+        drafted=drafted,
+        draft=torch.stack(logits, dim=1) if logits else verified[:, :0],
+        target=verified,
+        drawn=drawn,
     )
 
 
@@ -158,20 +157,18 @@ def decide(now: Round, decoding: Decoding, eos: tuple[int, ...]) -> Outcome:
     own = _next_token(now, n_accepted, decoding)[:, None]
     text = torch.where(place < n_accepted[:, None], pad(now.proposals, (0, 1)), own)
     written = place <= n_accepted[:, None]
-    ends = (
-        torch.isin(text, torch.tensor(eos, dtype=torch.long, device=text.device))
-        & written
-    )
+    stops = torch.tensor(eos, dtype=torch.long, device=text.device)
+    ends = torch.isin(text, stops) & written
     end = torch.arange(len(own), device=own.device), n_accepted
     # NaN is never accepted
     known = pad(coins, (0, 1))[end].isfinite() & now.target[end].amax(-1).isfinite()
     return Outcome(
-        passed,
-        n_accepted,
-        text,
-        written & (ends.cumsum(1) - ends.long() == 0),
-        ends.any(1),
-        known,
+        passed=passed,
+        n_accepted=n_accepted,
+        text=text,
+        written=written & (ends.cumsum(1) - ends.long() == 0),
+        ended=ends.any(1),
+        known=known,
     )
 
 
@@ -200,10 +197,8 @@ def _next_token(now: Round, n_accepted: Tensor, decoding: Decoding) -> Tensor:
     if decoding.greedy or not now.proposals.shape[1]:
         return choose(now.target[row, n_accepted], drawn[:, TOKEN], decoding)
     rejected = n_accepted < now.drafted.sum(1)
-    return sampling.draw(
-        owed(now, n_accepted, decoding),
-        torch.where(rejected, drawn[:, REPLACEMENT], drawn[:, TOKEN]),
-    )
+    uniforms = torch.where(rejected, drawn[:, REPLACEMENT], drawn[:, TOKEN])
+    return sampling.draw(owed(now, n_accepted, decoding), uniforms)
 
 
 def owed(now: Round, n_accepted: Tensor, decoding: Decoding) -> Tensor:
@@ -212,12 +207,10 @@ def owed(now: Round, n_accepted: Tensor, decoding: Decoding) -> Tensor:
     """
     row = torch.arange(len(n_accepted), device=n_accepted.device)
     rejected = n_accepted < now.drafted.sum(1)
-    refused = deployed(
-        now.draft[row, n_accepted.clamp(max=now.proposals.shape[1] - 1)], decoding
-    )
-    return sampling.residual(
-        deployed(now.target[row, n_accepted], decoding), refused * rejected[:, None]
-    )
+    last = n_accepted.clamp(max=now.proposals.shape[1] - 1)
+    refused = deployed(now.draft[row, last], decoding)
+    own = deployed(now.target[row, n_accepted], decoding)
+    return sampling.residual(own, refused * rejected[:, None])
 
 
 def advance(rows: Rows, outcome: Outcome, *, adapt: bool) -> None:
@@ -231,13 +224,11 @@ def advance(rows: Rows, outcome: Outcome, *, adapt: bool) -> None:
     if len(place) > 1:
         rows.draft.take_back(pad(place[:-1] < n_accepted[:, None], (1, 0), value=True))
     behind = torch.cat([rows.tail, outcome.text], dim=1)
-    rows.tail = behind.gather(
-        1, n_accepted[:, None] + torch.tensor([1, 2], device=n_accepted.device)
-    )
+    last_two = torch.tensor([1, 2], device=n_accepted.device)
+    rows.tail = behind.gather(1, n_accepted[:, None] + last_two)
     rows.tail_valid = torch.ones_like(rows.tail_valid)
     rows.n_new = rows.n_new + n_accepted + 1
     if adapt:
         full = n_accepted >= rows.n_ahead
-        rows.n_ahead = torch.where(
-            full, rows.n_ahead + 2, (rows.n_ahead - 1).clamp(min=1)
-        )
+        narrower = (rows.n_ahead - 1).clamp(min=1)
+        rows.n_ahead = torch.where(full, rows.n_ahead + 2, narrower)

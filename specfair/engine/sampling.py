@@ -1,5 +1,5 @@
 """Probability functions of speculative sampling, on tensors whose last dimension is the
-vocabulary.
+vocabulary: here temperature, top-k and top-p act.
 
 Knows distributions and uniform numbers; does not know models, prompts or text. A
 speculative step is a maximal coupling of two distributions, so the same three functions
@@ -16,8 +16,41 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-DRAWS = 3  # uniform numbers per position: the token, the coin, the replacement
+from specfair.decoding import Decoding
+
+DRAWS = 3  # uniform numbers per position
+TOKEN, COIN, REPLACEMENT = range(DRAWS)  # what each is for
 _WIDTH = 64  # tokens in a block
+_TILE = {"cpu": 1 << 20, "cuda": 1 << 27}  # numbers per tile
+
+
+def choose(logits: Tensor, uniforms: Tensor, decoding: Decoding) -> Tensor:
+    """The next token of every row. logits (n, vocabulary), uniforms (n,)."""
+    if decoding.greedy:
+        return best_two(logits)[0]
+    chosen = [
+        draw(deployed(logits[rows], decoding), uniforms[rows]) for rows in tiles(logits)
+    ]
+    return torch.cat(chosen)
+
+
+def tiles(logits: Tensor) -> list[slice]:
+    """Rows in portions that fit a processor's cache: fresh memory of the vocabulary's
+    size costs more than the arithmetic.
+    """
+    size = max(1, _TILE.get(logits.device.type, 1 << 24) // logits.shape[-1])
+    return [slice(at, at + size) for at in range(0, max(1, len(logits)), size)]
+
+
+def deployed(logits: Tensor, decoding: Decoding) -> Tensor:
+    """The distribution that is sampled from; the model's own at temperature 1 under
+    greedy decoding.
+    """
+    if decoding.greedy:
+        return torch.softmax(logits, dim=-1)
+    return distribution(
+        logits, decoding.temperature, top_k=decoding.top_k, top_p=decoding.top_p
+    )
 
 
 def distribution(
@@ -44,19 +77,19 @@ def _top_p(probabilities: Tensor, top_p: float) -> Tensor:
     last of them, rescaled to 1.
     """
     ordered = _descending(probabilities)
-    n_kept = (ordered.cumsum(-1) - ordered < top_p).sum(-1, keepdim=True).clamp(min=1)
-    kept = probabilities.masked_fill(
-        ~(probabilities >= ordered.gather(-1, n_kept - 1)), 0.0
-    )
+    before = ordered.cumsum(-1) - ordered
+    n_kept = (before < top_p).sum(-1, keepdim=True).clamp(min=1)
+    least = ordered.gather(-1, n_kept - 1)
+    kept = probabilities.masked_fill(~(probabilities >= least), 0.0)
     return kept / kept.sum(-1, keepdim=True)
 
 
 def _descending(values: Tensor) -> Tensor:
     if values.device.type != "cpu":
         return torch.sort(values, dim=-1, descending=True).values
-    return torch.from_numpy(np.sort(values.detach().numpy(), axis=-1)).flip(
-        -1
-    )  # eight times as fast as torch's on a CPU
+    # eight times as fast as torch's on a CPU
+    ascending = np.sort(values.detach().numpy(), axis=-1)
+    return torch.from_numpy(ascending).flip(-1)
 
 
 def coin(own: Tensor, other: Tensor) -> Tensor:
@@ -67,7 +100,8 @@ def coin(own: Tensor, other: Tensor) -> Tensor:
     is the target's. What was drawn has some; where a text is read again, rounding may
     leave its token just outside a filter, without any.
     """
-    return (other / own.clamp(min=torch.finfo(own.dtype).tiny)).clamp(max=1.0)
+    tiny = torch.finfo(own.dtype).tiny
+    return (other / own.clamp(min=tiny)).clamp(max=1.0)
 
 
 def residual(own: Tensor, other: Tensor) -> Tensor:
@@ -75,7 +109,8 @@ def residual(own: Tensor, other: Tensor) -> Tensor:
     itself where they are equal.
     """
     rest = (own - other).clamp(min=0.0)
-    return torch.where(rest.sum(-1, keepdim=True) == 0, own, rest)
+    equal = rest.sum(-1, keepdim=True) == 0
+    return torch.where(equal, own, rest)
 
 
 def draw(weights: Tensor, uniforms: Tensor) -> Tensor:
@@ -89,9 +124,8 @@ def draw(weights: Tensor, uniforms: Tensor) -> Tensor:
     block = _search(ends, below)
     inside = _block(weights, block, 0.0)
     start = ends.gather(-1, block) - mass.gather(-1, block)
-    token: Tensor = block * _WIDTH + _search(
-        inside.cumsum(-1), (below - start).clamp(min=0.0)
-    )
+    place = _search(inside.cumsum(-1), (below - start).clamp(min=0.0))
+    token: Tensor = block * _WIDTH + place
     return token.squeeze(-1).clamp(max=weights.shape[-1] - 1)  # NaN sorts past the end
 
 
@@ -100,8 +134,9 @@ def _search(ends: Tensor, below: Tensor) -> Tensor:
     against rounding.
     """
     last = ends[..., -1:]
-    below = torch.minimum(below, torch.nextafter(last, torch.zeros_like(last)))
-    return torch.searchsorted(ends, below, right=True).clamp(max=ends.shape[-1] - 1)
+    under = torch.nextafter(last, torch.zeros_like(last))
+    found = torch.searchsorted(ends, torch.minimum(below, under), right=True)
+    return found.clamp(max=ends.shape[-1] - 1)
 
 
 def best_two(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -112,33 +147,25 @@ def best_two(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     block = tops.argmax(-1, keepdim=True)
     inside = _block(values, block, -torch.inf)
     place = inside.argmax(-1, keepdim=True)
-    others = torch.maximum(
-        inside.scatter(-1, place, -torch.inf).amax(-1),
-        tops.scatter(-1, block, -torch.inf).amax(-1),
-    )
-    return (
-        (block * _WIDTH + place).squeeze(-1),
-        inside.gather(-1, place).squeeze(-1),
-        others,
-    )
+    token = block * _WIDTH + place
+    best = inside.gather(-1, place)
+    beside = inside.scatter(-1, place, -torch.inf).amax(-1)
+    elsewhere = tops.scatter(-1, block, -torch.inf).amax(-1)
+    second = torch.maximum(beside, elsewhere)
+    return token.squeeze(-1), best.squeeze(-1), second
 
 
 def _blocks(values: Tensor, reduce: Callable[..., Tensor]) -> Tensor:
     """Reduce every block of neighbouring tokens: vectorised reductions are far faster
     than argmax or cumsum.
     """
-    n_whole = values.shape[-1] // _WIDTH
-    whole = n_whole * _WIDTH
-    parts = (
-        [
-            reduce(
-                values[..., :whole].reshape(*values.shape[:-1], n_whole, _WIDTH), dim=-1
-            )
-        ]
-        if whole
-        else []
-    )
-    if whole < values.shape[-1]:
+    n_rest = values.shape[-1] % _WIDTH
+    whole = values.shape[-1] - n_rest
+    parts = []
+    if whole:
+        blocks = values[..., :whole].reshape(*values.shape[:-1], -1, _WIDTH)
+        parts.append(reduce(blocks, dim=-1))
+    if n_rest:
         parts.append(reduce(values[..., whole:], dim=-1, keepdim=True))
     return torch.cat(parts, dim=-1)
 
@@ -148,10 +175,9 @@ def _block(values: Tensor, block: Tensor, fill: float) -> Tensor:
     vocabulary.
     """
     tokens = block * _WIDTH + torch.arange(_WIDTH, device=values.device)
-    past = tokens >= values.shape[-1]
-    return values.gather(-1, tokens.clamp(max=values.shape[-1] - 1)).masked_fill(
-        past, fill
-    )
+    last = values.shape[-1] - 1
+    inside = values.gather(-1, tokens.clamp(max=last))
+    return inside.masked_fill(tokens > last, fill)
 
 
 def at(values: Tensor, tokens: Tensor) -> Tensor:
@@ -166,18 +192,6 @@ def overlap(a: Tensor, b: Tensor) -> Tensor:
     return torch.minimum(a, b).sum(-1)
 
 
-def entropy(logits: Tensor) -> Tensor:
-    """In nats, at temperature 1."""
-    dot: Tensor = torch.linalg.vecdot(torch.softmax(logits, dim=-1), logits)
-    return logits.logsumexp(-1) - dot
-
-
-def kl(own: Tensor, other: Tensor) -> Tensor:
-    """KL(own, other) of two rows of logits, in nats, at temperature 1."""
-    dot: Tensor = torch.linalg.vecdot(torch.softmax(own, dim=-1), other)
-    return other.logsumexp(-1) - dot - entropy(own)
-
-
 def uniforms(seed: int, ids: Sequence[str], n_positions: int) -> NDArray[np.float32]:
     """Each prompt's own stream, from the run's seed and the prompt's id: (n_prompts,
     n_positions, DRAWS) in [0, 1).
@@ -185,16 +199,11 @@ def uniforms(seed: int, ids: Sequence[str], n_positions: int) -> NDArray[np.floa
     A longer stream starts with the shorter one. Nothing depends on which other prompts
     are there.
     """
-    return np.stack(
-        [
-            _stream(seed, name).random((n_positions, DRAWS), dtype=np.float32)
-            for name in ids
-        ]
-    )
+    shape = (n_positions, DRAWS)
+    return np.stack([_stream(seed, name).random(shape, np.float32) for name in ids])
 
 
 def _stream(seed: int, name: str) -> np.random.Generator:
     digest = hashlib.sha256(f"{seed}\0{name}".encode()).digest()
-    return np.random.Generator(
-        np.random.Philox(key=np.frombuffer(digest[:16], dtype=np.uint64))
-    )
+    key = np.frombuffer(digest[:16], dtype=np.uint64)
+    return np.random.Generator(np.random.Philox(key=key))

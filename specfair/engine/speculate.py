@@ -17,14 +17,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from specfair.decoding import Decoding, Lookahead
-from specfair.engine.columns import At, Sheet, columns
+from specfair.engine.columns import At, reduced
 from specfair.engine.rounds import Outcome, Round, Rows, advance, decide, draft, enter
-from specfair.engine.tracer import check_decoding, header
-from specfair.models.devices import does_not_fit, fits
-from specfair.models.pair import Pair, encode
+from specfair.engine.sheet import Sheet, within
+from specfair.engine.task import Task, reading, task
+from specfair.models.devices import fits
+from specfair.models.pair import Pair
 from specfair.texts.prompts import Prompt
 from specfair.traces.tally import Tally, veiled
-from specfair.traces.trace import Trace
+from specfair.traces.trace import READING, TEXT, Trace
 
 _SLOTS = {"cpu": 128, "cuda": 512}
 _REFILL = 0.25  # new prompts enter once this share of the slots is free
@@ -41,19 +42,6 @@ class Live:
     texts: tuple[NDArray[np.int32], ...]
     tally: Tally  # canonical counts per prompt
     lookahead: Lookahead
-    # per prompt: every drafted token, also after a round's first rejection ...
-    n_study_drafted: Ints
-    # ... and how many of those pass their coin given the draft's own text before them
-    n_study_accepted: Ints
-
-    @property
-    def study_rate(self) -> float:
-        """Accepted / (accepted + rejected) over all drafted candidates, tested or not.
-
-        The original study's statistic, for comparison with its figures only; it is not
-        the acceptance rate.
-        """
-        return float(self.n_study_accepted.sum() / self.n_study_drafted.sum())
 
 
 def speculate(
@@ -101,17 +89,11 @@ def decode(
 
 def _halving(job: "_Job", n_slots: int | None) -> "_Job":
     """The job done; where memory runs out, from its beginning with half the slots."""
-    n = min(n_slots or _SLOTS.get(job.pair.device.type, 64), max(1, len(job.ids)))
+    ids = job.task.ids
+    n = min(n_slots or _SLOTS.get(job.task.pair.device.type, 64), max(1, len(ids)))
     while not fits(partial(_drain, job, n)):
         if n == 1:
-            longest, decoding = (
-                max(range(len(job.ids)), key=lambda i: len(job.ids[i])),
-                job.sheet.decoding,
-            )
-            name, n_tokens = job.sheet.prompts[longest].id, len(job.ids[longest])
-            raise does_not_fit(
-                name, n_tokens, n_new=decoding.max_new_tokens, device=job.pair.device
-            )
+            raise job.task.too_large(max(range(len(ids)), key=lambda i: len(ids[i])))
         job, n = replace(job), n // 2
     return job
 
@@ -122,15 +104,8 @@ def _job(
     decoding: Decoding,
     lookahead: Lookahead | int,
 ) -> "_Job":
-    check_decoding(pair, decoding)
-    ids, _ = encode(pair, prompts, decoding.max_new_tokens)
-    sheet = Sheet(prompts, decoding, () if decoding.ignore_eos else pair.eos)
-    return _Job(
-        pair,
-        ids,
-        sheet,
-        Lookahead(lookahead) if isinstance(lookahead, int) else lookahead,
-    )
+    ahead = Lookahead(lookahead) if isinstance(lookahead, int) else lookahead
+    return _Job(task(pair, prompts, decoding), ahead)
 
 
 @dataclass(slots=True)
@@ -139,31 +114,27 @@ class _Job:
     max_new_tokens).
     """
 
-    pair: Pair
-    ids: list[list[int]]
-    sheet: Sheet
+    task: Task
     lookahead: Lookahead
     recording: bool = True
+    text: Sheet = field(init=False)
+    reading: Sheet = field(init=False)
     texts: NDArray[np.int32] = field(init=False)
     lengths: Ints = field(init=False)
     # where a round began: the lookahead it began with; elsewhere 0
     planned: Ints = field(init=False)
     tested: NDArray[np.bool_] = field(init=False)
-    n_study: Ints = field(init=False)  # (2, n_prompts): drafted, accepted
     # (n_prompts,) where some decision rested on NaN or infinity
     unknown: NDArray[np.bool_] = field(init=False)
 
     def __post_init__(self) -> None:
-        shape = (len(self.ids), self.sheet.decoding.max_new_tokens)
-        self.texts, self.planned = np.zeros(shape, np.int32), np.zeros(shape, np.int64)
-        self.tested, self.lengths = (
-            np.zeros(shape, np.bool_),
-            np.zeros(len(self.ids), np.int64),
-        )
-        self.n_study, self.unknown = (
-            np.zeros((2, len(self.ids)), np.int64),
-            np.zeros(len(self.ids), np.bool_),
-        )
+        shape, n = self.task.shape, len(self.task.ids)
+        self.text, self.reading = Sheet(shape, TEXT), Sheet(shape, READING)
+        self.texts = np.zeros(shape, np.int32)
+        self.planned = np.zeros(shape, np.int64)
+        self.tested = np.zeros(shape, np.bool_)
+        self.lengths = np.zeros(n, np.int64)
+        self.unknown = np.zeros(n, np.bool_)
 
     @property
     def written(self) -> tuple[NDArray[np.int32], ...]:
@@ -174,48 +145,45 @@ class _Job:
         """Tested places, but for the last token of a text: that one is the target's
         own, however it came about.
         """
-        return self.tested & self.sheet.within(self.lengths - 1)
+        return self.tested & within(self.lengths - 1, self.texts.shape[1])
 
     @property
     def tally(self) -> Tally:
         left = self.lengths[:, None] - np.arange(self.texts.shape[1]) - 1
-        n_drafted = np.minimum(self.planned, left.clip(min=0)).sum(1)
-        accepted = self.sheet.columns["accepted"] & self.counted
-        counts = (
-            self.lengths,
-            (self.planned > 0).sum(1),
-            n_drafted,
-            self.counted.sum(1),
-            accepted.sum(1),
+        drafted = np.minimum(self.planned, left.clip(min=0))
+        accepted = self.reading.columns["accepted"] & self.counted
+        counts = Tally(
+            n_new_tokens=self.lengths.astype(np.float64),
+            n_rounds=(self.planned > 0).sum(1).astype(np.float64),
+            n_drafted=drafted.sum(1).astype(np.float64),
+            n_tested=self.counted.sum(1).astype(np.float64),
+            n_accepted=accepted.sum(1).astype(np.float64),
         )
-        return veiled(
-            Tally(*(count.astype(np.float64) for count in counts)), self.unknown
-        )
+        return veiled(counts, self.unknown)
 
     def finish(self) -> Live:
-        head = header(self.pair, self.sheet.prompts, self.sheet.decoding)
+        counted = self.counted
+        text = self.task.text(self.text, counted)
         return Live(
-            self.sheet.finish(head, self.counted),
-            self.counted.nonzero()[1],
-            self.written,
-            self.tally,
-            self.lookahead,
-            n_study_drafted=self.n_study[0],
-            n_study_accepted=self.n_study[1],
+            trace=Trace(text, reading(self.task.pair, self.reading, counted)),
+            positions=counted.nonzero()[1],
+            texts=self.written,
+            tally=self.tally,
+            lookahead=self.lookahead,
         )
 
 
 @torch.inference_mode()
 def _drain(job: _Job, n_slots: int) -> None:
     """Rounds until every prompt is done, keeping the slots filled."""
-    waiting = sorted(range(len(job.ids)), key=lambda i: len(job.ids[i]))
+    ids = job.task.ids
+    waiting = sorted(range(len(ids)), key=lambda i: len(ids[i]))
     active: Rows | None = None
     while waiting or active is not None:
         free = n_slots - (0 if active is None else len(active.prompts))
         if waiting and free >= _REFILL * n_slots:
-            entering = _enter(
-                job, np.array([waiting.pop() for _ in range(min(free, len(waiting)))])
-            )
+            n = min(free, len(waiting))
+            entering = _enter(job, np.array([waiting.pop() for _ in range(n)]))
             if active is None:
                 active = entering
             else:
@@ -229,21 +197,20 @@ def _drain(job: _Job, n_slots: int) -> None:
 
 
 def _enter(job: _Job, prompts: Ints) -> Rows:
-    ids = [job.ids[i] for i in prompts]
     return enter(
-        job.pair,
+        job.task.pair,
         prompts,
-        ids,
+        [job.task.ids[i] for i in prompts],
         n_ahead=job.lookahead.n,
-        uniforms=job.sheet.uniforms(prompts),
+        uniforms=job.task.uniforms(prompts),
     )
 
 
 def _round(job: _Job, rows: Rows) -> Tensor:
     """One round of every row, written down; which rows go on (n_rows,)."""
-    decoding = job.sheet.decoding
+    decoding = job.task.decoding
     now = draft(rows, decoding)
-    outcome = decide(now, decoding, job.sheet.eos)
+    outcome = decide(now, decoding, job.task.eos)
     _note(job, rows, now, outcome)
     advance(rows, outcome, adapt=job.lookahead.schedule != "constant")
     return ~outcome.ended & (rows.n_new < decoding.max_new_tokens)
@@ -251,26 +218,27 @@ def _round(job: _Job, rows: Rows) -> Tensor:
 
 def _note(job: _Job, rows: Rows, now: Round, outcome: Outcome) -> None:
     """Write down the text, the round, and every tested proposal."""
-    text, written, passed = outcome.text, outcome.written, outcome.passed
+    text, written = outcome.text, outcome.written
     begin = rows.n_new.cpu().numpy()
     job.unknown[rows.prompts] |= ~outcome.known.cpu().numpy()
     job.planned[rows.prompts, begin] = rows.n_ahead.cpu().numpy()
-    job.n_study[:, rows.prompts] += (
-        torch.stack([now.drafted.sum(1), passed.sum(1)]).cpu().numpy()
-    )
-    row, place = (index.cpu().numpy() for index in written.nonzero(as_tuple=True))
-    job.texts[rows.prompts[row], begin[row] + place] = text[written].cpu().numpy()
+    job.texts[_places(rows, begin, written)] = text[written].cpu().numpy()
     job.lengths[rows.prompts] = begin + written.sum(1).cpu().numpy()
     tested = written[:, :-1] & now.drafted
     if not tested.any():
         return
-    found = {"accepted": passed[tested]}
+    found = {"accepted": outcome.passed[tested]}
     if job.recording:
         at = At(text[:, :-1][tested], proposal=now.proposals[tested])
-        found = columns(
-            now.target[:, :-1][tested], now.draft[tested], at, job.sheet.decoding
-        )
-    row, place = (index.cpu().numpy() for index in tested.nonzero(as_tuple=True))
-    where = (rows.prompts[row], begin[row] + place)
+        target, drafted = now.target[:, :-1][tested], now.draft[tested]
+        found = reduced(target, drafted, at, job.task.decoding)
+    where = _places(rows, begin, tested)
     job.tested[where] = True
-    job.sheet.write(where, found)
+    for sheet in (job.text, job.reading):
+        sheet.write(where, found)
+
+
+def _places(rows: Rows, begin: Ints, marked: Tensor) -> tuple[Ints, Ints]:
+    """Prompts and positions of what is marked (n_rows, n) from where a round began."""
+    row, place = (index.cpu().numpy() for index in marked.nonzero(as_tuple=True))
+    return rows.prompts[row], begin[row] + place

@@ -1,36 +1,27 @@
 """Pair and prompts to a Trace: one batched generation by the target, one batched
 forward pass of the draft over it.
 
-Knows what is asked of the models and what a Trace says of itself; does not know
-lookaheads, acceptance counts or groups. Results depend neither on batch size nor on the
-order or the number of the prompts.
+Knows what is asked of the models; does not know lookaheads, acceptance counts or
+groups. Results depend neither on batch size nor on the order or the number of the
+prompts.
 """
 
-import hashlib
-import json
 from collections.abc import Sequence
-from dataclasses import fields, replace
-from importlib.metadata import PackageNotFoundError, version
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from specfair.decoding import Decoding
-from specfair.engine.columns import Sheet
-from specfair.engine.lockstep import (
-    Job,
-    Progress,
-    in_batches,
-    read,
-    write,
-    write_and_read,
-)
-from specfair.errors import DataError, ModelError
-from specfair.models.pair import Pair, encode
+from specfair.engine.batches import Progress, in_batches
+from specfair.engine.drafts import Draft, draft_of
+from specfair.engine.passes import Job, run_pass
+from specfair.engine.sheet import Sheet, within
+from specfair.engine.task import Task, reading, task
+from specfair.errors import DataError
+from specfair.models.pair import Pair
 from specfair.texts.prompts import Prompt
-from specfair.traces.trace import Header, Trace
-
-_FIELDS = tuple(f.name for f in fields(Prompt))
+from specfair.traces.trace import READING, TEXT, Text, Trace
 
 
 def trace(
@@ -60,13 +51,37 @@ def trace_drafts(
     """A Trace for each of several drafts of one target, which writes only once: a
     further draft costs only itself.
     """
-    job = _job(pairs, prompts, decoding)
-    in_batches(job, write_and_read, progress, batch_tokens)
-    kept = job.sheets[0].within(job.sheets[0].lengths())
-    return [
-        sheet.finish(header(pair, prompts, decoding), kept)
-        for pair, sheet in zip(pairs, job.sheets, strict=True)
-    ]
+    asked = task(_of_one_target(pairs), prompts, decoding)
+    job = Job(asked, Sheet(asked.shape, TEXT), drafts=_drafts(pairs, asked))
+    in_batches(asked, partial(run_pass, job), progress, batch_tokens)
+    kept = within(_lengths(asked, job.text), decoding.max_new_tokens)
+    return _traces(pairs, job, asked.text(job.text, kept), kept)
+
+
+def reread(
+    pairs: Sequence[Pair],
+    text: Text,
+    *,
+    progress: Progress | None = None,
+    batch_tokens: int | None = None,
+) -> list[Trace]:
+    """A text there is, read by any drafts of the target that wrote it. One forward pass
+    of each model, no generation.
+    """
+    pair, header = _of_one_target(pairs), text.header
+    if pair.target_fingerprint != header.target_fingerprint:
+        raise DataError(
+            f"the trace was written by {header.target!r}, the pair's target "
+            f"{pair.target_name!r} "
+            "has other weights; only the draft may change. Trace again."
+        )
+    asked = task(pair, text.prompts, header.decoding)
+    kept = within(text.lengths, header.decoding.max_new_tokens)
+    tokens = Sheet(asked.shape, {"token": np.int32})
+    tokens.columns["token"][kept] = text.columns["token"]
+    job = Job(asked, tokens, text.lengths, _drafts(pairs, asked))
+    in_batches(asked, partial(run_pass, job), progress, batch_tokens)
+    return _traces(pairs, job, text, kept)
 
 
 def generate(
@@ -75,106 +90,41 @@ def generate(
     """The text alone, as `trace` has it: what the target costs by itself. Timed, so
     what does not fit raises.
     """
-    job = _job([pair], prompts, decoding)
-    in_batches(job, write, once=True)
-    sheet = job.sheets[0]
-    return [
-        tokens[:n]
-        for tokens, n in zip(sheet.columns["token"], sheet.lengths(), strict=True)
-    ]
+    asked = task(pair, prompts, decoding)
+    sheet = Sheet(asked.shape, {"token": np.int32})
+    in_batches(asked, partial(run_pass, Job(asked, sheet)), once=True)
+    lengths = _lengths(asked, sheet)
+    return [t[:n] for t, n in zip(sheet.columns["token"], lengths, strict=True)]
 
 
-def rescore(
-    pair: Pair,
-    traced: Trace,
-    *,
-    progress: Progress | None = None,
-    batch_tokens: int | None = None,
-) -> Trace:
-    """The same text of the same target, seen by another draft. One forward pass of each
-    model, no generation.
+def _lengths(asked: Task, text: Sheet) -> NDArray[np.int64]:
+    """Every text reaches to its first end-of-text token, that one included, or to the
+    budget.
     """
-    if pair.target_fingerprint != traced.header.target_fingerprint:
-        raise DataError(
-            f"the trace was written by {traced.header.target!r}, the pair's target "
-            f"{pair.target_name!r} "
-            "has other weights; only the draft may change. Trace again."
-        )
-    job = _job([pair], traced.prompts, traced.header.decoding)
-    sheet = job.sheets[0]
-    kept = sheet.within(traced.lengths)
-    sheet.columns["token"][kept] = traced["token"]
-    in_batches(job, read, progress, batch_tokens)
-    new = sheet.finish(
-        replace(
-            traced.header,
-            draft=pair.draft_name,
-            draft_fingerprint=pair.draft_fingerprint,
-            cost_ratio=None,
-        ),
-        kept,
-    )
-    same = {
-        name: traced.columns[name]
-        for name in ("token", "target_prob", "target_entropy", "margin")
-    }
-    return replace(new, columns={**new.columns, **same})
+    ends = np.isin(text.columns["token"], asked.eos)
+    return np.where(ends.any(1), ends.argmax(1) + 1, asked.decoding.max_new_tokens)
 
 
-def check_decoding(pair: Pair, decoding: Decoding) -> None:
-    """Refuse a model whose texts would never end."""
-    if not pair.eos and not decoding.ignore_eos:
-        raise ModelError(
-            f"model {pair.target_name!r} declares no end-of-text token; without one "
-            "texts end only with the budget. "
-            "Set eos_token_id in its generation_config, or ignore_eos = true."
-        )
-
-
-def header(pair: Pair, prompts: Sequence[Prompt], decoding: Decoding) -> Header:
-    """What the trace of these prompts by this pair says of itself. A prompt set brings
-    its own name and fingerprint.
-    """
-    return Header(
-        target=pair.target_name,
-        draft=pair.draft_name,
-        target_fingerprint=pair.target_fingerprint,
-        draft_fingerprint=pair.draft_fingerprint,
-        tokenizer_fingerprint=pair.tokenizer_fingerprint,
-        prompts=getattr(prompts, "name", "prompts"),
-        prompts_fingerprint=getattr(prompts, "fingerprint", None)
-        or _fingerprint(prompts),
-        decoding=decoding,
-        dtype=str(pair.dtype).removeprefix("torch."),
-        device=pair.device.type,
-        eos=() if decoding.ignore_eos else pair.eos,
-        versions=_versions(),
-    )
-
-
-def _fingerprint(prompts: Sequence[Prompt]) -> str:
-    plain = [[getattr(prompt, name) for name in _FIELDS] for prompt in prompts]
-    return hashlib.sha256(json.dumps(plain).encode()).hexdigest()
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in ("specfair", "torch", "transformers"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:  # run from a checkout that is not installed
-            found[name] = "unknown"
-    return found
-
-
-def _job(pairs: Sequence[Pair], prompts: Sequence[Prompt], decoding: Decoding) -> Job:
-    check_decoding(pairs[0], decoding)
+def _of_one_target(pairs: Sequence[Pair]) -> Pair:
+    """Any of them, where only the target matters."""
     if len({(p.target_fingerprint, p.n_vocab) for p in pairs}) != 1:
         names = ", ".join(f"{p.target_name!r} with {p.n_vocab} tokens" for p in pairs)
         raise DataError(
             "drafts are traced together for one target; these pairs have "
             f"{names}. Trace them one by one."
         )
-    ids, _ = encode(pairs[0], prompts, decoding.max_new_tokens)
-    eos = () if decoding.ignore_eos else pairs[0].eos
-    return Job(pairs, ids, [Sheet(prompts, decoding, eos) for _ in pairs], decoding)
+    return pairs[0]
+
+
+def _drafts(pairs: Sequence[Pair], asked: Task) -> list[tuple[Draft, Sheet]]:
+    return [(draft_of(pair), Sheet(asked.shape, READING)) for pair in pairs]
+
+
+def _traces(
+    pairs: Sequence[Pair], job: Job, text: Text, kept: NDArray[np.bool_]
+) -> list[Trace]:
+    sheets = [sheet for _, sheet in job.drafts]
+    return [
+        Trace(text, reading(pair, sheet, kept))
+        for pair, sheet in zip(pairs, sheets, strict=True)
+    ]

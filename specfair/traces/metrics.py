@@ -11,9 +11,7 @@ import numpy as np
 
 from specfair.decoding import Lookahead
 from specfair.errors import UsageError, unknown
-from specfair.stats import (
-    Sample,
-)
+from specfair.stats import Sample
 from specfair.stats.tally import Array
 from specfair.texts.prompts import Prompt
 from specfair.traces.replay import replay
@@ -66,7 +64,7 @@ def _confident_rejections(trace: Trace, _: Count) -> Sums:
 
 
 def _speedup_predicted(trace: Trace, count: Count) -> Sums:
-    cost = trace.header.cost_ratio
+    cost = trace.reading.cost_ratio
     tally = count()
     return tally.n_new_tokens, tally.n_rounds + (
         np.nan if cost is None else cost

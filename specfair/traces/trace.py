@@ -1,63 +1,59 @@
-"""A Trace: every token the target wrote for every prompt, and what the draft made of
-it, in columns.
+"""A Trace: every token the target wrote for every prompt, and what a draft made of it.
 
-Everything after the tracer is a pure function of a Trace. This module knows how the
-columns are laid out and how they reach disk (Parquet with a JSON header); it does not
-know how they were computed, nor what will be asked of them.
+Two parts, because the first is the target's alone: a Text is written once, and read by
+any number of drafts, each a Reading of it. Everything after the engine is a pure
+function of a Trace. This module knows how the columns are laid out; it does not know
+how they were computed, nor what will be asked of them.
 """
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from specfair.decoding import Decoding
-from specfair.errors import DataError, StoreError
-from specfair.texts import tables
 from specfair.texts.prompts import Prompt
-from specfair.texts.reading import json_of
-from specfair.typed import typed
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
 
 SCHEMA = 1
-MAX_BYTES = 1 << 36  # of columns, unpacked: 64 GiB
 
-COLUMNS: Mapping[str, type] = {
+Columns: TypeAlias = Mapping[str, NDArray[Any]]  # each (n_tokens,)
+Ints: TypeAlias = NDArray[np.int64]
+
+TEXT: Mapping[str, type] = {
     "token": np.int32,  # what the target wrote
     # of that token, as deployed; at temperature 1 under greedy decoding
     "target_prob": np.float32,
-    "draft_prob": np.float32,  # likewise, by the draft
-    # the coin: min(1, draft_prob / target_prob); greedy: draft's first choice == token
-    "accept_prob": np.float32,
-    "overlap": np.float32,  # sum of min(target, draft) at temperature 1
     "target_entropy": np.float32,  # nats, at temperature 1
-    # KL(target, draft), nats, at temperature 1; entropy + kl is the cross entropy
-    "kl": np.float32,
     # target's best minus second-best probability at temperature 1: near-ties are
     # visible
     "margin": np.float32,
+}
+READING: Mapping[str, type] = {
+    "draft_prob": np.float32,  # of the token, as target_prob
+    # the coin: min(1, draft_prob / target_prob); greedy: draft's first choice == token
+    "accept_prob": np.float32,
+    "overlap": np.float32,  # sum of min(target, draft) at temperature 1
+    # KL(target, draft), nats, at temperature 1; entropy + kl is the cross entropy
+    "kl": np.float32,
     "proposal": np.int32,  # one realised proposal of the draft at this position
     "proposal_target_prob": np.float32,
     "proposal_draft_prob": np.float32,
     "accepted": np.bool_,  # whether that proposal was accepted; then proposal == token
 }
+COLUMNS: Mapping[str, type] = {**TEXT, **READING}
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """Everything needed to know what a Trace is a trace of."""
+    """Everything needed to know what a Text is a text of."""
 
     target: str  # name as the user gave it
-    draft: str
     target_fingerprint: str
-    draft_fingerprint: str
     tokenizer_fingerprint: str
     prompts: str  # name of the prompt set
     prompts_fingerprint: str
@@ -65,64 +61,104 @@ class Header:
     dtype: str
     device: str
     eos: tuple[int, ...]
-    # draft step time / target step time, where it was measured
-    cost_ratio: float | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
-    """Columns over tokens; prompt i owns rows offsets[i]:offsets[i + 1]."""
+class Text:
+    """What the target wrote: prompt i owns rows offsets[i]:offsets[i + 1]."""
 
     header: Header
     prompts: tuple[Prompt, ...]
-    offsets: NDArray[np.int64]  # (n_prompts + 1,)
-    columns: Mapping[str, NDArray[Any]]  # each (n_tokens,)
+    offsets: Ints  # (n_prompts + 1,)
+    columns: Columns  # those of TEXT
+
+    @property
+    def lengths(self) -> Ints:
+        """New tokens per prompt."""
+        return np.diff(self.offsets)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a draft makes of a text, token by token."""
+
+    draft: str  # name as the user gave it
+    draft_fingerprint: str
+    columns: Columns  # those of READING
+    # draft step time / target step time, where it was measured
+    cost_ratio: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A text and one draft's reading of it."""
+
+    text: Text
+    reading: Reading
 
     def __getitem__(self, column: str) -> NDArray[Any]:
-        return self.columns[column]
+        part = self.text if column in TEXT else self.reading
+        return part.columns[column]
 
     def __len__(self) -> int:
         return len(self.prompts)
+
+    @property
+    def header(self) -> Header:
+        return self.text.header
+
+    @property
+    def prompts(self) -> tuple[Prompt, ...]:
+        return self.text.prompts
+
+    @property
+    def offsets(self) -> Ints:
+        return self.text.offsets
+
+    @property
+    def lengths(self) -> Ints:
+        """New tokens per prompt."""
+        return self.text.lengths
 
     @property
     def n_tokens(self) -> int:
         return int(self.offsets[-1])
 
     @property
-    def lengths(self) -> NDArray[np.int64]:
-        """New tokens per prompt."""
-        return np.diff(self.offsets)
-
-    @property
-    def rows(self) -> NDArray[np.int64]:
+    def rows(self) -> Ints:
         """For each token, the index of its prompt."""
         return np.repeat(np.arange(len(self)), self.lengths)
 
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What the trace says of itself, in plain values."""
+        reading = self.reading
+        return asdict(self.header) | {
+            "draft": reading.draft,
+            "draft_fingerprint": reading.draft_fingerprint,
+            "cost_ratio": reading.cost_ratio,
+        }
+
     def per_prompt(self, values: NDArray[Any]) -> NDArray[np.float64]:
         """Sums of a token column by prompt; a prompt without tokens has 0."""
-        sums = np.bincount(
-            self.rows, weights=values.astype(np.float64), minlength=len(self)
-        )
+        weights = values.astype(np.float64)
+        sums = np.bincount(self.rows, weights=weights, minlength=len(self))
         return sums.astype(np.float64)  # without tokens bincount counts in integers
 
-    def select(self, keep: NDArray[np.bool_] | NDArray[np.int64]) -> "Trace":
+    def select(self, keep: NDArray[np.bool_] | Ints) -> "Trace":
         """The trace of some prompts only: those a mask marks, or those at these places
         in this order.
         """
         chosen = np.flatnonzero(keep) if keep.dtype == np.bool_ else keep
         lengths = self.lengths[chosen]
-        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        tokens = np.arange(offsets[-1]) + np.repeat(
-            self.offsets[chosen] - offsets[:-1], lengths
-        )
-        return replace(
-            self,
-            prompts=tuple(self.prompts[i] for i in chosen.tolist()),
-            offsets=offsets,
-            columns={name: values[tokens] for name, values in self.columns.items()},
-        )
+        offsets = offsets_of(lengths)
+        moved = self.offsets[chosen] - offsets[:-1]
+        tokens = np.arange(offsets[-1]) + np.repeat(moved, lengths)
+        prompts = tuple(self.prompts[i] for i in chosen.tolist())
+        found = {name: self[name][tokens] for name in COLUMNS}
+        return joined(self, prompts, offsets, found)
 
     @property
     def frame(self) -> "pd.DataFrame":
@@ -133,93 +169,33 @@ class Trace:
 
         labels = {
             name: np.array([getattr(p, name) for p in self.prompts])[self.rows]
-            for name in _LABELS
+            for name in ("id", "group", "cluster", "template")
         }
         position = np.arange(self.n_tokens) - np.repeat(self.offsets[:-1], self.lengths)
-        return pd.DataFrame({**labels, "position": position, **self.columns})
+        columns = {name: self[name] for name in COLUMNS}
+        return pd.DataFrame({**labels, "position": position, **columns})
 
 
-_LABELS = ("id", "group", "cluster", "template")
+def offsets_of(lengths: Ints) -> Ints:
+    """Where each prompt's tokens begin, and where the last one's end."""
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
 
-def save(trace: Trace, path: Path) -> None:
-    """Write one Parquet file. Atomicity is the store's business."""
-    import pyarrow.parquet as pq
-
-    header = asdict(trace.header) | {
-        "trace_prompts": [asdict(p) for p in trace.prompts]
-    }
-    table = _table(trace).replace_schema_metadata(
-        {b"specfair": json.dumps(header).encode()}
-    )
-    pq.write_table(table, path, compression="zstd")
-
-
-def _table(trace: Trace) -> "pa.Table":
-    import pyarrow as pa
-
-    return pa.table(
-        {
-            "prompt": trace.rows.astype(np.int32),
-            **{n: trace.columns[n] for n in COLUMNS},
-        }
-    )
-
-
-def load(path: Path) -> Trace:
-    """Read what `save` wrote; anything else is a StoreError that says so."""
-    try:
-        table = tables.whole(path, limit=MAX_BYTES)
-        header = json_of(table.schema.metadata[b"specfair"])
-        return _build(table, header)
-    except (
-        DataError,
-        KeyError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        OverflowError,
-    ) as error:
-        raise StoreError(
-            f"trace {path.name!r} cannot be read ({type(error).__name__}); traces are "
-            "Parquet of "
-            f"schema {SCHEMA}. Delete it and it is computed again."
-        ) from error
-
-
-def _build(table: "pa.Table", header: dict[str, Any]) -> Trace:
-    if header.get("schema") != SCHEMA:
-        raise ValueError("schema")
-    prompts = tuple(Prompt(**p) for p in header.pop("trace_prompts"))
-    if any(
-        type(getattr(p, name)) is not str for name in Prompt.__slots__ for p in prompts
-    ):
-        raise TypeError("prompts")
-    owner = table["prompt"].to_numpy()
-    counts = np.bincount(owner, minlength=len(prompts))
-    if len(counts) != len(prompts) or (np.diff(owner) < 0).any():
-        raise ValueError("prompt")
-    columns = {
-        name: table[name].to_numpy().astype(kind, copy=False)
-        for name, kind in COLUMNS.items()
-    }
+def joined(
+    like: Trace, prompts: tuple[Prompt, ...], offsets: Ints, columns: Columns
+) -> Trace:
+    """A trace of the same target and draft with other tokens."""
+    text = {name: columns[name] for name in TEXT}
+    reading = {name: columns[name] for name in READING}
     return Trace(
-        typed(Header, header),
-        prompts,
-        np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        columns,
+        replace(like.text, prompts=prompts, offsets=offsets, columns=text),
+        replace(like.reading, columns=reading),
     )
 
 
-def concatenate(traces: "Iterator[Trace] | list[Trace]") -> Trace:
+def concatenate(traces: Sequence[Trace]) -> Trace:
     """Traces of the same pair and decoding, one after the other."""
-    parts = list(traces)
-    lengths = np.concatenate([t.lengths for t in parts])
-    return replace(
-        parts[0],
-        prompts=tuple(p for t in parts for p in t.prompts),
-        offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        columns={
-            name: np.concatenate([t.columns[name] for t in parts]) for name in COLUMNS
-        },
-    )
+    prompts = tuple(p for trace in traces for p in trace.prompts)
+    offsets = offsets_of(np.concatenate([trace.lengths for trace in traces]))
+    columns = {n: np.concatenate([trace[n] for trace in traces]) for n in COLUMNS}
+    return joined(traces[0], prompts, offsets, columns)

@@ -83,24 +83,24 @@ def test_a_cost_that_is_given_is_used_and_never_stored_as_measured(
 ) -> None:
     given, _ = small_audit(tmp_path, cost_ratio=0.25)
     assert (
-        given.base.trace.header.cost_ratio
-        == given.after("imdb").trace.header.cost_ratio
+        given.base.trace.reading.cost_ratio
+        == given.after("imdb").trace.reading.cost_ratio
         == 0.25
     )
     measured, said = small_audit(tmp_path)
-    cost = measured.base.trace.header.cost_ratio
+    cost = measured.base.trace.reading.cost_ratio
     assert cost not in (None, 0.25)
-    assert measured.after("imdb").trace.header.cost_ratio == cost
+    assert measured.after("imdb").trace.reading.cost_ratio == cost
     again, _ = small_audit(tmp_path)
-    assert again.base.trace.header.cost_ratio == cost
+    assert again.base.trace.reading.cost_ratio == cost
     assert said == []
 
 
 def test_tuning_changes_both_models(measured: Audit) -> None:
-    before, after = measured.base.trace.header, measured.after("imdb").trace.header
-    assert before.target_fingerprint != after.target_fingerprint
-    assert before.draft_fingerprint != after.draft_fingerprint
-    assert after.target == "embedded + imdb"
+    before, after = measured.base.trace, measured.after("imdb").trace
+    assert before.header.target_fingerprint != after.header.target_fingerprint
+    assert before.reading.draft_fingerprint != after.reading.draft_fingerprint
+    assert after.header.target == "embedded + imdb"
 
 
 def test_gains_are_paired_and_consistent_with_both_traces(measured: Audit) -> None:
@@ -163,9 +163,9 @@ def test_checkpoints_are_measured_along_the_way(tmp_path: Path) -> None:
     assert list(along) == [0, 1, 2]
     assert along[0] is made.base
     assert along[2] is made.after("imdb")
-    prints = [m.trace.header.draft_fingerprint for m in along.values()]
+    prints = [m.trace.reading.draft_fingerprint for m in along.values()]
     assert len(set(prints)) == 3
-    assert along[1].trace.header.draft == "embedded + imdb at step 1"
+    assert along[1].trace.reading.draft == "embedded + imdb at step 1"
     rows = {(row.step, row.group, row.metric) for row in training(made, "imdb")}
     groups = ("", *made.prompts.groups)
     assert rows == {

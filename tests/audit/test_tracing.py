@@ -20,7 +20,7 @@ from specfair.models.pair import Pair
 from specfair.store import Store, digest
 from specfair.texts import prompts
 from specfair.texts.prompts import Prompt, PromptSet
-from specfair.traces.trace import COLUMNS, Trace
+from specfair.traces.trace import COLUMNS, Text, Trace
 
 DECODING = Decoding(6)
 
@@ -43,16 +43,17 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     def watched(name: str, work: Callable[..., Trace]) -> Callable[..., Trace]:
         def call(
             pair: Pair,
-            asked: Sequence[Prompt] | Trace,
+            asked: Sequence[Prompt] | Text,
             *rest: Decoding,
             **options: object,
         ) -> Trace:
-            seen.append((name, len(asked)))
+            n = len(asked.prompts) if isinstance(asked, Text) else len(asked)
+            seen.append((name, n))
             return work(pair, asked, *rest, **options)
 
         return call
 
-    for name in ("trace", "rescore"):
+    for name in ("trace", "reread"):
         monkeypatch.setattr(tracer, name, watched(name, getattr(tracer, name)))
     return seen
 
@@ -209,7 +210,7 @@ def test_added_prompts_are_the_only_ones_traced(
     assert_same(whole, tracer.trace(pair, some, DECODING))
     assert whole.header.prompts_fingerprint == some.fingerprint
     assert again.header.prompts_fingerprint == few.fingerprint
-    assert whole.header.cost_ratio == 0.25
+    assert whole.reading.cost_ratio == 0.25
 
 
 def test_every_portion_is_kept(
@@ -243,7 +244,7 @@ def test_the_target_s_text_is_read_again_for_another_draft(
     first = tracing.traced(store, source(pair), some, quiet)
     itself = replace(pair, draft=pair.target, draft_fingerprint=pair.target_fingerprint)
     second = tracing.traced(store, source(itself, like=first), some, quiet)
-    assert runs == [("trace", len(some)), ("rescore", len(some))]
+    assert runs == [("trace", len(some)), ("reread", len(some))]
     assert_same(second, tracer.trace(itself, some, DECODING))
 
 

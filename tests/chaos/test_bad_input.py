@@ -20,11 +20,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from specfair import cli, config, project
+from specfair.decoding import Decoding
 from specfair.errors import StoreError
 from specfair.gates import baseline, bounds
 from specfair.texts import corpora, prompts
 from specfair.texts.mentions import count_mentions
-from specfair.traces import trace
+from specfair.traces.stored import load_trace, save_trace
 from specfair.vocabulary import DATASETS
 from tests import report_samples
 from tests.chaos.conftest import Chaos
@@ -412,10 +413,8 @@ def test_traces(chaos: Chaos) -> None:
     with chaos.promise(
         AREA, "a stored trace of any content is read, or refused in one line"
     ) as tried:
-        trace.save(
-            trace_of(
-                [[1, 2], [3, 4, 5]], [[1, 3], [3, 4, 6]], decoding=trace.Decoding(5)
-            ),
+        save_trace(
+            trace_of([[1, 2], [3, 4, 5]], [[1, 3], [3, 4, 6]], decoding=Decoding(5)),
             Path("good"),
         )
         good = Path("good").read_bytes()
@@ -438,7 +437,7 @@ def test_traces(chaos: Chaos) -> None:
             Path("bad").write_bytes(text)
 
             def use() -> None:
-                found = trace.load(Path("bad"))
+                found = load_trace(Path("bad"))
                 assert found.offsets[-1] == len(found["token"])
                 assert len(found.frame) == found.n_tokens
                 assert str(found.header.decoding)

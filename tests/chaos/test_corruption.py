@@ -20,14 +20,14 @@ from specfair import store as stored
 from specfair.engine import agreement, timing
 from specfair.engine.timing import Times
 from specfair.store import Store
-from specfair.traces import trace
+from specfair.traces.stored import load_trace
 from specfair.training import tuned
 from tests.chaos.conftest import Chaos
 from tests.chaos.forks import Forks
 from tests.chaos.test_resume import FINISHED, TUNE
 
 READERS: dict[str, Callable[[Path], object]] = {
-    "traces": trace.load,
+    "traces": load_trace,
     "checks": agreement.load,
     "times": timing.load,
     "tuned": tuned.read,

@@ -17,6 +17,7 @@ from specfair.texts.prompts import Prompt
 from specfair.texts.prompts import load as load_prompts
 from specfair.traces.trace import COLUMNS, Trace, concatenate
 from tests.chaos.conftest import Chaos, Counting, Promise
+from tests.made_traces import altered
 
 DECODINGS = (
     Decoding(16),
@@ -87,9 +88,9 @@ class Ways:
             for k in (1, 3, 32)
         }
         ways["two threads"] = lambda: _on_two_threads(lambda: self.trace(self.prompts))
-        ways["read again"] = lambda: tracer.rescore(
-            self.pair, self.trace(self.prompts, 5)
-        )
+        ways["read again"] = lambda: tracer.reread(
+            [self.pair], self.trace(self.prompts, 5).text
+        )[0]
         ways["backwards"] = lambda: self.ordered(range(n)[::-1])
         for first in sorted(set(groups))[:: max(1, 5 // n_random)]:
             ways[f"{first} first"] = lambda g=first: self.ordered(
@@ -287,8 +288,6 @@ def test_the_comparison_sees_what_it_should(pair: Pair) -> None:
         [replace(p, id=str(i)) for i, p in enumerate(ways.prompts[::-1])]
     ).select(np.arange(12)[::-1])
     assert same(one, placed, "by place", counting) > EDGE * 12
-    nudged = replace(
-        one, columns={**one.columns, "overlap": one["overlap"] + np.float32(3e-5)}
-    )
+    nudged = altered(one, overlap=one["overlap"] + np.float32(3e-5))
     with pytest.raises(AssertionError, match="nudged, overlap"):
         same(one, nudged, "nudged", counting)

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from specfair.decoding import Decoding
 from specfair.engine import sampling
-from specfair.engine.columns import deployed
 from specfair.engine.rounds import Round, coins_of, owed
+from specfair.engine.sampling import deployed
 from specfair.engine.speculate import decode
 from specfair.models import load
 from specfair.models.pair import Pair

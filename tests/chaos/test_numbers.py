@@ -167,7 +167,7 @@ def judged(found: Trace, name: str, role: str) -> None:
     """No verdict on any metric that rests on the model is a pass, and each says whose
     numbers are lost.
     """
-    priced = replace(found, header=replace(found.header, cost_ratio=0.3))
+    priced = replace(found, reading=replace(found.reading, cost_ratio=0.3))
     measured = Measured(priced, Lookahead(3))
     for metric in METRICS:
         for estimate in (
@@ -328,7 +328,7 @@ def test_extremes_are_decoded_like_anything_else(chaos: Chaos, world: str) -> No
                 live = speculate.speculate(pair, prompts, decoding, n)
                 sane(live.trace)
                 counts_add_up(traced, live)
-            sane(tracer.rescore(pair, traced))
+            sane(tracer.reread([pair], traced.text)[0])
             if 0 < decoding.temperature < 1e-8:
                 coldest(pair, prompts, decoding, traced)
             tried.case(len(prompts))
@@ -443,11 +443,13 @@ def outcomes(
     """Each way of decoding, as arrays that must not change."""
 
     def columns(traced: Trace) -> list[np.ndarray]:
-        return [traced.offsets, *traced.columns.values()]
+        return [traced.offsets, *(traced[name] for name in COLUMNS)]
 
     return {
         "tracing": lambda pair, prompts: columns(tracer.trace(pair, prompts, decoding)),
-        "rescoring": lambda pair, _: columns(tracer.rescore(pair, WRITTEN[decoding])),
+        "rescoring": lambda pair, _: columns(
+            tracer.reread([pair], WRITTEN[decoding].text)[0]
+        ),
         "live": lambda pair, prompts: columns(
             speculate.speculate(pair, prompts, decoding, 3).trace
         ),

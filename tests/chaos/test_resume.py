@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from specfair.traces.trace import load
+from specfair.traces.stored import load_trace
 from tests.chaos.conftest import Chaos
 from tests.chaos.forks import PORTION, Forks, Run
 
@@ -110,7 +110,7 @@ def _made(said: str) -> dict[str, int]:
 
 def _kept(folder: Path) -> dict[str, int]:
     return {
-        "prompts": sum(len(load(p)) for p in _contents(folder, "traces")),
+        "prompts": sum(len(load_trace(p)) for p in _contents(folder, "traces")),
         "models": len(_contents(folder, "tuned")),
         "checks": len(_contents(folder, "checks")),
     }

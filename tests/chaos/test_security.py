@@ -30,7 +30,7 @@ from specfair.errors import ModelError, SpecfairError
 from specfair.gates import baseline
 from specfair.models import load
 from specfair.texts import corpora, prompts, reading, tables
-from specfair.traces import trace
+from specfair.traces.stored import load_trace
 from tests import report_samples
 from tests.chaos.conftest import Chaos
 from tests.chaos.hostile import answer, check_line
@@ -320,7 +320,7 @@ def readers(path: Path) -> tuple[Callable[[], object], ...]:
             lambda: prompts.load(f"file:{path}"),
             lambda: corpora.load(f"file:{path}"),
         ),
-        ".parquet": (lambda: prompts.load(f"file:{path}"), lambda: trace.load(path)),
+        ".parquet": (lambda: prompts.load(f"file:{path}"), lambda: load_trace(path)),
     }[path.suffix]
 
 

@@ -18,6 +18,7 @@ from specfair.models.pair import Pair
 from specfair.texts import prompts
 from specfair.traces.trace import Trace
 from specfair.vocabulary import BASE, Stage
+from tests.made_traces import altered
 
 LOOKAHEAD = Lookahead(3)
 
@@ -61,9 +62,7 @@ def test_what_is_no_number_is_said_and_its_prompt_named(
     accept = trace["accept_prob"].copy()
     # the last token of the sixth, which no count looks at
     accept[trace.offsets[6] - 1] = np.nan
-    found = agreement.compare(
-        replace(trace, columns={**trace.columns, "accept_prob": accept}), live
-    )
+    found = agreement.compare(altered(trace, accept_prob=accept), live)
     assert found.problem == (
         f"the models' probabilities are NaN or infinite for 1 of {len(trace)} "
         f"prompts, {trace.prompts[5].id!r} first"
@@ -75,7 +74,7 @@ def test_a_near_tie_is_left_out_and_counted(pair: Pair) -> None:
     live = speculate.speculate(pair, trace.prompts, trace.header.decoding, LOOKAHEAD)
     margin = trace["margin"].copy()
     margin[trace.offsets[5]] = 1e-6
-    tied = replace(trace, columns={**trace.columns, "margin": margin})
+    tied = altered(trace, margin=margin)
     tally = replace(
         live.tally, n_accepted=live.tally.n_accepted + (np.arange(len(trace)) == 5)
     )
@@ -98,9 +97,7 @@ def test_a_wrong_law_is_found(pair: Pair) -> None:
     silence means something.
     """
     trace = traced(pair, 1.0)
-    wrong = replace(
-        trace, columns={**trace.columns, "accept_prob": trace["accept_prob"] / 2}
-    )
+    wrong = altered(trace, accept_prob=trace["accept_prob"] / 2)
     live = speculate.speculate(pair, trace.prompts, trace.header.decoding, LOOKAHEAD)
     assert "standard errors" in agreement.compare(wrong, live).problem
 

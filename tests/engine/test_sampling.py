@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from specfair.decoding import Decoding
 from specfair.engine import sampling
+from specfair.engine.sampling import deployed
 
 WEIGHTS = st.lists(st.integers(0, 8), min_size=2, max_size=70).filter(any)
 
@@ -201,15 +203,6 @@ def test_filters_off_the_cpu() -> None:
     assert sampling.distribution(logits, 0.7, top_k=9, top_p=0.5).shape == (3, 130)
 
 
-def test_divergences_against_torch() -> None:
-    own, other = torch.randn(2, 7, 50, generator=torch.Generator().manual_seed(1))
-    p, q = (torch.distributions.Categorical(logits=logits) for logits in (own, other))
-    assert torch.allclose(sampling.entropy(own), p.entropy(), atol=1e-5)
-    assert torch.allclose(
-        sampling.kl(own, other), torch.distributions.kl_divergence(p, q), atol=1e-5
-    )
-
-
 def test_every_prompt_has_its_own_stream() -> None:
     both = sampling.uniforms(3, ["a", "b"], 5)
     assert both.shape == (2, 5, sampling.DRAWS)
@@ -239,4 +232,12 @@ def test_streams_are_uniform() -> None:
             sampling.uniforms(0, [str(i) for i in range(200)], 10).ravel(), "uniform"
         ).pvalue
         > 0.001
+    )
+
+
+def test_what_is_deployed() -> None:
+    logits = torch.randn(4, 50, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(deployed(logits, Decoding()), torch.softmax(logits, -1))
+    assert torch.equal(
+        deployed(logits, Decoding(temperature=2.0)), torch.softmax(logits / 2, -1)
     )

@@ -19,6 +19,7 @@ from specfair.texts.prompts import Prompt
 from specfair.texts.prompts import load as load_prompts
 from specfair.traces.replay import replay
 from tests import tiny_models
+from tests.made_traces import altered
 
 COUNTS = ("n_new_tokens", "n_rounds", "n_drafted", "n_tested", "n_accepted")
 GREEDY = Decoding(14)
@@ -93,10 +94,8 @@ def test_columns_are_those_of_the_text_read_again(pair: Pair) -> None:
     prompts = tiny_models.prompts(11)
     live = speculate(pair, prompts, replace(SAMPLED, ignore_eos=True), 3)
     whole = tracer.trace(pair, prompts, replace(SAMPLED, ignore_eos=True))
-    told = replace(
-        whole, columns={**whole.columns, "token": np.concatenate(live.texts)}
-    )
-    again = tracer.rescore(pair, told)
+    told = altered(whole, token=np.concatenate(live.texts))
+    (again,) = tracer.reread([pair], told.text)
     rows = np.repeat(again.offsets[:-1], live.trace.lengths) + live.positions
     for name in ("draft_prob", "overlap", "kl", "accept_prob"):
         np.testing.assert_allclose(
@@ -131,15 +130,6 @@ def test_a_perfect_draft_is_always_accepted() -> None:
             == live.tally.n_drafted.tolist()
             == [11.0] * 6
         )
-        assert live.study_rate == 1.0
-
-
-def test_the_original_studys_rate_counts_untested_drafts(pair: Pair) -> None:
-    live = speculate(pair, tiny_models.prompts(17), replace(GREEDY, ignore_eos=True), 5)
-    assert (live.n_study_drafted == live.tally.n_drafted).all()
-    assert (live.n_study_accepted >= live.tally.n_accepted).all()
-    assert live.n_study_accepted.sum() > live.tally.n_accepted.sum()
-    assert live.study_rate == live.n_study_accepted.sum() / live.n_study_drafted.sum()
 
 
 def test_weights_that_are_not_numbers_are_never_an_acceptance() -> None:

@@ -3,7 +3,6 @@ what cannot be computed shows.
 """
 
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ import torch
 
 from specfair.decoding import Decoding
 from specfair.engine import sampling, speculate, tracer
+from specfair.engine.task import task
 from specfair.errors import DataError, ModelError
 from specfair.models import load
 from specfair.models.pair import Pair
@@ -193,7 +193,7 @@ def test_texts_end_at_the_end_of_text() -> None:
             endless["token"][start : start + traced.lengths[i]],
             traced["token"][traced.offsets[i] : traced.offsets[i + 1]],
         )
-    assert_same(tracer.rescore(pair, traced), traced)
+    assert_same(tracer.reread([pair], traced.text)[0], traced)
 
 
 @pytest.mark.parametrize("decoding", DECODINGS, ids=str)
@@ -217,13 +217,14 @@ def test_another_draft_on_the_same_text(pair: Pair, decoding: Decoding) -> None:
         draft_name="other",
     )
     traced = tracer.trace(pair, prompts, decoding)
-    again = tracer.rescore(other, traced, batch_tokens=70)
+    (again,) = tracer.reread([other], traced.text, batch_tokens=70)
     assert_same(again, tracer.trace(other, prompts, decoding))
-    assert again.header.draft == "other"
+    assert again.text is traced.text
+    assert again.reading.draft == "other"
     assert (
-        again.header.draft_fingerprint
+        again.reading.draft_fingerprint
         == other.draft_fingerprint
-        != traced.header.draft_fingerprint
+        != traced.reading.draft_fingerprint
     )
 
 
@@ -236,7 +237,7 @@ def test_rescoring_needs_the_same_target(pair: Pair) -> None:
         DataError,
         match=r"written by 'target', the pair's target 'nine' has other weights",
     ):
-        tracer.rescore(other, traced)
+        tracer.reread([other], traced.text)
 
 
 def test_the_header_says_what_was_traced(pair: Pair) -> None:
@@ -252,11 +253,11 @@ def test_the_header_says_what_was_traced(pair: Pair) -> None:
     assert head.target_fingerprint == pair.target_fingerprint
     assert (
         head.prompts_fingerprint
-        == tracer.header(pair, list(prompts), SAMPLED).prompts_fingerprint
+        == task(pair, list(prompts), SAMPLED).header.prompts_fingerprint
     )
     assert (
         head.prompts_fingerprint
-        != tracer.header(pair, prompts[:2], GREEDY).prompts_fingerprint
+        != task(pair, prompts[:2], GREEDY).header.prompts_fingerprint
     )
     assert set(head.versions) == {"specfair", "torch", "transformers"}
 
@@ -330,7 +331,21 @@ def test_several_drafts_in_one_go_are_traced_as_if_alone(
     for alone, traced in zip((pair, other), together, strict=True):
         expected = tracer.trace(alone, prompts, decoding)
         assert_same(traced, expected)
-        assert traced.header == expected.header
+        assert traced.provenance == expected.provenance
+        assert traced.text is together[0].text
+
+
+@pytest.mark.parametrize("decoding", DECODINGS, ids=str)
+def test_several_drafts_read_a_text_there_is(pair: Pair, decoding: Decoding) -> None:
+    other = load.assemble(
+        pair.target, tiny_models.relative(pair.target, 0.1), pair.tokenizer
+    )
+    prompts = tiny_models.prompts(9)
+    text = tracer.trace(pair, prompts, decoding).text
+    for alone, found in zip(
+        (pair, other), tracer.reread([pair, other], text), strict=True
+    ):
+        assert_same(found, tracer.trace(alone, prompts, decoding))
 
 
 def test_drafts_of_different_targets_are_not_traced_together(pair: Pair) -> None:
@@ -344,16 +359,6 @@ def test_drafts_of_different_targets_are_not_traced_together(pair: Pair) -> None
         tracer.trace_drafts(
             [pair, tiny_models.pair(seed=5)], tiny_models.prompts(2), GREEDY
         )
-
-
-def test_a_package_that_is_not_installed_has_no_version(
-    monkeypatch: pytest.MonkeyPatch, pair: Pair
-) -> None:
-    def absent(name: str) -> str:
-        raise PackageNotFoundError(name)
-
-    monkeypatch.setattr(tracer, "version", absent)
-    assert set(tracer.header(pair, [], GREEDY).versions.values()) == {"unknown"}
 
 
 def test_a_model_without_an_end_of_text_token_needs_to_be_told_so() -> None:

@@ -12,8 +12,8 @@ from specfair.traces import metrics
 from specfair.traces.groups import Groups
 from specfair.traces.metrics import METRICS, sample
 from specfair.traces.replay import replay
-from specfair.traces.trace import Trace
-from tests.made_traces import noise
+from specfair.traces.trace import COLUMNS, Trace
+from tests.made_traces import altered, noise
 
 FIVE = Lookahead(5)
 
@@ -70,17 +70,17 @@ def test_predicted_speedup_follows_its_formula(trace: Trace) -> None:
     length = float(total.rate("mean_acceptance_length"))
     expected = length / (1 + 0.1 * float(total.n_drafted / total.n_rounds))
     assert sample(trace, "speedup_predicted", FIVE).value == pytest.approx(expected)
-    unknown_cost = replace(trace, header=replace(trace.header, cost_ratio=None))
+    unknown_cost = replace(trace, reading=replace(trace.reading, cost_ratio=None))
     assert math.isnan(sample(unknown_cost, "speedup_predicted", FIVE).value)
 
 
 @pytest.mark.parametrize("name", ["alpha", "kl", "confident_rejections"])
 def test_nan_in_a_trace_surfaces(trace: Trace, name: str) -> None:
     """One NaN among a thousand tokens and the group it is in cannot be measured."""
-    columns = {c: v.copy() for c, v in trace.columns.items()}
+    columns = {c: trace[c].copy() for c in COLUMNS}
     for column in ("accept_prob", "kl", "proposal_draft_prob"):
         columns[column][0] = np.nan
-    groups = Groups(sample(replace(trace, columns=columns), name, FIVE), name)
+    groups = Groups(sample(altered(trace, **columns), name, FIVE), name)
     assert not groups.by_group["a"].valid
     assert groups.by_group["b"].valid
     assert not groups.difference().valid
@@ -92,10 +92,10 @@ def test_a_decision_on_nan_is_no_confident_rejection(trace: Trace) -> None:
     """The target's NaN leaves the draft as sure as it was; that its token was refused
     says nothing.
     """
-    columns = {**trace.columns, "accept_prob": trace["accept_prob"].copy()}
-    columns["accept_prob"][0] = np.nan
+    coins = trace["accept_prob"].copy()
+    coins[0] = np.nan
     found = Groups(
-        sample(replace(trace, columns=columns), "confident_rejections", FIVE),
+        sample(altered(trace, accept_prob=coins), "confident_rejections", FIVE),
         "confident_rejections",
     )
     assert not found.by_group["a"].valid

@@ -1,4 +1,4 @@
-"""The loops: packing, halving, progress. What they compute is in test_tracer.py."""
+"""Packing, halving, progress."""
 
 from collections.abc import Callable
 
@@ -7,29 +7,16 @@ import pytest
 import torch
 
 from specfair.decoding import Decoding
-from specfair.engine import lockstep, tracer
-from specfair.engine.columns import Sheet
-from specfair.engine.decoder import Decoder
+from specfair.engine import passes, tracer
+from specfair.engine.batches import in_batches
+from specfair.engine.cursor import Cursor
+from specfair.engine.task import Task
 from specfair.errors import ModelError
 from tests import tiny_models
 from tests.engine.test_tracer import assert_same
 
 GREEDY = Decoding(12)
 PAIR = tiny_models.pair()
-
-
-@pytest.mark.parametrize("n_numbers", [1, 20_000, 1 << 24])
-def test_how_many_steps_the_draft_lags_behind_does_not_matter(
-    n_numbers: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One step, a few, the whole text; with rows that leave in between."""
-    pair = tiny_models.pair()
-    pair.target.generation_config.eos_token_id = list(range(0, 300, 12))
-    for decoding in (GREEDY, Decoding(12, temperature=1.0)):
-        expected = tracer.trace(pair, tiny_models.prompts(20), decoding)
-        monkeypatch.setattr(lockstep, "_CHUNK", {"cpu": n_numbers})
-        assert_same(tracer.trace(pair, tiny_models.prompts(20), decoding), expected)
-        assert_same(tracer.rescore(pair, expected), expected)
 
 
 def test_progress_counts_prompts() -> None:
@@ -55,10 +42,10 @@ def test_a_batch_too_large_for_memory_is_halved(
     prompts = tiny_models.prompts(9)
     expected = tracer.trace(PAIR, prompts, GREEDY)
     sizes: list[int] = []
-    monkeypatch.setattr(lockstep, "Decoder", limited(Decoder, sizes))
+    monkeypatch.setattr(passes, "Cursor", limited(Cursor, sizes))
     assert_same(tracer.trace(PAIR, prompts, GREEDY), expected)
     assert max(sizes) == 9
-    monkeypatch.setattr(lockstep, "Decoder", limited(Decoder, sizes, limit=0))
+    monkeypatch.setattr(passes, "Cursor", limited(Cursor, sizes, limit=0))
     with pytest.raises(
         ModelError,
         match=(
@@ -70,13 +57,13 @@ def test_a_batch_too_large_for_memory_is_halved(
 
 
 def limited(
-    decoder: Callable[..., object], sizes: list[int], limit: int = 3
+    cursor: Callable[..., object], sizes: list[int], limit: int = 3
 ) -> Callable[..., object]:
     def made(model: object, n_rows: int, n_vocab: int) -> object:
         sizes.append(n_rows)
         if n_rows > limit:
             raise torch.OutOfMemoryError("out of memory")
-        return decoder(model, n_rows, n_vocab)
+        return cursor(model, n_rows, n_vocab)
 
     return made
 
@@ -98,13 +85,9 @@ def batches_of(sizes: list[int], limit: int) -> list[list[int]]:
     """The rows of each batch, for prompts of so many tokens with the new one."""
     seen: list[list[int]] = []
     prompts, decoding = tiny_models.prompts(len(sizes)), Decoding(1)
-    job = lockstep.Job(
-        [PAIR],
-        [[1] * (size - 1) for size in sizes],
-        [Sheet(prompts, decoding, ())],
-        decoding,
-    )
-    lockstep.in_batches(job, lambda _, rows: seen.append(rows.tolist()), None, limit)
+    ids = [[1] * (size - 1) for size in sizes]
+    asked = Task(PAIR, prompts, decoding, ids)
+    in_batches(asked, lambda rows: seen.append(rows.tolist()), None, limit)
     return seen
 
 
@@ -112,14 +95,13 @@ def test_what_memory_taught_is_remembered() -> None:
     """After a failure no later batch is as large again: each costs time."""
     tried: list[int] = []
 
-    def work(_: object, rows: np.ndarray) -> None:
+    def work(rows: np.ndarray) -> None:
         tried.append(len(rows))
         if len(rows) > 3:
             raise torch.OutOfMemoryError("out of memory")
 
-    decoding = Decoding(1)
-    job = lockstep.Job(
-        [PAIR], [[1] * 9] * 20, [Sheet(tiny_models.prompts(20), decoding, ())], decoding
-    )
-    lockstep.in_batches(job, work, None, 160)
+    asked = Task(PAIR, tiny_models.prompts(20), Decoding(1), [[1] * 9] * 20)
+    in_batches(asked, work, None, 160)
     assert tried == [16, 8, 4, 2, *[2] * 9]
+    with pytest.raises(torch.OutOfMemoryError):
+        in_batches(asked, work, None, 160, once=True)

@@ -39,32 +39,27 @@ class _RoomyLayer(DynamicLayer):  # type: ignore[no-untyped-call]  # the library
         start = self.get_seq_length()
         end = start + key_states.shape[-2]
         if self.room is None or self.room[0].shape[-2] < end:
-            self.room = (
-                _roomy(self.keys, key_states, start),
-                _roomy(self.values, value_states, start),
-            )
-        for buffer, new in zip(self.room, (key_states, value_states), strict=True):
-            buffer[:, :, start:end] = new
-        keys, values = (buffer[:, :, :end] for buffer in self.room)
-        self.keys, self.values = keys, values
-        return keys, values
+            keys = _roomy(self.keys, key_states, start)
+            values = _roomy(self.values, value_states, start)
+            self.room = keys, values
+        keys, values = self.room
+        keys[:, :, start:end] = key_states
+        values[:, :, start:end] = value_states
+        self.keys, self.values = keys[:, :, :end], values[:, :, :end]
+        return self.keys, self.values
 
     def take(self, rows: Tensor | None, columns: Tensor | None) -> None:
         """Keep some rows, and per row some columns in a new order."""
-        self.keys, self.values, self.room = (
-            _taken(self.keys, rows, columns),
-            _taken(self.values, rows, columns),
-            None,
-        )
+        self.keys = _taken(self.keys, rows, columns)
+        self.values = _taken(self.values, rows, columns)
+        self.room = None
 
     def join(self, other: "_RoomyLayer") -> None:
         """The other's rows below these, both ending at the same column."""
         width = max(self.get_seq_length(), other.get_seq_length())
-        self.keys, self.values, self.room = (
-            _joined(self.keys, other.keys, width),
-            _joined(self.values, other.values, width),
-            None,
-        )
+        self.keys = _joined(self.keys, other.keys, width)
+        self.values = _joined(self.values, other.values, width)
+        self.room = None
 
 
 def _roomy(seen: Tensor | None, new: Tensor, n_seen: int) -> Tensor:
@@ -87,15 +82,11 @@ def _taken(states: Any, rows: Tensor | None, columns: Tensor | None) -> Tensor:
     taken: Tensor = states if rows is None else states[rows.to(states.device)]
     if columns is None:
         return taken
-    return taken.gather(
-        2,
-        columns.to(states.device)[:, None, :, None].expand(
-            -1, taken.shape[1], -1, taken.shape[-1]
-        ),
-    )
+    index = columns.to(states.device)[:, None, :, None]
+    return taken.gather(2, index.expand(-1, taken.shape[1], -1, taken.shape[-1]))
 
 
-class Decoder:
+class Cursor:
     """One model and the rows it is reading. Mutable: it is a cursor, and never leaves
     the function that made it.
     """
@@ -134,13 +125,9 @@ class Decoder:
             inputs["position_ids"] = (self.lengths[:, None] + ahead - 1).clamp(min=0)
         if self._keeps:
             inputs["logits_to_keep"] = keep
-        output = self.model(
-            input_ids=tokens.to(home),
-            past_key_values=self.cache,
-            use_cache=True,
-            return_dict=True,
-            **inputs,
-        )
+        inputs["input_ids"] = tokens.to(home)
+        inputs["past_key_values"] = self.cache
+        output = self.model(use_cache=True, return_dict=True, **inputs)
         self.mask, self.lengths = mask, self.lengths + ahead[:, -1]
         if self.cache.get_seq_length() != mask.shape[1]:
             raise ModelError(
@@ -191,12 +178,12 @@ class Decoder:
         for layer in self.layers:
             layer.take(None, order)
 
-    def join(self, other: "Decoder") -> None:
+    def join(self, other: "Cursor") -> None:
         """The other's rows enter this batch, below its own."""
         width = max(self.mask.shape[1], other.mask.shape[1])
-        self.mask = torch.cat(
-            [pad(mask, (width - mask.shape[1], 0)) for mask in (self.mask, other.mask)]
-        )
+        own = pad(self.mask, (width - self.mask.shape[1], 0))
+        theirs = pad(other.mask, (width - other.mask.shape[1], 0))
+        self.mask = torch.cat([own, theirs])
         self.lengths = torch.cat([self.lengths, other.lengths])
         self.holes |= other.holes
         for layer, more in zip(self.layers, other.layers, strict=True):
@@ -210,16 +197,15 @@ def _span(model: PreTrainedModel) -> float:
     config = model.config.get_text_config(decoder=True)
     if config.model_type in _COUNTS_COLUMNS:
         return 0
-    names = (
+    span = float("inf")
+    for name in (
         "sliding_window",
         "window_size",
         "attention_chunk_size",
         "max_position_embeddings",
-    )
-    return min(
-        (limit for name in names if (limit := getattr(config, name, None))),
-        default=float("inf"),
-    )
+    ):
+        span = min(span, getattr(config, name, None) or span)
+    return span
 
 
 def pad_left(
@@ -235,12 +221,10 @@ def pad_left(
     are the texts, where the sequences are parts of them.
     """
     longest = max(1, *map(len, sequences))
-    padded = torch.tensor(
-        [
-            (text[:1] or [0]) * (longest - len(part)) + part
-            for part, text in zip(sequences, of or sequences, strict=True)
-        ]
-    )
-    lengths = torch.tensor([len(sequence) for sequence in sequences])
-    valid = torch.arange(longest) >= longest - lengths[:, None]
-    return padded.to(device), valid.to(device)
+    padded, n_padding = [], []
+    for part, text in zip(sequences, of or sequences, strict=True):
+        n = longest - len(part)
+        padded.append((text[:1] or [0]) * n + part)
+        n_padding.append(n)
+    valid = torch.arange(longest) >= torch.tensor(n_padding)[:, None]
+    return torch.tensor(padded).to(device), valid.to(device)
