@@ -194,7 +194,7 @@ def _table(trace: Trace) -> "pa.Table":
 def load(path: Path) -> Trace:
     """Read what `save` wrote; anything else is a StoreError that says so."""
     try:
-        table = tables.whole(path, limit=MAX_BYTES)
+        table = tables.whole_table(path, limit=MAX_BYTES)
         header = json_of(table.schema.metadata[b"specfair"])
         return _build(table, header)
     except (
