@@ -101,6 +101,7 @@ def _serve() -> None:
     import vl_convert  # noqa: F401  # to be warm, like the next
 
     from specfair import cli  # noqa: F401 - likewise warm
+    from specfair.doors import auditing  # noqa: F401 - likewise
     from specfair.engine import speculate  # noqa: F401 - likewise
     from specfair.report import render  # noqa: F401 - likewise
 

@@ -85,18 +85,19 @@ def _checked(path: Path) -> Iterator[Mapping[str, Any]]:
         for name in NAMES:
             if not isinstance(entry.get(name), str | int | float | None):
                 raise DataError(
-                    f"{where} has {name} {str(entry[name])[:40]!r}; it must be "
-                    "a text or a number. Mend it."
+                    f"{where} has {name} {str(entry[name])[:40]!r}; it must be a text "
+                    "or a number. Mend it."
                 )
-        if not reading.label_of(entry["group"]):
+        group, text = entry["group"], entry["text"]
+        if not reading.label_of(group):
             raise DataError(
-                f"{where} has group {entry['group']!r}; every prompt needs "
-                "one. Name it or leave the row out."
+                f"{where} has group {group!r}; every prompt needs one. Name it or "
+                "leave the row out."
             )
-        if not isinstance(entry["text"], str) or not entry["text"].strip():
+        if not isinstance(text, str) or not text.strip():
             raise DataError(
-                f"{where} has text {entry['text']!r}; it must be words. Write "
-                "some or leave the row out."
+                f"{where} has text {text!r}; it must be words. Write some or leave the "
+                "row out."
             )
         yield entry
 
