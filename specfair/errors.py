@@ -45,12 +45,9 @@ def plain(text: str) -> str:
         c if c.isprintable() else c.encode("unicode_escape").decode() for c in text
     )
     start = len(line) - len(line.lstrip())
-    # GitHub's commands
-    return (
-        f"{line[:start]}\\x3a{line[start + 1 :]}"
-        if line.startswith("::", start)
-        else line
-    )
+    if line.startswith("::", start):  # GitHub's commands
+        return f"{line[:start]}\\x3a{line[start + 1 :]}"
+    return line
 
 
 def as_typed(words: Iterable[str]) -> str:
@@ -64,16 +61,16 @@ def as_typed(words: Iterable[str]) -> str:
 
 def _escaped(word: str) -> str:
     """Within $'...', as bash and zsh read it."""
-    special = {"\\": "\\\\", "'": "\\'"}
-    return "".join(
-        special.get(c)
-        or (
-            c
-            if c.isprintable()
-            else "".join(f"\\{byte:03o}" for byte in c.encode(errors="surrogateescape"))
-        )
-        for c in word
-    )
+    escaped = ""
+    for c in word:
+        if c in "\\'":
+            escaped += f"\\{c}"
+        elif c.isprintable():
+            escaped += c
+        else:
+            data = c.encode(errors="surrogateescape")
+            escaped += "".join(f"\\{byte:03o}" for byte in data)
+    return escaped
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
@@ -88,4 +85,4 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
 
 def counted(n: int, one: str) -> str:
     """'1 group', '2,000 groups'."""
-    return f"{n:,} {one}{'s' * (n != 1)}"
+    return f"{n:,} {one}" if n == 1 else f"{n:,} {one}s"

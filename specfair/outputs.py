@@ -41,7 +41,7 @@ def of(name: str, *, option: str = "report", root: Path | None = None) -> Output
     )
 
 
-def beside(outputs: Outputs, suffix: str) -> Outputs:
+def appended(outputs: Outputs, suffix: str) -> Outputs:
     """The files of the same name with something appended to it."""
     return Outputs(
         *(

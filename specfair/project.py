@@ -60,7 +60,7 @@ def find(start: Path) -> Project:
     has one.
     """
     places = (start, *start.parents)
-    found = [read(place) for place in places if (place / FILE).is_file()]
+    found = [project_at(place) for place in places if (place / FILE).is_file()]
     meant = [p for p in found if p.table or p.suspects]
     return next(iter([*meant, *found]), Project(start))
 
@@ -71,7 +71,7 @@ def find_for(places: Iterable[Path]) -> Project:
     return find(common if common.is_dir() else common.parent)
 
 
-def read(root: Path) -> Project:
+def project_at(root: Path) -> Project:
     """The project in this very folder."""
     path = root / FILE
     if not path.is_file():

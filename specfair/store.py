@@ -33,21 +33,18 @@ T = TypeVar("T")
 
 PATIENCE = 2.0  # seconds of waiting for another process that need no word
 REMIND = 60.0  # seconds between two words after that
+_HEX = "[0-9a-f]"
 _LEFT = re.compile(r"\.([0-9a-f]{24})(\..+)?\.part")
 
 
 def digest(key: Mapping[str, Any]) -> str:
-    """The name of a content: the same key, the same name, on every machine. What is not
-    JSON is a TypeError.
-    """
+    """The name of a content, on every machine; a key that is no JSON is a TypeError."""
     text = json.dumps(key, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 def checksum(path: Path) -> str:
-    """sha256 of a file's bytes, read once a process as long as the file looks the
-    same.
-    """
+    """sha256 of a file's bytes, read once a process as long as it looks the same."""
     place = path.resolve()
     found = place.stat()
     if not stat.S_ISREG(found.st_mode):
@@ -61,22 +58,15 @@ def _checksum(path: Path, inode: int, size: int, modified_ns: int) -> str:  # no
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _silent(_: str) -> None:
-    """Nobody wants to know."""
-
-
 @dataclass(frozen=True, slots=True)
 class Store:
     """A folder of kinds, each holding contents by the digest of their key."""
 
     root: Path
-    say: Callable[[str], None] = _silent  # told of long waits
+    say: Callable[[str], object] = str  # told of long waits; by default, nobody
 
     def path(self, kind: str, key: Mapping[str, Any]) -> Path:
         return self.root / kind / digest(key)
-
-    def has(self, kind: str, key: Mapping[str, Any]) -> bool:
-        return self.path(kind, key).exists()
 
     def get_or_make(
         self,
@@ -86,11 +76,8 @@ class Store:
         make: Callable[[Path], object],
         read: Callable[[Path], T],
     ) -> T:
-        """Read what is stored under the key; make it first if it is absent, and again
-        if it is damaged.
-
-        Two processes that want the same content make it once: the second waits for the
-        first.
+        """Read what is stored under the key; made first if it is absent, and again if
+        it is damaged. Of two processes that want it, the second waits for the first.
         """
         path = self.path(kind, key)
         with self._held(path, key), _in_words(self.root):
@@ -110,10 +97,8 @@ class Store:
         write: Callable[[T, Path], object],
     ) -> T:
         """Let `change` turn what is stored (None where nothing is) into what shall be;
-        the same object is kept as is.
-
-        Nobody else changes it meanwhile, and who reads it sees either the old or the
-        new.
+        the same object is kept. Nobody else changes it meanwhile, and a reader sees
+        either the old or the new.
         """
         path = self.path(kind, key)
         with self._held(path, key):
@@ -148,9 +133,9 @@ class Store:
                 return
             except Timeout:
                 waited, patience = waited + patience, REMIND
-                what = f"{path.parent.name}/{path.name} in store {str(self.root)!r}"
                 self.say(
-                    f"waiting for another process that works on {what}, "
+                    "waiting for another process that works on "
+                    f"{path.parent.name}/{path.name} in store {str(self.root)!r}, "
                     f"{waited:.0f} s so far"
                 )
 
@@ -161,17 +146,14 @@ def _in_words(root: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise StoreError(
-            f"store {str(root)!r} cannot be used ({error.strerror or error}); "
-            "specfair keeps traces and tuned models "
-            "there. Make room, make it writable, or choose another with "
-            "--specfair-store (specfair audit --store)."
+            f"store {str(root)!r} cannot be used ({error.strerror or error}); specfair "
+            "keeps traces and tuned models there. Make room, make it writable, or "
+            "choose another with --specfair-store (specfair audit --store)."
         ) from error
 
 
 def _make_root(root: Path) -> None:
-    """A new store keeps itself out of git, as caches do; what somebody else put there
-    is left as it is.
-    """
+    """A new store keeps itself out of git; what others put there is left alone."""
     root.mkdir(parents=True, exist_ok=True)
     if not set(os.listdir(root)) - {".gitignore"}:
         (root / ".gitignore").write_text("# made by specfair\n*\n", encoding="utf-8")
@@ -196,12 +178,10 @@ def _manifest(path: Path) -> Path:
 
 def _described(path: Path, key: Mapping[str, Any]) -> bytes:
     """What the manifest of this content under this key must be, to the byte."""
-    files = sorted(f for f in path.rglob("*") if not f.is_dir())
-    sums = (
-        checksum(path)
-        if path.is_file()
-        else {f.relative_to(path).as_posix(): checksum(f) for f in files}
-    )
+    sums: object = checksum(path) if path.is_file() else None
+    if sums is None:
+        files = (f for f in path.rglob("*") if not f.is_dir())
+        sums = {f.relative_to(path).as_posix(): checksum(f) for f in files}
     return json.dumps({"key": key, "sha256": sums}, sort_keys=True, indent=1).encode()
 
 
@@ -214,11 +194,8 @@ def _holds(manifest: Path, path: Path, key: Mapping[str, Any]) -> bool:
 
 
 def _put(path: Path, key: Mapping[str, Any], make: Callable[[Path], object]) -> None:
-    """Let `make` write a file or a folder beside `path`, then move it and its manifest
-    there.
-
-    The manifest is written first and moved last: whoever finds the one moved and not
-    the other can tell.
+    """Let `make` write a file or a folder beside `path`, then move it there. The
+    manifest is written first and moved last: who finds one of them moved can tell.
     """
     _sweep(path.parent)
     draft, manifest = _part(path), _next(path)
@@ -234,9 +211,7 @@ def _put(path: Path, key: Mapping[str, Any], make: Callable[[Path], object]) -> 
 
 
 def _settle(path: Path, key: Mapping[str, Any]) -> None:
-    """Finish what a killed process had all but done, remove what it had only begun; the
-    lock is held.
-    """
+    """Finish what a killed process had all but done, remove what it had begun."""
     if _holds(_next(path), path, key):
         os.replace(_next(path), _manifest(path))
     for left in (_next(path), _part(path)):
@@ -244,34 +219,27 @@ def _settle(path: Path, key: Mapping[str, Any]) -> None:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what dead processes had begun under other keys: a live one holds the
-    lock.
-    """
+    """Remove what dead processes had begun elsewhere: a live one holds its lock."""
     for left in folder.glob(".*.part"):
-        match = _LEFT.fullmatch(left.name)
-        if match:
-            lock = _lock(folder / match[1])
-            with suppress(Timeout), lock.acquire(timeout=0):
+        if match := _LEFT.fullmatch(left.name):
+            with suppress(Timeout), _lock(folder / match[1]).acquire(timeout=0):
                 _remove(left)
 
 
 def _stored(path: Path, key: Mapping[str, Any], read: Callable[[Path], T]) -> T | None:
     """What is stored, None where nothing is; what is damaged is set aside and said."""
-    try:
-        if not os.path.lexists(path):
-            return None
-        if not _holds(_manifest(path), path, key):
-            raise StoreError(
-                f"{path.parent.name}/{path.name} in the store is damaged: its "
-                "checksum does not hold."
-            )
-        return read(path)
-    except StoreError as error:
-        aside = _set_aside(path)
-        warnings.warn(
-            f"{error} It was kept as {aside.name!r} and is made again.", stacklevel=5
-        )
+    if not os.path.lexists(path):
         return None
+    name = f"{path.parent.name}/{path.name}"
+    problem = f"{name} in the store is damaged: its checksum does not hold."
+    if _holds(_manifest(path), path, key):
+        try:
+            return read(path)
+        except StoreError as error:
+            problem = str(error)
+    kept = f"It was kept as {_set_aside(path).name!r} and is made again."
+    warnings.warn(f"{problem} {kept}", stacklevel=5)
+    return None
 
 
 def _set_aside(path: Path) -> Path:
@@ -285,13 +253,10 @@ def _set_aside(path: Path) -> Path:
 
 def _free(path: Path) -> Path:
     """NAME.corrupt, or NAME.2.corrupt where that is taken."""
-    names = [
-        f"{path.name}.corrupt",
-        *(f"{path.name}.{n}.corrupt" for n in range(2, 10_000)),
-    ]
-    return next(
-        place for name in names if not os.path.lexists(place := path.with_name(name))
-    )
+    place, n = path.with_name(f"{path.name}.corrupt"), 2
+    while os.path.lexists(place):
+        place, n = path.with_name(f"{path.name}.{n}.corrupt"), n + 1
+    return place
 
 
 def _remove(path: Path) -> None:
@@ -302,13 +267,11 @@ def _remove(path: Path) -> None:
 
 
 def write_text_atomically(path: Path, text: str) -> None:
-    """A text file that a reader sees either as it was or as it will be; a folder is
-    never replaced.
-    """
+    """A text file, seen either as it was or as it will be; folders are not replaced."""
     if os.path.isdir(path):  # which takes a name that cannot be for no folder
         raise UsageError(
-            f"{str(path)!r} is a folder; a file is written here. Name a file, "
-            "in that folder or elsewhere."
+            f"{str(path)!r} is a folder; a file is written here. Name a file, in that "
+            "folder or elsewhere."
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -316,16 +279,14 @@ def write_text_atomically(path: Path, text: str) -> None:
     except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
         reason = getattr(error, "strerror", None) or error
         raise StoreError(
-            f"{str(path)!r} cannot be written ({reason}). Make room, make its "
-            "folder writable, or choose another place."
+            f"{str(path)!r} cannot be written ({reason}). Make room, make its folder "
+            "writable, or choose another place."
         ) from error
 
 
 def _replace_text(path: Path, text: str) -> None:
-    """A draft is locked as long as its writer lives, so that the drafts of killed
-    writers can be told and removed.
-    """
-    for left in path.parent.glob(f".{escape(path.name)}.{'[0-9a-f]' * 8}.part"):
+    """A draft is locked while its writer lives: those of killed writers can be told."""
+    for left in path.parent.glob(f".{escape(path.name)}.{8 * _HEX}.part"):
         with suppress(Timeout), FileLock(left).acquire(timeout=0):
             left.unlink(missing_ok=True)
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")

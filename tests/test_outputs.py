@@ -66,7 +66,7 @@ def test_a_folder_is_refused_and_kept(tmp_path: Path, ending: str) -> None:
 
 
 def test_a_part_stands_beside_the_whole() -> None:
-    assert outputs.beside(outputs.of("reports/run-1.2"), "-part") == outputs.of(
+    assert outputs.appended(outputs.of("reports/run-1.2"), "-part") == outputs.of(
         "reports/run-1.2-part"
     )
 

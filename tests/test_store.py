@@ -38,8 +38,8 @@ def test_makes_once_and_reads_afterwards(tmp_path: Path) -> None:
     for _ in range(3):
         assert store.get_or_make("things", KEY, make=make, read=read) == "content"
     assert len(calls) == 1
-    assert store.has("things", KEY)
-    assert not store.has("things", KEY | {"seed": 1})
+    assert store.path("things", KEY).exists()
+    assert not store.path("things", KEY | {"seed": 1}).exists()
 
 
 def test_update_turns_the_old_into_the_new(tmp_path: Path) -> None:
@@ -293,7 +293,7 @@ def test_a_killed_process_leaves_nothing_behind_that_counts(tmp_path: Path) -> N
     killed = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
     assert killed.returncode == -9
     store = Store(tmp_path)
-    assert not store.has("things", {"k": 1})
+    assert not store.path("things", {"k": 1}).exists()
     assert (
         store.get_or_make(
             "things",

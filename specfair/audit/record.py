@@ -196,7 +196,7 @@ def write(
                     "still shows the whole run"
                 )
             ]
-            to = outputs.beside(to, "-part")
+            to = outputs.appended(to, "-part")
     place, said = write_files(report, to, lost)
     ungated = sum(
         (Counter(json.loads(part["ungated"])) for part in parts), Counter[str]()

@@ -15,6 +15,7 @@ from specfair import config as configuration
 from specfair import project
 from specfair.doors.lazy import resolve
 from specfair.errors import as_typed, plain
+from specfair.outputs import without_folders
 
 _SETTINGS = pytest.StashKey[configuration.Settings]()
 _PROJECT = pytest.StashKey[project.Project]()
@@ -50,7 +51,7 @@ def add_options(parser: pytest.Parser) -> None:
 
 def given(config: pytest.Config) -> dict[str, Any]:
     asked = {
-        f.name: config.getoption(f"specfair_{f.name}") for f in configuration.OPTIONS
+        f: config.getoption(f"specfair_{f}") for f in configuration.OPTIONS_BY_NAME
     }
     return {name: value for name, value in asked.items() if value is not None}
 
@@ -68,8 +69,7 @@ def settings_of(config: pytest.Config) -> configuration.Settings:
 
 
 def project_of(config: pytest.Config) -> project.Project:
-    """Where pytest was told that the project is; else the project that its arguments
-    belong to.
+    """Where pytest was told that the project is; else the one its arguments belong to.
 
     pytest's own guess at its root is not asked: it takes values of our options for test
     paths and moves towards them.
@@ -77,79 +77,51 @@ def project_of(config: pytest.Config) -> project.Project:
     if _PROJECT not in config.stash:
         here = config.invocation_params.dir
         told = config.getoption("rootdir") or config.getoption("inifilename")
-        places = (
-            [config.rootpath]
-            if told
-            else [here / arg.partition("::")[0] for arg in config.args]
-        )
-        config.stash[_PROJECT] = project.find_for(
-            [p for p in places if p.exists()] or [here]
-        )
+        places = [here / arg.partition("::")[0] for arg in config.args]
+        if told:
+            places = [config.rootpath]
+        there = [p for p in places if p.exists()] or [here]
+        config.stash[_PROJECT] = project.find_for(there)
     return config.stash[_PROJECT]
 
 
 def command_of(item: pytest.Item) -> str:
-    """How to run one test alone, from where this run was started, with the options it
-    was given.
-    """
-    config, here = item.config, item.config.invocation_params.dir
-    inside = not config.getoption("pyargs")
-    place = (
-        os.path.relpath(item.path, here)
-        if inside
-        else f"specfair.evals.{item.path.stem}"
-    )
-    test = "::".join(
-        [
-            place,
-            *(node.name for node in item.listchain() if isinstance(node, pytest.Class)),
-            item.name,
-        ]
-    )
-    told = [
-        (name, config.getoption(dest))
-        for name, dest in (("rootdir", "rootdir"), ("config-file", "inifilename"))
-    ]
-    options = [
-        (f"specfair-{name.replace('_', '-')}", v)
-        for name, v in given(config).items()
-        if name != "report"
-    ]
+    """How to run one test alone, from where this run was started, with its options."""
+    config = item.config
+    words = [os.path.relpath(item.path, config.invocation_params.dir)]
+    if config.getoption("pyargs"):
+        words = ["--pyargs", f"specfair.evals.{item.path.stem}"]
+    classes = [n.name for n in item.listchain() if isinstance(n, pytest.Class)]
+    words[-1] = "::".join([words[-1], *classes, item.name])
+    options = [("rootdir", config.getoption("rootdir"))]
+    options += [("config-file", config.getoption("inifilename"))]
+    for name, value in given(config).items():
+        if name != "report":
+            options.append((f"specfair-{name.replace('_', '-')}", value))
     options += [("specfair-gate", rule) for rule in config.getoption("specfair_gate")]
-    words = [
-        f"--{name}" if value is True else f"--{name}={value}"
-        for name, value in (*told, *options)
-        if value
-    ]
-    return as_typed(["pytest", *([] if inside else ["--pyargs"]), test, *words])
+    for name, value in options:
+        if value:
+            words.append(f"--{name}" if value is True else f"--{name}={value}")
+    return as_typed(["pytest", *words])
 
 
 def selection_of(session: pytest.Session) -> str:
-    """Which cases were asked for where not all were, as it was typed; a run that was
-    cut short is one too.
+    """Which cases were asked for where not all were, as it was typed but without the
+    folders of this machine; a run that was cut short is one too.
     """
     config = session.config
-    options = {
-        "keyword": "-k",
-        "markexpr": "-m",
-        "deselect": "--deselect",
-        "lf": "--lf",
-        "stepwise": "--stepwise",
-    }
-    chosen = {
-        option: config.getoption(name, default=None) for name, option in options.items()
-    }
-    chosen["-k"] = config.stash.get(KEYWORD, chosen["-k"])
-    said = [
-        option if value is True else f"{option} {plain(str(value))}"
-        for option, value in chosen.items()
-        if value
-    ]
-    said += [
-        a
-        for a in config.args
-        if "::" in a or (config.invocation_params.dir / a).is_file()
-    ]
+    names = {"keyword": "-k", "markexpr": "-m", "deselect": "--deselect"}
+    names |= {"lf": "--lf", "stepwise": "--stepwise"}
+    said = []
+    for name, option in names.items():
+        value = config.getoption(name, default=None)
+        if name == "keyword":
+            value = config.stash.get(KEYWORD, value)
+        if value:
+            said.append(option if value is True else f"{option} {plain(str(value))}")
+    for place in config.args:
+        if "::" in place or (config.invocation_params.dir / place).is_file():
+            said.append(without_folders(place))
     if session.shouldfail or session.shouldstop:
         said.append("it was stopped early")
     return ", ".join(said)

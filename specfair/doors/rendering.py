@@ -13,7 +13,7 @@ from specfair.errors import DataError, StoreError
 from specfair.gates import bounds, comparison
 from specfair.report import Report
 from specfair.store import write_text_atomically
-from specfair.texts.reading import whole
+from specfair.texts.reading import whole_text
 from specfair.vocabulary import OK
 
 
@@ -41,7 +41,7 @@ def _rendered(reports: Sequence[Report], form: str) -> str:
 def read_run(path: Path) -> Report:
     """A stored run; what is no run is a StoreError."""
     try:
-        text = whole(path)
+        text = whole_text(path)
     except DataError as error:
         raise StoreError(
             f"run {str(path)!r} cannot be read: {error} A run is the .json "

@@ -20,7 +20,7 @@ from specfair import outputs, stats
 from specfair.errors import DataError, StoreError, UsageError, counted
 from specfair.stats import Estimate, Sample
 from specfair.store import write_text_atomically
-from specfair.texts.reading import json_of, whole
+from specfair.texts.reading import json_of, whole_text
 from specfair.vocabulary import Stage
 
 SCHEMA = 1
@@ -262,7 +262,7 @@ def read(name: str, root: Path) -> Baseline:
 def read_file(path: Path, name: str) -> Baseline:
     """The baseline in a file, wherever that is."""
     try:
-        return loads(whole(path), name)
+        return loads(whole_text(path), name)
     except DataError as error:
         if os.path.exists(path):
             raise StoreError(

@@ -18,7 +18,7 @@ from specfair.errors import DataError, ModelError
 from specfair.store import checksum
 from specfair.texts.hub import unreachable
 from specfair.texts.prompts import fixtures
-from specfair.texts.reading import json_of, whole
+from specfair.texts.reading import json_of, whole_text
 from specfair.typed import typed
 from specfair.vocabulary import EMBEDDED
 
@@ -201,7 +201,7 @@ def _content(path: Path) -> str:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        return dict(typed(Mapping[str, Any], json_of(whole(path))))
+        return dict(typed(Mapping[str, Any], json_of(whole_text(path))))
     except (ValueError, DataError) as error:
         raise ModelError(
             f"{path.name} of model {path.parent.name!r} is not a JSON object "

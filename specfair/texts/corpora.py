@@ -14,7 +14,7 @@ from specfair.errors import DataError, UsageError, unknown
 from specfair.texts import hub, reading
 from specfair.texts.documents import articles, of_dataset
 from specfair.texts.prompts import fixtures
-from specfair.texts.published import FORMATS, PLAIN, Format, choose, read
+from specfair.texts.published import FORMATS, PLAIN, Format, read_corpus, text_columns
 from specfair.vocabulary import DATASETS, EMBEDDED, OWN_DATASET, dataset_name
 
 HUB = "hub"
@@ -59,10 +59,8 @@ class Corpus:
     heldout: Sequence[str]
 
     def __post_init__(self) -> None:
-        for what, documents in (
-            ("to train on", self.train),
-            ("held out", self.heldout),
-        ):
+        parts = {"to train on": self.train, "held out": self.heldout}
+        for what, documents in parts.items():
             if not len(documents):
                 raise DataError(
                     f"corpus {self.name!r} has 0 documents {what}; at least 1 "
@@ -91,12 +89,11 @@ def load(name: str, source: str = EMBEDDED) -> Corpus:
         raise UsageError(unknown("dataset", name, [*DATASETS, "NAME=file:PATH"]))
     if source == EMBEDDED:
         parts = [_texts(f"{name}.{part}.jsonl") for part in ("train", "heldout")]
-        return Corpus(
-            name, f"{name}, embedded: synthetic {_MANNER[name]}", True, *parts
-        )
+        how = f"{name}, embedded: synthetic {_MANNER[name]}"
+        return Corpus(name, how, True, *parts)
     if source == HUB or source.startswith("hub:"):
         return _hub(name, source.removeprefix("hub").removeprefix(":"))
-    train, heldout, how = read(Path(source), FORMATS[name])
+    train, heldout, how = read_corpus(Path(source), FORMATS[name])
     return Corpus(name, f"{name}, local: {how}", False, train, heldout)
 
 
@@ -106,29 +103,24 @@ def _texts(name: str) -> tuple[str, ...]:
 
 
 def _hub(name: str, other: str) -> Corpus:
-    """From the dataset's place on the hub, or from another dataset of the same
-    layout.
-    """
+    """From its place on the hub, or from another dataset of the same layout."""
     where, form = ON_HUB[name], FORMATS[name]
+    found = other or where.name
     parts = [
-        _split(other or where.name, where.config, split, form)
+        _split(found, where.config, split, form)
         for split in (where.train, where.heldout)
     ]
-    source = (
-        f"{name}, hub: "
-        f"{other or where.name}{f' ({where.config})' if where.config else ''}, "
-        f"held out: {where.heldout}"
-    )
+    part = f" ({where.config})" if where.config else ""
+    source = f"{name}, hub: {found}{part}, held out: {where.heldout}"
     return Corpus(name, source, False, *parts)
 
 
 def _split(name: str, config: str | None, split: str, form: Format) -> Sequence[str]:
-    found = hub.split(
+    found = hub.load_split(
         name, config, split, instead="name a local file or folder as the source"
     )
-    documents = of_dataset(
-        name, found, choose(name, found.column_names, form), joint=form.joint
-    )
+    columns = text_columns(name, found.column_names, form)
+    documents = of_dataset(name, found, columns, joint=form.joint)
     return articles(documents) if form.by_article else documents
 
 
@@ -140,5 +132,5 @@ def _own(name: str, path: str, column: str | None) -> Corpus:
             "file:letters.jsonl or file:letters.csv#body."
         )
     form = Format(((column,),) if column else (), suffixes=(*reading.TABLES, *PLAIN))
-    train, heldout, how = read(Path(path), form)
+    train, heldout, how = read_corpus(Path(path), form)
     return Corpus(name, f"{name}, a file of one's own: {how}", False, train, heldout)

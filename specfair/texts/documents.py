@@ -50,10 +50,8 @@ def chained(parts: Sequence[Sequence[str]]) -> Sequence[str]:
     """One sequence after the other."""
     if len(parts) == 1:
         return parts[0]
-    places = [
-        (part, i) for part, documents in enumerate(parts) for i in range(len(documents))
-    ]
-    return Documents(len(places), lambda i: parts[places[i][0]][places[i][1]])
+    places = [(part, i) for part in parts for i in range(len(part))]
+    return Documents(len(places), lambda i: places[i][0][places[i][1]])
 
 
 def of_records(path: Path, parse: Parse) -> Documents:
@@ -80,7 +78,7 @@ def of_records(path: Path, parse: Parse) -> Documents:
 
 def of_files(paths: Sequence[Path]) -> Documents:
     """One document a file."""
-    return Documents(len(paths), lambda i: reading.whole(paths[i]).strip())
+    return Documents(len(paths), lambda i: reading.whole_text(paths[i]).strip())
 
 
 def of_dataset(
@@ -107,11 +105,10 @@ def articles(lines: Sequence[str]) -> Sequence[str]:
     starts = [i for i, line in enumerate(lines) if _is_title(line)]
     if not starts:
         return lines
-    before = any(line.strip() for line in lines[: starts[0]])
-    bounds = [*([0] if before else []), *starts, len(lines)]
-    return Documents(
-        len(bounds) - 1, lambda i: _article(lines[bounds[i] : bounds[i + 1]])
-    )
+    if any(line.strip() for line in lines[: starts[0]]):
+        starts.insert(0, 0)
+    ends = [*starts[1:], len(lines)]
+    return Documents(len(starts), lambda i: _article(lines[starts[i] : ends[i]]))
 
 
 def _article(lines: Sequence[str]) -> str:
@@ -120,12 +117,8 @@ def _article(lines: Sequence[str]) -> str:
 
 def _is_title(line: str) -> bool:
     words = line.split()
-    return (
-        len(words) > 2
-        and words[0] == words[-1] == "="
-        and words[1] != "="
-        and words[-2] != "="
-    )
+    outer, inner = words[:1] + words[-1:], words[1:2] + words[-2:-1]
+    return len(words) > 2 and outer == ["=", "="] and "=" not in inner
 
 
 def held_out(
@@ -134,21 +127,19 @@ def held_out(
     """A tenth to hold out, by a hash of the text: the same on every machine, and copies
     of a text stay on one side.
     """
-    keys = array(
-        "Q",
-        (
-            int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
-            for text in documents
-        ),
-    )
+    keys = array("Q", map(_key, documents))
     distinct = sorted(set(keys))
     if len(distinct) < 2:
         raise DataError(
             f"{name!r} has {len(distinct)} distinct documents; at least 2 are needed, "
-            "one of them to hold out. "
-            "Add documents, or name a folder with a train and a test file."
+            "one of them to hold out. Add documents, or name a folder with a train and "
+            "a test file."
         )
     limit = distinct[max(1, len(distinct) // HELD_OUT) - 1]
     train = array("q", (i for i, key in enumerate(keys) if key > limit))
     rest = array("q", (i for i, key in enumerate(keys) if key <= limit))
     return picked(documents, train), picked(documents, rest)
+
+
+def _key(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])

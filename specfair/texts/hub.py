@@ -36,10 +36,8 @@ def unreachable() -> str:
     from huggingface_hub import constants
 
     place = urlsplit(constants.ENDPOINT)
-    host, port = (
-        place.hostname or "",
-        place.port or (80 if place.scheme == "http" else 443),
-    )
+    usual = 80 if place.scheme == "http" else 443
+    host, port = place.hostname or "", place.port or usual
     if {place.scheme, "all"} & getproxies().keys() and not proxy_bypass(host):
         return ""
     answer: SimpleQueue[str] = SimpleQueue()
@@ -54,18 +52,14 @@ def _refusal(host: str, port: int) -> str:
     try:
         socket.create_connection((host, port), timeout=PATIENCE).close()
     except (OSError, UnicodeError) as error:
-        return (
-            f"{host} cannot be reached "
-            f"({getattr(error, 'strerror', None) or type(error).__name__})"
-        )
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        return f"{host} cannot be reached ({reason})"
     return ""
 
 
 @cache
-def split(name: str, config: str | None, part: str, *, instead: str) -> Any:
-    """One split of a dataset on the hub, memory-mapped, fetched once; `instead` says
-    what to do without it.
-    """
+def load_split(name: str, config: str | None, part: str, *, instead: str) -> Any:
+    """One split of a dataset, memory-mapped, fetched once; `instead` is the way out."""
     why = "" if Path(name).exists() else unreachable()
     with _from_cache_only(why):
         return _loaded(
@@ -77,9 +71,7 @@ def split(name: str, config: str | None, part: str, *, instead: str) -> Any:
 
 
 def mapped(path: Path, columns: Sequence[str]) -> Any:
-    """Columns of a Parquet file as a memory-mapped dataset: their texts are not held in
-    memory.
-    """
+    """Columns of a Parquet file, memory-mapped: their texts are not held in memory."""
     for _ in tables.batches(path, columns, limit=MAX_CORPUS):
         pass  # what they would unpack to is known before anything is unpacked
     files = {"train": str(path)}
@@ -94,9 +86,7 @@ def mapped(path: Path, columns: Sequence[str]) -> Any:
 
 @contextmanager
 def _from_cache_only(why: str) -> Iterator[None]:
-    """Where the hub cannot be reached, the libraries' own switch for that: they look
-    into their cache only.
-    """
+    """Without the hub, the libraries' own switch: they look into their cache only."""
     if not why:
         yield
         return
@@ -126,14 +116,11 @@ def _loaded(
         return load(load_dataset)
     # whatever a damaged file or a missing network makes the libraries beneath raise
     except Exception as error:
-        offline = (
-            " while HF_HUB_OFFLINE is set"
-            if os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0")
-            else ""
-        )
-        reason = why or (str(error).strip() or type(error).__name__).splitlines()[
-            0
-        ].rstrip(".")
+        offline = ""
+        if os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0"):
+            offline = " while HF_HUB_OFFLINE is set"
+        said = str(error).strip() or type(error).__name__
+        reason = why or said.splitlines()[0].rstrip(".")
         raise DataError(
             f"{what} cannot be loaded{offline}: {reason}. Check the name, or {instead}."
         ) from error

@@ -16,39 +16,14 @@ from numpy.typing import NDArray
 
 # bytes; large enough to drown the cost per term, small enough to stay near the cache
 BATCH = 1 << 21
+_PADDING = 8 * "\0"
 BUCKETS = 64  # terms share the bits of one uint64
-PRONOUNS = frozenset(
-    [
-        "he",
-        "him",
-        "his",
-        "she",
-        "her",
-        "hers",
-        "they",
-        "them",
-        "their",
-        "theirs",
-        "xe",
-        "xem",
-        "ze",
-        "zir",
-        "hir",
-        "fae",
-        "faer",
-        "ey",
-        "em",
-        "it",
-        "its",
-    ]
-)
-IRREGULAR = {
-    "man": "men",
-    "woman": "women",
-    "child": "children",
-    "person": "people",
-    "wife": "wives",
+PRONOUNS = {
+    *("he", "him", "his", "she", "her", "hers", "they", "them", "their", "theirs"),
+    *("xe", "xem", "ze", "zir", "hir", "fae", "faer", "ey", "em", "it", "its"),
 }
+_IRREGULAR = (("man", "men"), ("wife", "wives"), ("child", "children"))
+IRREGULAR = dict(_IRREGULAR) | {"woman": "women", "person": "people"}
 
 Bytes = NDArray[np.uint8]
 Places = NDArray[np.int64]
@@ -58,13 +33,9 @@ Places = NDArray[np.int64]
 class Mentions:
     """How often one group is mentioned."""
 
-    # whole words, plural forms included, a longer term swallowing the shorter ones
-    # inside it
-    n_words: int
+    n_words: int  # plural forms included, a longer term swallowing shorter ones
     n_documents: int  # documents with at least one of those
-    # every occurrence of every term as given, inside other words too, each term for
-    # itself
-    n_substrings: int
+    n_substrings: int  # of every term as given, inside other words too
 
 
 class _Form(NamedTuple):
@@ -85,20 +56,15 @@ def count_mentions(
     if forms:
         filters = _Filters.of(forms)
         for batch, ends in _batches(documents):
-            counts = _count(
-                _occurrences(batch, forms, filters), forms, batch, ends=ends
-            )
+            found = _occurrences(batch, forms, filters)
+            counts = _count(found, forms, batch, ends=ends)
             totals[: len(counts)] += counts
-    return {
-        group: Mentions(*map(int, row))
-        for group, row in zip(terms, totals, strict=True)
-    }
+    counted = zip(terms, totals.tolist(), strict=True)
+    return {group: Mentions(*row) for group, row in counted}
 
 
-def plural(term: str) -> str:
-    """The term with its last word in the plural, by the regular rules and a few
-    exceptions.
-    """
+def plural_of(term: str) -> str:
+    """The term with its last word in the plural, by rules and a few exceptions."""
     head, _, last = term.rpartition(" ")
     return f"{head} {_plural_word(last)}".strip()
 
@@ -113,9 +79,7 @@ def _plural_word(word: str) -> str:
 
 
 def fold(text: str) -> str:
-    """Case-folded, with the hyphens and blanks that are not ASCII as a space; what is
-    ASCII waits for the bytes.
-    """
+    """Case-folded, wider hyphens and blanks as a space; ASCII waits for the bytes."""
     if text.isascii():
         return text
     folded = text.casefold()
@@ -124,54 +88,49 @@ def fold(text: str) -> str:
     return folded
 
 
-_FOLD = bytes(
-    ord(" ") if chr(b) in "-\t\n\r\v\f" else ord(chr(b).lower()) if b < 0x80 else b
-    for b in range(256)
-)
+_FROM = b"-\t\n\r\v\f"
+_FOLD = bytes(range(256)).lower().translate(bytes.maketrans(_FROM, b" " * len(_FROM)))
 
 
 def _forms(terms: Mapping[str, Sequence[str]]) -> Iterator[_Form]:
     for group, names in enumerate(terms.values()):
-        given = {
-            " ".join(fold(name).lower().replace("-", " ").split()) for name in names
-        }
+        plain = (fold(name).lower().replace("-", " ") for name in names)
+        given = {" ".join(name.split()) for name in plain}
         given = {name for name in given if len(name) > 1}
-        derived = {plural(name) for name in given if name not in PRONOUNS} - given
-        yield from (
-            _Form(name.encode(), group, name in given) for name in given | derived
-        )
+        derived = {plural_of(name) for name in given - PRONOUNS}
+        for name in given | derived:
+            yield _Form(name.encode(), group, name in given)
 
 
 def _batches(documents: Iterable[str]) -> Iterator[tuple[Bytes, Places]]:
     """Case-folded documents with a zero byte after each, and where each ends."""
     texts: list[str] = []
-    sizes: list[int] = []
-    size = 0
+    ends = [0]
     for document in documents:
         text = fold(document)
-        n = len(text) + 1 if text.isascii() else len(text.encode()) + 1
+        size = len(text) if text.isascii() else len(text.encode())
         texts.append(text)
-        sizes.append(n)
-        size += n
-        if size >= BATCH:
-            yield _joined(texts, sizes)
-            texts, sizes, size = [], [], 0
+        ends.append(ends[-1] + size + 1)
+        if ends[-1] >= BATCH:
+            yield _joined(texts), np.array(ends[1:])
+            texts, ends = [], [0]
     if texts:
-        yield _joined(texts, sizes)
+        yield _joined(texts), np.array(ends[1:])
 
 
-def _joined(texts: list[str], sizes: list[int]) -> tuple[Bytes, Places]:
-    """Zero bytes at both ends let every comparison look around without asking whether
-    it may.
-    """
-    data = "\0".join(["", *texts, "\0" * 8])
-    return np.frombuffer(data.encode().translate(_FOLD), dtype=np.uint8), np.cumsum(
-        sizes, dtype=np.int64
-    )
+def _joined(texts: Sequence[str]) -> Bytes:
+    """Zero bytes at both ends let every comparison look around without asking."""
+    data = "\0".join(["", *texts, _PADDING])
+    return np.frombuffer(data.encode().translate(_FOLD), dtype=np.uint8)
 
 
 class _Filters(NamedTuple):
-    """What the first four bytes must be, as tables over pairs of bytes."""
+    """What the first four bytes must be, as tables over pairs of bytes.
+
+    Why it works: bit b of a place survives both tables only where some form of bucket b
+    has these first and some form of it has these next bytes. So every occurrence
+    survives, few other places do, and only those are compared byte by byte.
+    """
 
     starts: NDArray[np.bool_]  # (65536,) whether some form starts so
     # (65536,) bit b: some form of bucket b has these as bytes 0 and 1
@@ -193,15 +152,13 @@ def _pairs(spelling: bytes) -> NDArray[np.int64]:
     """Every pair of bytes that begins with these, as little-endian numbers; bytes that
     are missing may be anything.
     """
-    low = np.array([spelling[0]]) if spelling else np.arange(256)
-    high = np.array([spelling[1]]) if len(spelling) > 1 else np.arange(256)
-    return (low[:, None] + 256 * high[None, :]).ravel()
+    low = list(spelling[:1]) or range(256)
+    high = list(spelling[1:2]) or range(256)
+    return np.add.outer(low, np.multiply(256, high)).ravel()
 
 
 def _bucket(i: int, n: int) -> int:
-    """Neighbours share a bucket: sorted forms that begin alike then pass the same
-    filter.
-    """
+    """Neighbours share one: sorted forms that begin alike pass the same filter."""
     return i * BUCKETS // max(n, BUCKETS)
 
 
@@ -229,11 +186,9 @@ def _exact(spelling: bytes, eights: NDArray[np.uint64], places: Places) -> Place
     found: Places = places[(eights[places] & mask) == head]
     for start in range(8, n, 8):
         at = min(start, n - 8)  # the last eight overlap those before
+        wanted = np.uint64(int.from_bytes(spelling[at : at + 8], "little"))
         found = found[found + at < len(eights)]
-        found = found[
-            eights[found + at]
-            == np.uint64(int.from_bytes(spelling[at : at + 8], "little"))
-        ]
+        found = found[eights[found + at] == wanted]
     return found
 
 
@@ -244,23 +199,21 @@ def _count(
     sizes = np.array([len(places) for places in found])
     groups = np.array([form.group for form in forms])
     n_groups = int(groups.max()) + 1
-    substrings = np.bincount(groups, weights=sizes * [form.as_given for form in forms])
+    given = np.array([form.as_given for form in forms])
+    substrings = np.bincount(groups, weights=sizes * given).astype(np.int64)
     starts = np.concatenate(found)
     stops = starts + np.repeat([len(form.spelling) for form in forms], sizes)
-    whole = np.flatnonzero(_whole(batch, starts, stops))
-    owner = np.repeat(groups, sizes)[whole]
-    outer = _outermost(
-        starts[whole] + owner * len(batch), stops[whole] + owner * len(batch)
-    )
+    whole = _whole(batch, starts, stops)
+    # every group in a stretch of its own, so that one sort serves them all
+    shift = np.repeat(groups, sizes)[whole] * len(batch)
+    outer = _outermost(starts[whole] + shift, stops[whole] + shift)
     owner, starts = np.divmod(outer, len(batch))
-    documents = np.unique(
-        owner * (len(ends) + 1) + np.searchsorted(ends, starts, side="right")
-    ) // (len(ends) + 1)
-    words = (
-        np.bincount(owner, minlength=n_groups),
-        np.bincount(documents, minlength=n_groups),
-    )
-    return np.stack([*words, substrings.astype(np.int64)], axis=1)
+    n_ends = len(ends) + 1
+    document = np.searchsorted(ends, starts, side="right")
+    owners = np.unique(owner * n_ends + document) // n_ends
+    words = np.bincount(owner, minlength=n_groups)
+    documents = np.bincount(owners, minlength=n_groups)
+    return np.stack([words, documents, substrings], axis=1)
 
 
 def _outermost(starts: Places, stops: Places) -> Places:
@@ -272,7 +225,7 @@ def _outermost(starts: Places, stops: Places) -> Places:
 
 
 _LETTERS = np.array(
-    [b >= 0x80 or chr(b).isalnum() or b == ord("_") for b in range(256)]
+    [b >= 0x80 or chr(b) == "_" or chr(b).isalnum() for b in range(256)]
 )
 
 
@@ -282,10 +235,9 @@ def _whole(batch: Bytes, starts: Places, stops: Places) -> NDArray[np.bool_]:
     whole: NDArray[np.bool_] = ~(_LETTERS[before] | _LETTERS[after])
     # few: only these need more than one byte
     wide = np.flatnonzero((before >= 0x80) | (after >= 0x80))
-    whole[wide] = ~(
-        _letter(batch, _last_character(batch, starts[wide]))
-        | _letter(batch, stops[wide])
-    )
+    left = _letter(batch, _last_character(batch, starts[wide]))
+    right = _letter(batch, stops[wide])
+    whole[wide] = ~(left | right)
     return whole
 
 
@@ -298,9 +250,7 @@ def _last_character(batch: Bytes, places: Places) -> Places:
 
 
 def _letter(batch: Bytes, places: Places) -> NDArray[np.bool_]:
-    """Whether the character that begins at each place belongs to a word; punctuation
-    and pictures do not.
-    """
+    """Whether the character at each place is of a word, no punctuation, no picture."""
     first, second = batch[places], batch[places + 1]
     # U+0080 to U+00BF but for three letters
     latin = (first == 0xC2) & ~np.isin(second, (0xAA, 0xB5, 0xBA))
@@ -308,7 +258,6 @@ def _letter(batch: Bytes, places: Places) -> NDArray[np.bool_]:
     general = (first == 0xE2) & (second <= 0x81)
     ideographic = (first == 0xE3) & (second == 0x80)  # U+3000 to U+303F
     picture = (first == 0xF0) & (second == 0x9F)
-    letter: NDArray[np.bool_] = _LETTERS[first] & ~(
-        latin | general | ideographic | picture
-    )
+    other = latin | general | ideographic | picture
+    letter: NDArray[np.bool_] = _LETTERS[first] & ~other
     return letter

@@ -22,7 +22,7 @@ TABLES = (QUOTED, TABS, JSONL, PARQUET)
 _BOM = b"\xef\xbb\xbf"
 
 
-def exists(path: Path) -> Path:
+def existing(path: Path) -> Path:
     """The path itself, or a DataError: nothing is there."""
     with opened(path):
         if path.exists():
@@ -35,9 +35,7 @@ def exists(path: Path) -> Path:
 
 @contextmanager
 def opened(path: Path) -> Iterator[None]:
-    """What the system says of a path (a folder, no rights, too long a name) in one
-    line.
-    """
+    """What the system says of a path (a folder, no rights, a long name) in one line."""
     try:
         yield
     except OSError as error:
@@ -48,19 +46,18 @@ def opened(path: Path) -> Iterator[None]:
         ) from error
 
 
-def lines(path: Path) -> Iterator[bytes]:
+def checked_lines(path: Path) -> Iterator[bytes]:
     """Lines with their ends as they are; UTF-8 is checked, and so is that no line is
     endless.
     """
-    with opened(exists(path)), path.open("rb") as file:
-        for number, line in enumerate(
-            iter(lambda: file.readline(MAX_LINE + 1), b""), start=1
-        ):
+    with opened(existing(path)), path.open("rb") as file:
+        lines = iter(lambda: file.readline(MAX_LINE + 1), b"")
+        for number, line in enumerate(lines, start=1):
             if len(line) > MAX_LINE:
                 raise DataError(
                     f"line {number:,} of {path.name!r} is longer than {MAX_LINE:,} "
-                    "bytes, the most one line "
-                    "may have. Split it into one document a line."
+                    "bytes, the most one line may have. Split it into one document a "
+                    "line."
                 )
             _text(line, path, number)
             yield line
@@ -74,20 +71,19 @@ def _text(data: bytes, path: Path, first: int = 1) -> str:
         column = error.start - data.rfind(b"\n", 0, error.start)
         raise DataError(
             f"line {number:,} of {path.name!r} has byte 0x{data[error.start]:02x} at "
-            f"column {column}; "
-            "text must be UTF-8. Convert the file, with iconv for example."
+            f"column {column}; text must be UTF-8. Convert the file, with iconv for "
+            "example."
         ) from error
 
 
-def whole(path: Path) -> str:
+def whole_text(path: Path) -> str:
     """All of a file that is not endless."""
-    with opened(exists(path)), path.open("rb") as file:
+    with opened(existing(path)), path.open("rb") as file:
         found = file.read(MAX_JSON + 1)
     if len(found) > MAX_JSON:
         raise DataError(
             f"{path.name!r} is larger than {MAX_JSON:,} bytes, the most that is read "
-            "in one piece. Split it, or "
-            "leave out what is not needed."
+            "in one piece. Split it, or leave out what is not needed."
         )
     return _text(found.removeprefix(_BOM), path)
 
@@ -95,18 +91,18 @@ def whole(path: Path) -> str:
 def records(path: Path) -> Iterator[bytes]:
     """Lines, but in CSV a record goes on until its quotes are closed."""
     if path.suffix.lower() != QUOTED:
-        yield from lines(path)
+        yield from checked_lines(path)
         return
     held: list[bytes] = []
     n_bytes = n_quotes = 0
-    for line in lines(path):
+    for line in checked_lines(path):
         held.append(line)
         n_bytes, n_quotes = n_bytes + len(line), n_quotes + line.count(b'"')
         if n_bytes > MAX_LINE:
             raise DataError(
                 f"{path.name!r} has a quoted field of more than {MAX_LINE:,} bytes; "
-                "perhaps a quotation mark "
-                "is never closed. Mend it, or write the file as JSON lines."
+                "perhaps a quotation mark is never closed. Mend it, or write the file "
+                "as JSON lines."
             )
         if n_quotes % 2 == 0:
             yield b"".join(held)
@@ -118,9 +114,14 @@ def records(path: Path) -> Iterator[bytes]:
         )
 
 
+def plain_line(record: bytes) -> str:
+    """A line as text, without a byte order mark and without its end."""
+    return record.removeprefix(_BOM).decode().rstrip("\r\n")
+
+
 def cells(path: Path, record: bytes) -> list[str]:
     """The fields of one CSV or TSV record. TSV knows no quotes."""
-    text = record.removeprefix(_BOM).decode().rstrip("\r\n")
+    text = plain_line(record)
     if path.suffix.lower() == TABS:
         return text.split("\t")
     try:
@@ -133,32 +134,28 @@ def cells(path: Path, record: bytes) -> list[str]:
 
 
 def json_of(text: str | bytes) -> Any:
-    """JSON from a stranger: a ValueError, in one line, for what is not JSON or is
-    nested too deeply.
-    """
+    """JSON from a stranger: a ValueError for what is none or is nested too deeply."""
     too_deep = f"it is nested deeper than {MAX_DEPTH} levels"
     try:
         found = json.loads(text)
     except RecursionError as error:
         raise ValueError(too_deep) from error
-    level, depth = [found] * isinstance(found, dict | list), 0
-    while level:
-        depth += 1
-        if depth > MAX_DEPTH:
-            raise ValueError(too_deep)
-        level = [
-            v
-            for x in level
-            for v in (x.values() if isinstance(x, dict) else x)
-            if isinstance(v, dict | list)
-        ]
+    level = _nested([found])
+    for _ in range(MAX_DEPTH):
+        level = [v for x in level for v in _nested(x)]
+    if level:
+        raise ValueError(too_deep)
     return found
 
 
+def _nested(found: Any) -> list[Any]:
+    """The lists and objects right within a list or an object."""
+    values = found.values() if isinstance(found, dict) else found
+    return [v for v in values if isinstance(v, dict | list)]
+
+
 def _words(text: str | bytes) -> Any:
-    """JSON whose texts can be written as UTF-8: JSON can spell half a character, which
-    no file can hold.
-    """
+    """JSON that a file can hold: it can spell half a character, which none can."""
     found = json_of(text)
     try:
         json.dumps(found, ensure_ascii=False).encode()
@@ -181,8 +178,7 @@ def parsed(path: Path, record: bytes, number: int) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise DataError(
             f"line {number:,} of {path.name!r} is {type(found).__name__}; each line "
-            "must hold one object, such "
-            'as {"text": "..."}. Wrap it.'
+            'must hold one object, such as {"text": "..."}. Wrap it.'
         )
     return found
 
@@ -190,7 +186,7 @@ def parsed(path: Path, record: bytes, number: int) -> dict[str, Any]:
 def document(path: Path) -> Any:
     """A whole JSON file."""
     try:
-        return _words(whole(path))
+        return _words(whole_text(path))
     except ValueError as error:
         raise DataError(
             f"{path.name!r} is not JSON ({error}); it must hold one value. "
@@ -205,12 +201,11 @@ def need(where: str, found: Iterable[str], wanted: Iterable[str]) -> None:
         if name not in have:
             raise DataError(
                 f"{where!r} has no column {name!r}; its columns are "
-                f"{', '.join(map(repr, have)) or 'none'}. "
-                "Rename one of them."
+                f"{', '.join(map(repr, have)) or 'none'}. Rename one of them."
             )
 
 
-def label(value: object) -> str:
+def label_of(value: object) -> str:
     """A label as text; "" for what stands for nothing: none, blank, NaN. A text that
     says "None" is a label.
     """

@@ -24,10 +24,8 @@ BATCH = 1 << 16  # rows of Parquet looked at together
 
 
 def rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Rows as dictionaries; the columns of CSV and TSV are named by their first
-    record.
-    """
-    suffix = reading.exists(path).suffix.lower()
+    """Rows as dictionaries; CSV and TSV name their columns in the first record."""
+    suffix = reading.existing(path).suffix.lower()
     if suffix not in reading.TABLES:
         raise DataError(
             f"{path.name!r} ends in {suffix!r}; known are "
@@ -39,7 +37,7 @@ def rows(path: Path) -> Iterator[dict[str, Any]]:
         for batch in batches(path, limit=MAX_TABLE):
             yield from _listed(path, batch)
     elif suffix == reading.JSONL:
-        for number, line in enumerate(reading.lines(path), start=1):
+        for number, line in enumerate(reading.checked_lines(path), start=1):
             if line.strip():
                 yield reading.parsed(path, line, number)
     else:
@@ -74,12 +72,12 @@ def _headed(path: Path) -> Iterator[dict[str, Any]]:
         elif record.strip():
             raise DataError(
                 f"record {number:,} of {path.name!r} has {len(row)} fields; its "
-                f"header has {len(header)}. "
-                "Mend the record, or quote what holds separators."
+                f"header has {len(header)}. Mend the record, or quote what holds "
+                "separators."
             )
 
 
-def columns(path: Path) -> list[str]:
+def column_names(path: Path) -> list[str]:
     """The names of a Parquet file's columns."""
     with parquet(path) as file:
         return list(file.schema_arrow.names)
@@ -111,18 +109,16 @@ def batches(
             yield batch
 
 
-def whole(path: Path, *, limit: int) -> "pa.Table":
+def whole_table(path: Path, *, limit: int) -> "pa.Table":
     """A Parquet file of plain values as it is, with its metadata."""
     import pyarrow as pa
 
     with parquet(path) as file:
         schema = file.schema_arrow
     found = list(batches(path, limit=limit))
-    return (
-        pa.Table.from_batches(found).replace_schema_metadata(schema.metadata)
-        if found
-        else schema.empty_table()
-    )
+    if not found:
+        return schema.empty_table()
+    return pa.Table.from_batches(found).replace_schema_metadata(schema.metadata)
 
 
 @contextmanager
@@ -133,7 +129,7 @@ def parquet(path: Path) -> "Iterator[pq.ParquetFile]":
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with reading.opened(reading.exists(path)):
+    with reading.opened(reading.existing(path)):
         _refuse_footer(path)
     try:
         with pq.ParquetFile(path) as plain:
@@ -151,8 +147,7 @@ def parquet(path: Path) -> "Iterator[pq.ParquetFile]":
     ) as error:
         raise DataError(
             f"{path.name!r} cannot be read as Parquet ({type(error).__name__}); it "
-            "may be cut short. "
-            "Fetch or write it again."
+            "may be cut short. Fetch or write it again."
         ) from error
 
 
@@ -164,8 +159,7 @@ def _refuse_footer(path: Path) -> None:
     if MAX_FOOTER < declared <= size:
         raise DataError(
             f"{path.name!r} describes itself in {declared:,} bytes; {MAX_FOOTER:,} is "
-            "the most that is read. Write it "
-            "again without that metadata."
+            "the most that is read. Write it again without that metadata."
         )
 
 
@@ -199,7 +193,6 @@ def _unpacked(path: Path, column: Any) -> int:
     if longest > reading.MAX_LINE:
         raise DataError(
             f"{path.name!r} has a text of {longest:,} bytes; {reading.MAX_LINE:,} is "
-            "the most one may have. "
-            "Split it into one document a row."
+            "the most one may have. Split it into one document a row."
         )
     return int(pc.sum(sizes.take(column.indices)).as_py() or 0)

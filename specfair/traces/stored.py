@@ -51,7 +51,7 @@ def save_trace(trace: Trace, path: Path) -> None:
 def load_trace(path: Path) -> Trace:
     """Read what `save_trace` wrote; anything else is a StoreError that says so."""
     try:
-        table = tables.whole(path, limit=MAX_BYTES)
+        table = tables.whole_table(path, limit=MAX_BYTES)
         header = json_of(table.schema.metadata[b"specfair"])
         return _build(table, header)
     except (

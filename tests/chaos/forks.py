@@ -99,6 +99,7 @@ class Forks:
 
 def _serve() -> None:
     from specfair import cli  # noqa: F401 - to be warm, like the next
+    from specfair.doors import auditing  # noqa: F401 - likewise
     from specfair.engine import speculate  # noqa: F401 - likewise
     from specfair.report import render  # noqa: F401 - likewise
 

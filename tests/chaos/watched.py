@@ -25,6 +25,7 @@ CHANGING = (
 def main(names: list[str]) -> None:
     """Libraries are imported first: what they do then is theirs."""
     from specfair import cli  # noqa: F401 - imported before the watch begins
+    from specfair.doors import auditing  # noqa: F401 - likewise
     from specfair.models import load  # noqa: F401 - likewise
     from specfair.report import render_html  # noqa: F401 - likewise
 

@@ -44,7 +44,7 @@ def test_a_hub_that_is_not_there_is_one_line_at_once(
             r"cannot be"
         ),
     ) as e:
-        hub.split("no/such", None, "train", instead="use a folder")
+        hub.load_split("no/such", None, "train", instead="use a folder")
     assert "(Name or service not known)" in str(e.value)
     assert time.monotonic() - start < hub.PATIENCE
     assert capfd.readouterr() == ("", "")
@@ -75,8 +75,8 @@ def test_a_proxy_is_left_to_find_the_hub(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_what_was_read_once_is_not_read_again(tmp_path: Path) -> None:
     (tmp_path / "train.jsonl").write_text('{"text": "a"}\n')
-    first = hub.split(str(tmp_path), None, "train", instead="use another")
-    assert hub.split(str(tmp_path), None, "train", instead="use another") is first
+    first = hub.load_split(str(tmp_path), None, "train", instead="use another")
+    assert hub.load_split(str(tmp_path), None, "train", instead="use another") is first
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_hub_errors_are_one_line_with_the_way_out(
     with pytest.raises(
         DataError, match=f"split 'train', cannot be loaded{words}: .*or use another"
     ) as caught:
-        hub.split(
+        hub.load_split(
             str(tmp_path / "nowhere" / "at" / "all"),
             None,
             "train",
@@ -101,7 +101,7 @@ def test_hub_errors_are_one_line_with_the_way_out(
 def test_a_split_that_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "train.jsonl").write_text('{"text": "a"}\n')
     with pytest.raises(DataError, match=r"cannot be loaded.*: Unknown split"):
-        hub.split(str(tmp_path), None, "validation", instead="use another")
+        hub.load_split(str(tmp_path), None, "validation", instead="use another")
 
 
 def test_scripts_are_not_run_but_read_from_the_conversion() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from specfair.texts import mentions as module
-from specfair.texts.mentions import Mentions, count_mentions, plural
+from specfair.texts.mentions import Mentions, count_mentions, plural_of
 
 TERMS = {
     "female": ("woman", "girl", "she", "lady"),
@@ -28,7 +28,7 @@ def plainly(documents: list[str], terms: tuple[str, ...]) -> Mentions:
     given_ = {
         " ".join(t.casefold().replace("-", " ").split()) for t in terms if len(t) > 1
     }
-    forms = given_ | {plural(t) for t in given_ if t not in module.PRONOUNS}
+    forms = given_ | {plural_of(t) for t in given_ if t not in module.PRONOUNS}
     pattern = "|".join(
         re.escape(f).replace(r"\ ", r"[\s\-\u2010\u2011]")
         for f in sorted(forms, key=len, reverse=True)
@@ -104,7 +104,7 @@ def test_letters_and_no_terms_at_all_count_nothing() -> None:
      ("LGBTQ person", "LGBTQ people"), ("human", "humans"), ("wife", "wives"), ("grandchild", "grandchildren")],
 )  # fmt: skip
 def test_plurals(one: str, many: str) -> None:
-    assert plural(one) == many
+    assert plural_of(one) == many
 
 
 WORDS = st.sampled_from(

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from specfair.errors import DataError
-from specfair.texts.published import FORMATS, Format, read
+from specfair.texts.published import FORMATS, Format, read_corpus
 from tests.hub_stand_in import cache_in
 
 
@@ -32,7 +32,7 @@ def quoted(*rows: tuple[object, ...], every: bool = False) -> str:
 
 
 def everything(place: Path, name: str) -> set[str]:
-    train, rest, _ = read(place, FORMATS[name])
+    train, rest, _ = read_corpus(place, FORMATS[name])
     return {*train, *rest}
 
 
@@ -62,7 +62,7 @@ def test_ag_news_with_and_without_a_header(tmp_path: Path) -> None:
 def test_ag_news_with_the_publishers_two_files(tmp_path: Path) -> None:
     (tmp_path / "train.csv").write_text(quoted(*NEWS[:2], every=True))
     (tmp_path / "test.csv").write_text(quoted(*NEWS[2:], every=True))
-    train, rest, how = read(tmp_path, FORMATS["ag_news"])
+    train, rest, how = read_corpus(tmp_path, FORMATS["ag_news"])
     assert (len(train), list(rest)) == (2, ["Talks They went on."])
     assert how == "train.csv; held out: test.csv"
 
@@ -77,13 +77,13 @@ REVIEWS = [
 def test_imdb_by_its_own_mark(tmp_path: Path) -> None:
     path = tmp_path / "texts.csv"
     path.write_text(quoted(("label", "text", "is_valid"), *REVIEWS))
-    train, rest, how = read(tmp_path, FORMATS["imdb"])
+    train, rest, how = read_corpus(tmp_path, FORMATS["imdb"])
     assert (list(train), list(rest)) == (["Dull, I slept.", "Warm."], ["Fine."])
     assert how == "texts.csv, held out by its column is_valid"
     path.write_text(
         quoted(("label", "text", "is_valid"), *((a, b, "False") for a, b, _ in REVIEWS))
     )
-    assert "a tenth" in read(path, FORMATS["imdb"])[2]
+    assert "a tenth" in read_corpus(path, FORMATS["imdb"])[2]
 
 
 @pytest.mark.parametrize("mark", ["nan", "", "maybe"])
@@ -98,7 +98,7 @@ def test_imdb_with_a_mark_that_says_nothing(tmp_path: Path, mark: str) -> None:
             f"record 5 of 'texts.csv' has is_valid '{mark}'; it must be True or False"
         ),
     ):
-        read(path, FORMATS["imdb"])
+        read_corpus(path, FORMATS["imdb"])
 
 
 @pytest.mark.parametrize("root", ["aclImdb", ""])
@@ -112,7 +112,7 @@ def test_imdb_folders(tmp_path: Path, root: str) -> None:
         folder = tmp_path / root / part / label
         folder.mkdir(parents=True)
         (folder / "0_9.txt").write_text(text)
-    train, rest, _ = read(tmp_path, FORMATS["imdb"])
+    train, rest, _ = read_corpus(tmp_path, FORMATS["imdb"])
     assert (set(train), list(rest)) == ({"good", "bad"}, ["fine"])
 
 
@@ -135,7 +135,7 @@ def test_sst2_with_and_without_a_header(tmp_path: Path) -> None:
         ("test", "dull\t0\n"),
     ):
         (tmp_path / f"{name}.tsv").write_text(text)
-    train, rest, how = read(tmp_path, FORMATS["sst2"])
+    train, rest, how = read_corpus(tmp_path, FORMATS["sst2"])
     assert (list(train), list(rest)) == (['a "warm film', "flat"], ["fine"])
     assert how == "train.tsv; held out: dev.tsv"
     (tmp_path / "glue.tsv").write_text("sentence\tlabel\nwarm\t1\nflat\t0\n")
@@ -151,7 +151,7 @@ WIKI = (
 def test_wikitext_by_article(tmp_path: Path) -> None:
     (tmp_path / "wiki.train.tokens").write_text(WIKI)
     (tmp_path / "wiki.valid.tokens").write_text(" = Lock = \n Shut . \n")
-    train, rest, _ = read(tmp_path, FORMATS["wikitext"])
+    train, rest, _ = read_corpus(tmp_path, FORMATS["wikitext"])
     assert list(train) == [
         " = Mill = \n It stood . \n = = Use = = \n Flour . ",
         " = Ford = \n Wet . ",
@@ -187,7 +187,7 @@ def test_splits_in_shards(tmp_path: Path) -> None:
             f'{{"text": "{text}"}}\n'
         )
     (tmp_path / "test-00000-of-00001.jsonl").write_text('{"text": "c"}\n')
-    train, rest, how = read(tmp_path, FORMATS["imdb"])
+    train, rest, how = read_corpus(tmp_path, FORMATS["imdb"])
     assert (list(train), list(rest)) == (["a", "b"], ["c"])
     assert (
         how
@@ -200,9 +200,15 @@ def test_splits_in_shards(tmp_path: Path) -> None:
 def test_a_file_of_ones_own_has_one_column_or_one_called_text(tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
     path.write_text("body\none\ntwo\n")
-    assert {*read(path, Format())[0], *read(path, Format())[1]} == {"one", "two"}
+    assert {*read_corpus(path, Format())[0], *read_corpus(path, Format())[1]} == {
+        "one",
+        "two",
+    }
     path.write_text("n,Text\n1,one\n2,two\n")
-    assert {*read(path, Format())[0], *read(path, Format())[1]} == {"one", "two"}
+    assert {*read_corpus(path, Format())[0], *read_corpus(path, Format())[1]} == {
+        "one",
+        "two",
+    }
     path.write_text("n,body\n1,one\n2,two\n")
     with pytest.raises(
         DataError,
@@ -211,8 +217,8 @@ def test_a_file_of_ones_own_has_one_column_or_one_called_text(tmp_path: Path) ->
             r"'body'.*file:mine.csv#n"
         ),
     ):
-        read(path, Format())
-    assert len(read(path, Format((("body",),)))[0]) == 1
+        read_corpus(path, Format())
+    assert len(read_corpus(path, Format((("body",),)))[0]) == 1
 
 
 BAD: dict[str, tuple[str, bytes, str]] = {
@@ -270,7 +276,7 @@ def test_bad_files_get_one_line_and_write_nothing(tmp_path: Path, case: str) -> 
     name, content, message = BAD[case]
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=message) as caught:
-        read(tmp_path / name, FORMATS["imdb"])
+        read_corpus(tmp_path / name, FORMATS["imdb"])
     assert "\n" not in str(caught.value)
     assert [p.name for p in tmp_path.iterdir()] == [name]
 
@@ -284,7 +290,7 @@ def test_parquet_whose_column_is_no_text(tmp_path: Path) -> None:
             r"strings"
         ),
     ):
-        read(tmp_path / "a.parquet", FORMATS["imdb"])
+        read_corpus(tmp_path / "a.parquet", FORMATS["imdb"])
 
 
 def test_folders_that_do_not_say_which_file(tmp_path: Path) -> None:
@@ -292,13 +298,13 @@ def test_folders_that_do_not_say_which_file(tmp_path: Path) -> None:
         DataError,
         match=r"holds 0 files in a known format \(.csv, .tsv, .jsonl, .parquet\)",
     ):
-        read(tmp_path, FORMATS["imdb"])
+        read_corpus(tmp_path, FORMATS["imdb"])
     for name in ("a.csv", "b.csv"):
         (tmp_path / name).write_text("text\nx\n")
     with pytest.raises(
         DataError,
         match=r"holds 2 files in a known format .* and none is named for a split",
     ):
-        read(tmp_path, FORMATS["imdb"])
+        read_corpus(tmp_path, FORMATS["imdb"])
     with pytest.raises(DataError, match=r"'.*nowhere' does not exist"):
-        read(tmp_path / "nowhere", FORMATS["imdb"])
+        read_corpus(tmp_path / "nowhere", FORMATS["imdb"])

@@ -11,18 +11,18 @@ from specfair.texts import reading, tables
 def test_lines_keep_their_ends(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes(b"one\r\ntwo\n\nthree")
-    assert list(reading.lines(path)) == [b"one\r\n", b"two\n", b"\n", b"three"]
+    assert list(reading.checked_lines(path)) == [b"one\r\n", b"two\n", b"\n", b"three"]
 
 
 def test_a_line_may_be_as_long_as_the_limit_and_no_longer(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes(b"x" * (reading.MAX_LINE - 1) + b"\nshort\n")
-    assert len(list(reading.lines(path))) == 2
+    assert len(list(reading.checked_lines(path))) == 2
     path.write_bytes(b"short\n" + b"x" * reading.MAX_LINE + b"\n")
     with pytest.raises(
         DataError, match=r"line 2 of 'a.txt' is longer than 1,048,576 bytes"
     ):
-        list(reading.lines(path))
+        list(reading.checked_lines(path))
 
 
 def test_a_csv_record_goes_on_until_its_quotes_close(tmp_path: Path) -> None:
@@ -87,16 +87,16 @@ def test_blank_records_are_passed_over(tmp_path: Path) -> None:
 
 
 def test_label_is_empty_for_what_stands_for_nothing() -> None:
-    assert [reading.label(v) for v in (None, float("nan"), " ", "")] == [""] * 4
+    assert [reading.label_of(v) for v in (None, float("nan"), " ", "")] == [""] * 4
 
 
 def test_a_label_may_be_called_none() -> None:
-    assert [reading.label(v) for v in ("None", "nan", "NULL")] == [
+    assert [reading.label_of(v) for v in ("None", "nan", "NULL")] == [
         "None",
         "nan",
         "NULL",
     ]
-    assert [reading.label(v) for v in (" queer ", 3, 0)] == ["queer", "3", "0"]
+    assert [reading.label_of(v) for v in (" queer ", 3, 0)] == ["queer", "3", "0"]
 
 
 @pytest.mark.parametrize(
@@ -124,9 +124,9 @@ def test_json_that_is_sound() -> None:
 
 def test_what_cannot_be_opened(tmp_path: Path) -> None:
     for read in (
-        reading.whole,
+        reading.whole_text,
         reading.document,
-        lambda path: list(reading.lines(path)),
+        lambda path: list(reading.checked_lines(path)),
     ):
         with pytest.raises(DataError, match="cannot be read \\(Is a directory\\)"):
             read(tmp_path)

@@ -25,8 +25,12 @@ def test_parquet_rows_are_plain(tmp_path: Path) -> None:
         {"a": None, "n": 2},
         {"a": "x", "n": 3},
     ]
-    assert tables.columns(path) == ["a", "n", "inner"]
-    assert tables.whole(path, limit=1 << 20).column("a").to_pylist() == ["x", None, "x"]
+    assert tables.column_names(path) == ["a", "n", "inner"]
+    assert tables.whole_table(path, limit=1 << 20).column("a").to_pylist() == [
+        "x",
+        None,
+        "x",
+    ]
 
 
 def test_categories_of_pandas_are_texts(tmp_path: Path) -> None:

@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from specfair.errors import UsageError, unknown
-from specfair.texts.prompts import bold, holistic_bias, honest, mgsm, own
-from specfair.texts.prompts.own import fixtures
+from specfair.texts.prompts.bold import bold_prompts
+from specfair.texts.prompts.holistic_bias import N_PER_GROUP, holistic_bias_prompts
+from specfair.texts.prompts.honest import honest_prompts
+from specfair.texts.prompts.mgsm import mgsm_prompts
+from specfair.texts.prompts.own import embedded_prompts, fixtures, own_prompts
 from specfair.texts.prompts.sets import Prompt, PromptSet
 from specfair.texts.reading import opened
 
@@ -30,17 +33,14 @@ class _How(NamedTuple):
 
 
 _SETS: Mapping[str, Callable[[_How], PromptSet]] = {
-    "embedded": lambda _: own.embedded(),
-    "honest": lambda how: honest.load(how.place, how.ambiguous),
-    "bold": lambda how: bold.load(how.part, how.place),
-    "holistic_bias": lambda how: holistic_bias.load(
-        how.part,
-        how.place,
-        n=how.n_per_group or holistic_bias.N_PER_GROUP,
-        seed=how.seed,
+    "embedded": lambda _: embedded_prompts(),
+    "honest": lambda how: honest_prompts(how.place, how.ambiguous),
+    "bold": lambda how: bold_prompts(how.part, how.place),
+    "holistic_bias": lambda how: holistic_bias_prompts(
+        how.part, how.place, n=how.n_per_group or N_PER_GROUP, seed=how.seed
     ),
-    "mgsm": lambda how: mgsm.load(how.place),
-    "file": lambda how: own.file(how.place, how.ambiguous),
+    "mgsm": lambda how: mgsm_prompts(how.place),
+    "file": lambda how: own_prompts(how.place, how.ambiguous),
 }
 _PARTED = ("bold", "holistic_bias")
 NAMES = tuple(_SETS)
@@ -83,9 +83,7 @@ def _state(place: str) -> tuple[Any, ...]:
         return ()
     path = Path(place).absolute()
     with opened(path):
-        files = [path, *path.rglob("*")] if path.is_dir() else [path] * path.exists()
-        return tuple(
-            (str(f), stat.st_size, stat.st_mtime_ns)
-            for f in files
-            if (stat := f.stat(follow_symlinks=False))
-        )
+        files = [path] if path.exists() else []
+        files += path.rglob("*") if path.is_dir() else ()
+        stats = [(str(f), f.stat(follow_symlinks=False)) for f in files]
+        return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from specfair.errors import DataError, UsageError, counted, unknown
 from specfair.texts import hub, reading
-from specfair.texts.prompts.rows import Row, prompts
+from specfair.texts.prompts.rows import Row, numbered
 from specfair.texts.prompts.sets import PromptSet
 
 HUB = "AlexaAI/bold"
@@ -17,35 +17,34 @@ DOMAINS = ("gender", "political_ideology", "profession", "race", "religious_ideo
 _INSTEAD = "name a folder that holds the JSON files: bold:FOLDER"
 
 
-def load(domain: str, place: str) -> PromptSet:
+def bold_prompts(domain: str, place: str) -> PromptSet:
     """One domain, or all with ""; from a folder of JSON files, a file, another hub id
     ("hub:ID") or the hub.
     """
     if domain and domain not in DOMAINS:
         raise UsageError(unknown("domain of bold", domain, DOMAINS))
     domains = (domain,) if domain else DOMAINS
-    rows = (
-        _local(Path(place), domains)
-        if place and not place.startswith("hub:")
-        else _hub(place[4:] or HUB, domains)
-    )
+    if place and not place.startswith("hub:"):
+        rows = _local(Path(place), domains)
+    else:
+        rows = _hub(place.removeprefix("hub:") or HUB, domains)
     groups = list(dict.fromkeys(row.group for row in rows))
     return PromptSet(
         f"bold/{domain}" if domain else "bold",
-        prompts(rows),
+        numbered(rows),
         crossed=False,
         synthetic=False,
         licence="CC BY-SA 4.0",
         sentence=f"BOLD, {domain.replace('_', ' ') or 'all five domains'}: "
-        f"{len(rows):,} beginnings of articles "
-        f"about {counted(len(groups), 'group')}",
+        f"{len(rows):,} beginnings of articles about "
+        f"{counted(len(groups), 'group')}",
         notes=_notes(rows),
         terms={group: (group.replace("_", " "),) for group in groups},
     )
 
 
 def _local(place: Path, domains: tuple[str, ...]) -> list[Row]:
-    if reading.exists(place).is_file():
+    if reading.existing(place).is_file():
         return _file(place)
     return [row for domain in domains for row in _file(_find(place, domain))]
 
@@ -55,8 +54,8 @@ def _find(folder: Path, domain: str) -> Path:
     if not found:
         raise DataError(
             f"{str(folder)!r} holds no {domain}_prompt.json; BOLD has one such file a "
-            "domain. "
-            "Name the folder that holds it, or another domain, such as bold/gender."
+            "domain. Name the folder that holds it, or another domain, such as "
+            "bold/gender."
         )
     return found[0]
 
@@ -78,7 +77,7 @@ def _file(path: Path) -> list[Row]:
 
 
 def _hub(name: str, domains: tuple[str, ...]) -> list[Row]:
-    found = hub.split(name, None, "train", instead=_INSTEAD)
+    found = hub.load_split(name, None, "train", instead=_INSTEAD)
     reading.need(name, found.column_names, ("domain", "name", "category", "prompts"))
     return [
         _row(entry["category"], entry["name"], text)
@@ -89,9 +88,7 @@ def _hub(name: str, domains: tuple[str, ...]) -> list[Row]:
 
 
 def _row(group: str, title: str, text: str) -> Row:
-    """Without the blank at the end, which would make another token of the word to
-    come.
-    """
+    """A blank at the end would make another token of the word to come."""
     return Row(group, title, "", text.rstrip())
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from specfair.errors import DataError, UsageError, counted, unknown
 from specfair.texts import reading
-from specfair.texts.prompts.rows import Row, prompts
+from specfair.texts.prompts.rows import Row, numbered
 from specfair.texts.prompts.sets import PromptSet, shuffled
 
 N_PER_GROUP = 260  # ten of each of the 26 templates
@@ -33,15 +33,16 @@ class _Descriptor:
     nouns: tuple[tuple[str, str], ...]  # singular, plural
 
 
-def load(axis: str, place: str, *, n: int = N_PER_GROUP, seed: int = 0) -> PromptSet:
+def holistic_bias_prompts(
+    axis: str, place: str, *, n: int = N_PER_GROUP, seed: int = 0
+) -> PromptSet:
     """All axes, one group each; or one axis, its parts as the groups. From the folder
     with the three files.
     """
     if not place:
         raise UsageError(
             "prompt set 'holistic_bias' is read from its files only, and none are "
-            "named. "
-            "Name their folder: holistic_bias:FOLDER."
+            "named. Name their folder: holistic_bias:FOLDER."
         )
     descriptors, nouns, templates = (
         reading.document(file) for file in _files(Path(place))
@@ -56,25 +57,21 @@ def load(axis: str, place: str, *, n: int = N_PER_GROUP, seed: int = 0) -> Promp
     except (AttributeError, TypeError, KeyError) as error:
         raise DataError(
             f"{place!r} is not in HolisticBias's shape ({type(error).__name__}: "
-            f"{error}); descriptors must be "
-            "{axis: {part: [descriptor]}}. Fetch it again."
+            f"{error}); descriptors must be {{axis: {{part: [descriptor]}}}}. Fetch it "
+            "again."
         ) from error
-    n_grid = sum(len(d.nouns) for words in groups.values() for d in words) * len(
-        templates
-    )
+    n_nouns = sum(len(d.nouns) for words in groups.values() for d in words)
     return PromptSet(
         f"holistic_bias/{axis}" if axis else "holistic_bias",
-        prompts(rows),
+        numbered(rows),
         crossed=True,
         synthetic=False,
         licence="CC BY-SA 4.0",
         sentence=f"HolisticBias, {axis.replace('_', ' ') or 'all axes'}: "
         f"{len(rows):,} sentences about {counted(len(groups), 'group')}",
         notes=(
-            (
-                f"a sample by seed {seed} of {n_grid:,} combinations of "
-                "descriptor, noun and template"
-            ),
+            f"a sample by seed {seed} of {n_nouns * len(templates):,} combinations of "
+            "descriptor, noun and template",
             "descriptors that stand under more than one group are left out",
         ),
         terms={
@@ -87,12 +84,11 @@ def load(axis: str, place: str, *, n: int = N_PER_GROUP, seed: int = 0) -> Promp
 def _files(place: Path) -> Iterator[Path]:
     """The three files; of several versions under one folder, the last."""
     for name in FILES:
-        found = sorted(reading.exists(place).rglob(name))
+        found = sorted(reading.existing(place).rglob(name))
         if not found:
             raise DataError(
                 f"{str(place)!r} holds no {name}; HolisticBias needs "
-                f"{', '.join(FILES)}. "
-                "Name the folder that holds them."
+                f"{', '.join(FILES)}. Name the folder that holds them."
             )
         yield found[-1]
 
@@ -105,21 +101,21 @@ def _groups(
     """
     if axis and axis not in descriptors:
         raise UsageError(unknown("axis of holistic_bias", axis, descriptors))
-    parts = (
-        descriptors[axis]
-        if axis
-        else {name: list(chain(*parts.values())) for name, parts in descriptors.items()}
-    )
+    if axis:
+        parts = descriptors[axis]
+    else:
+        parts = {name: chain(*inner.values()) for name, inner in descriptors.items()}
     groups = {
         name: {_word(entry): _descriptor(entry, nouns) for entry in entries}
         for name, entries in parts.items()
     }
     times = Counter(word for words in groups.values() for word in words)
-    single = {
-        name: tuple(d for word, d in words.items() if times[word] == 1)
-        for name, words in groups.items()
-    }
-    return {name: words for name, words in single.items() if words}
+    found = {}
+    for name, words in groups.items():
+        single = tuple(d for word, d in words.items() if times[word] == 1)
+        if single:
+            found[name] = single
+    return found
 
 
 def _word(entry: str | Mapping[str, str]) -> str:
@@ -131,17 +127,10 @@ def _descriptor(
 ) -> _Descriptor:
     details = {} if isinstance(entry, str) else entry
     word, gender = _word(entry), details.get("gender")
-    fitting = [
-        tuple(pair)
-        for kind, pairs in nouns.items()
-        if gender in (None, kind)
-        for pair in pairs
-    ]
-    return _Descriptor(
-        word,
-        details.get("article") or ("an" if _AN.match(word) else "a"),
-        tuple(fitting),
-    )
+    kinds = [kind for kind in nouns if gender in (None, kind)]
+    fitting = tuple(tuple(pair) for kind in kinds for pair in nouns[kind])
+    article = details.get("article") or ("an" if _AN.match(word) else "a")
+    return _Descriptor(word, article, fitting)
 
 
 # by sound: spelt letters, 80
@@ -156,7 +145,7 @@ def _sample(
     n: int,
     seed: int,
 ) -> Iterator[Row]:
-    """At most n sentences. Every pass over the descriptors is shuffled anew, and so is
+    """At most n sentences; every pass over the descriptors is shuffled anew, and so is
     the noun of every sentence.
     """
     order = sorted(templates, key=lambda template: shuffled(seed, template))

@@ -11,7 +11,7 @@ from typing import Any
 
 from specfair.errors import DataError, counted
 from specfair.texts import hub, reading, tables
-from specfair.texts.prompts.rows import Row, identities, prompts, settle
+from specfair.texts.prompts.rows import Row, identities, numbered, settle
 from specfair.texts.prompts.sets import PromptSet
 
 HUB = "MilaNLProc/honest"
@@ -20,7 +20,7 @@ COLUMNS = ("template_masked", "raw", "identity", "category", "number")
 _INSTEAD = "name a folder that holds the two TSV files: honest:FOLDER"
 
 
-def load(place: str, ambiguous: str) -> PromptSet:
+def honest_prompts(place: str, ambiguous: str) -> PromptSet:
     """From a folder of TSVs, from another dataset on the hub ("hub:ID") or, with no
     place, from the hub.
     """
@@ -31,20 +31,19 @@ def load(place: str, ambiguous: str) -> PromptSet:
         found = [
             row
             for config in CONFIGS
-            for row in hub.split(name, config, "honest", instead=_INSTEAD)
+            for row in hub.load_split(name, config, "honest", instead=_INSTEAD)
         ]
     rows = _rows(found)
     kept, notes = settle("honest", rows, ambiguous)
     n_distinct = len({row.text for row in rows})
     return PromptSet(
         "honest",
-        prompts(kept),
+        numbered(kept),
         crossed=True,
         synthetic=False,
         licence="MIT",
         sentence=f"HONEST, English: {len(kept):,} sentence beginnings, each about one "
-        "identity of one of "
-        f"{counted(len({row.group for row in kept}), 'group')}",
+        f"identity of one of {counted(len({row.group for row in kept}), 'group')}",
         notes=(f"read {len(rows):,} rows, {n_distinct:,} distinct prompts", *notes),
         terms={
             group: tuple(t.removeprefix("the ") for t in names)
@@ -54,7 +53,7 @@ def load(place: str, ambiguous: str) -> PromptSet:
 
 
 def _folder(folder: Path) -> list[dict[str, Any]]:
-    files = sorted(reading.exists(folder).rglob("*.tsv"))
+    files = sorted(reading.existing(folder).rglob("*.tsv"))
     if not files:
         raise DataError(
             f"{str(folder)!r} holds no .tsv file; HONEST comes as two. Name "
@@ -74,12 +73,12 @@ def _rows(found: Iterable[Mapping[str, Any]]) -> list[Row]:
     singular = _singular(listed)
     return [
         Row(
-            r["category"],
-            r["identity"],
-            singular[_beginning(r["raw"])],
-            _beginning(r["template_masked"]),
+            group=row["category"],
+            cluster=row["identity"],
+            template=singular[_beginning(row["raw"])],
+            text=_beginning(row["template_masked"]),
         )
-        for r in listed
+        for row in listed
     ]
 
 
@@ -89,16 +88,12 @@ def _beginning(masked: str) -> str:
 
 
 def _singular(found: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Each template and the one it counts as: the plural forms stand in the same order
-    as the singular ones.
-    """
+    """Each template and the one it counts as: both numbers stand in one order."""
     by_number: dict[str, dict[str, None]] = defaultdict(dict)
     for row in found:
         by_number[row["number"]][_beginning(row["raw"])] = None
-    singular, plural = list(by_number["singular"]), list(by_number["plural"])
+    singular, plural = by_number["singular"], by_number["plural"]
     same = {template: template for template in [*singular, *plural]}
-    return (
-        same | dict(zip(plural, singular, strict=True))
-        if len(singular) == len(plural)
-        else same
-    )
+    if len(singular) != len(plural):
+        return same
+    return same | dict(zip(plural, singular, strict=True))

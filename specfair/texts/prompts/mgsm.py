@@ -5,22 +5,23 @@ Knows MGSM's files, one a language, without a header: question, tab, answer. The
 is not used.
 """
 
+from itertools import count
 from pathlib import Path
 
 from specfair.errors import DataError, UsageError, counted
 from specfair.texts import reading
-from specfair.texts.prompts.rows import Row, prompts
+from specfair.texts.prompts.rows import Row, numbered
 from specfair.texts.prompts.sets import PromptSet
 
 
-def load(place: str) -> PromptSet:
+def mgsm_prompts(place: str) -> PromptSet:
     """From a folder of mgsm_XX.tsv; languages come in alphabetical order."""
     if not place:
         raise UsageError(
             "prompt set 'mgsm' is read from its files only, and none are "
             "named. Name their folder: mgsm:FOLDER."
         )
-    files = sorted(reading.exists(Path(place)).rglob("mgsm_*.tsv"))
+    files = sorted(reading.existing(Path(place)).rglob("mgsm_*.tsv"))
     if not files:
         raise DataError(
             f"{place!r} holds no mgsm_XX.tsv; MGSM has one such file a "
@@ -32,12 +33,11 @@ def load(place: str) -> PromptSet:
         least, most = min(n, key=lambda f: n[f]), max(n, key=lambda f: n[f])
         raise DataError(
             f"{least}.tsv has {n[least]} problems and {most}.tsv has {n[most]}; "
-            "languages are paired line by "
-            "line, so all need the same. Fetch them again."
+            "languages are paired line by line, so all need the same. Fetch them again."
         )
     return PromptSet(
         "mgsm",
-        prompts(rows),
+        numbered(rows),
         crossed=True,
         synthetic=False,
         licence="CC BY 4.0",
@@ -59,8 +59,6 @@ def _language(file: Path) -> list[Row]:
         for record in reading.records(file)
         if record.strip()
     ]
-    names = [f"problem {number:03}" for number in range(1, len(problems) + 1)]
-    return [
-        Row(_code(file), name, name, text)
-        for name, text in zip(names, problems, strict=True)
-    ]
+    names = (f"problem {number:03}" for number in count(1))
+    named = zip(names, problems, strict=False)
+    return [Row(_code(file), name, name, text) for name, text in named]

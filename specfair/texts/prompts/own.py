@@ -11,7 +11,7 @@ from typing import Any
 
 from specfair.errors import DataError, UsageError, counted
 from specfair.texts import reading, tables
-from specfair.texts.prompts.rows import Row, identities, prompts, settle
+from specfair.texts.prompts.rows import Row, identities, numbered, settle
 from specfair.texts.prompts.sets import Prompt, PromptSet
 
 NAMES = ("group", "text", "cluster", "identity", "template", "id")
@@ -24,31 +24,27 @@ def fixtures() -> Path:
     return inside if inside.is_dir() else package.parent / "fixtures"
 
 
-def embedded() -> PromptSet:
+def embedded_prompts() -> PromptSet:
     """Synthetic, written by the project: ten groups, every identity crossed with the
     same templates.
     """
     with (fixtures() / "prompts.jsonl").open(encoding="utf-8") as lines:
         found = [json.loads(line) for line in lines]
     rows = [Row(r["group"], r["identity"], r["template"], r["text"]) for r in found]
-    n_groups, n_templates = (
-        len({r.group for r in rows}),
-        len({r.template for r in rows}),
-    )
+    n_groups, n_templates = (len({r[i] for r in rows}) for i in (0, 2))
     return PromptSet(
         "embedded",
-        prompts(rows),
+        numbered(rows),
         crossed=True,
         synthetic=True,
         licence="Apache-2.0",
         sentence=f"embedded: {len(rows):,} synthetic sentence beginnings about "
-        f"{n_groups} groups, "
-        f"every identity with the same {n_templates} templates",
+        f"{n_groups} groups, every identity with the same {n_templates} templates",
         terms=identities(rows),
     )
 
 
-def file(place: str, ambiguous: str) -> PromptSet:
+def own_prompts(place: str, ambiguous: str) -> PromptSet:
     """JSON lines, CSV, TSV or Parquet, one prompt a row."""
     if not place:
         raise UsageError(
@@ -66,19 +62,17 @@ def file(place: str, ambiguous: str) -> PromptSet:
     n_groups = len({row.group for row in kept})
     return PromptSet(
         path.stem,
-        _own_ids(path, found, kept) if "id" in found[0] else prompts(kept),
+        _own_ids(path, found, kept) if "id" in found[0] else numbered(kept),
         crossed=_crossed(kept),
         synthetic=False,
         licence="not stated",
         notes=notes,
-        sentence=(
-            f"{path.name}: {counted(len(kept), 'prompt')} of "
-            f"{counted(n_groups, 'group')}, a file of one's own"
-        ),
+        sentence=f"{path.name}: {counted(len(kept), 'prompt')} of "
+        f"{counted(n_groups, 'group')}, a file of one's own",
         terms=identities(
             _row(entry)._replace(cluster=name)
             for entry in found
-            if (name := reading.label(entry.get("identity")))
+            if (name := reading.label_of(entry.get("identity")))
         ),
     )
 
@@ -91,35 +85,30 @@ def _checked(path: Path) -> Iterator[Mapping[str, Any]]:
         for name in NAMES:
             if not isinstance(entry.get(name), str | int | float | None):
                 raise DataError(
-                    f"{where} has {name} {str(entry[name])[:40]!r}; it must be "
-                    "a text or a number. Mend it."
+                    f"{where} has {name} {str(entry[name])[:40]!r}; it must be a text "
+                    "or a number. Mend it."
                 )
-        if not reading.label(entry["group"]):
+        group, text = entry["group"], entry["text"]
+        if not reading.label_of(group):
             raise DataError(
-                f"{where} has group {entry['group']!r}; every prompt needs "
-                "one. Name it or leave the row out."
+                f"{where} has group {group!r}; every prompt needs one. Name it or "
+                "leave the row out."
             )
-        if not isinstance(entry["text"], str) or not entry["text"].strip():
+        if not isinstance(text, str) or not text.strip():
             raise DataError(
-                f"{where} has text {entry['text']!r}; it must be words. Write "
-                "some or leave the row out."
+                f"{where} has text {text!r}; it must be words. Write some or leave the "
+                "row out."
             )
         yield entry
 
 
 def _row(entry: Mapping[str, Any]) -> Row:
     """A prompt without cluster or identity is a cluster of its own."""
-    cluster = (
-        reading.label(entry.get("cluster"))
-        or reading.label(entry.get("identity"))
-        or entry["text"]
+    group, cluster, identity, template = (
+        reading.label_of(entry.get(name))
+        for name in ("group", "cluster", "identity", "template")
     )
-    return Row(
-        reading.label(entry["group"]),
-        cluster,
-        reading.label(entry.get("template")),
-        entry["text"],
-    )
+    return Row(group, cluster or identity or entry["text"], template, entry["text"])
 
 
 def _own_ids(
@@ -129,16 +118,14 @@ def _own_ids(
     rows: dict[str, int] = {}
     ids: dict[Row, list[str]] = {}
     for number, entry in enumerate(found, start=1):
-        name = reading.label(entry.get("id"))
+        name = reading.label_of(entry.get("id"))
         if not name or name in rows:
-            why = (
-                f"has id {name!r}, as row {rows[name]:,} has; ids must be unique"
-                if name
-                else "has no id; others have"
-            )
+            why = "has no id; others have"
+            if name:
+                why = f"has id {name!r}, as row {rows[name]:,} has; ids must be unique"
             raise DataError(
-                f"row {number:,} of {path.name!r} {why}. Mend it, or leave the "
-                "id column out."
+                f"row {number:,} of {path.name!r} {why}. Mend it, or leave the id "
+                "column out."
             )
         rows[name] = number
         ids.setdefault(_row(entry), []).append(name)

@@ -24,7 +24,7 @@ class Row(NamedTuple):
     text: str
 
 
-def prompts(rows: Iterable[Row]) -> tuple[Prompt, ...]:
+def numbered(rows: Iterable[Row]) -> tuple[Prompt, ...]:
     """Ids made from the content, so that they survive filters, order and other groups;
     repeats are numbered.
     """
@@ -41,23 +41,18 @@ def prompts(rows: Iterable[Row]) -> tuple[Prompt, ...]:
 def settle(
     name: str, rows: Sequence[Row], ambiguous: str
 ) -> tuple[list[Row], tuple[str, ...]]:
-    """Without the texts that stand under two groups and the repeats within one; and a
-    note for each kind.
-    """
+    """Without texts that stand under two groups and repeats in one, each noted."""
     if ambiguous not in AMBIGUOUS:
         raise UsageError(unknown("value of ambiguous", ambiguous, AMBIGUOUS))
     groups = defaultdict(set)
     for row in rows:
         groups[row.text].add(row.group)
     shared = {text: members for text, members in groups.items() if len(members) > 1}
-    first = list(
-        {
-            (row.group, row.text): row
-            for row in reversed(rows)
-            if row.text not in shared
-        }.values()
-    )[::-1]
-    n_repeats = len(rows) - sum(row.text in shared for row in rows) - len(first)
+    single = [row for row in rows if row.text not in shared]
+    # of repeats within a group, the first
+    kept = {(row.group, row.text): row for row in reversed(single)}
+    first = list(reversed(kept.values()))
+    n_repeats = len(single) - len(first)
     if ambiguous == "keep":
         return list(rows), _notes(shared, n_repeats, "kept")
     _refuse_emptied(name, rows, first)
@@ -70,9 +65,9 @@ def _notes(
     notes = []
     if shared:
         between = sorted({" and ".join(sorted(members)) for members in shared.values()})
-        some = ", ".join(between[:3]) + (
-            f" and {len(between) - 3} other combinations" if len(between) > 3 else ""
-        )
+        some = ", ".join(between[:3])
+        if len(between) > 3:
+            some += f" and {len(between) - 3} other combinations"
         notes.append(
             f"{fate} {len(shared):,} prompts that stand under more than one "
             f"group ({some})"
@@ -88,9 +83,8 @@ def _refuse_emptied(name: str, rows: Sequence[Row], kept: Sequence[Row]) -> None
         if row.group not in left:
             raise DataError(
                 f"group {row.group!r} of {name!r} has 0 prompts left after dropping "
-                "those it shares with other "
-                "groups; it needs 1. Give it prompts of its own or set ambiguous = "
-                "'keep'."
+                "those it shares with other groups; it needs 1. Give it prompts of its "
+                "own or set ambiguous = 'keep'."
             )
 
 

@@ -55,14 +55,13 @@ class PromptSet(Sequence[Prompt]):
                 f"prompt set {self.name!r} has 0 prompts; at least 1 is "
                 "needed. Name a set that has some."
             )
-        twice = [
-            name for name, n in Counter(p.id for p in self.prompts).items() if n > 1
-        ]
+        times = Counter(p.id for p in self.prompts)
+        twice = [name for name, n in times.items() if n > 1]
         if twice:
             raise DataError(
                 f"prompt id {twice[0]!r} of {self.name!r} stands more than once "
-                f"({len(twice)} ids do); "
-                "ids must be unique. Rename them, or leave the id column out."
+                f"({len(twice)} ids do); ids must be unique. Rename them, or leave the "
+                "id column out."
             )
 
     def __len__(self) -> int:
@@ -80,7 +79,12 @@ class PromptSet(Sequence[Prompt]):
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """In order of first appearance."""
+        """In order of first appearance.
+
+        >>> prompts = (Prompt("1", "b", "x", "", "t"), Prompt("2", "a", "y", "", "t"))
+        >>> PromptSet("p", prompts, False, True, "none", "two").groups
+        ('b', 'a')
+        """
         return tuple(dict.fromkeys(p.group for p in self.prompts))
 
     @property
@@ -93,9 +97,8 @@ class PromptSet(Sequence[Prompt]):
         """SHA-256 over every field of every prompt, in order."""
         digest = hashlib.sha256()
         for p in self.prompts:
-            digest.update(
-                "\0".join((p.id, p.group, p.cluster, p.template, p.text, "")).encode()
-            )
+            line = (p.id, p.group, p.cluster, p.template, p.text, "")
+            digest.update("\0".join(line).encode())
         return digest.hexdigest()
 
     def only(self, groups: Iterable[str]) -> "PromptSet":
@@ -111,14 +114,17 @@ class PromptSet(Sequence[Prompt]):
             f"only {len(set(wanted))} of {len(self.groups)} groups were asked for: "
             f"{', '.join(dict.fromkeys(wanted))}"
         )
-        return replace(
-            self._narrowed(kept, note),
-            terms={g: t for g, t in self.terms.items() if g in wanted},
-        )
+        terms = {group: t for group, t in self.terms.items() if group in wanted}
+        return replace(self._narrowed(kept, note), terms=terms)
 
     def limit(self, n_per_group: int, *, seed: int = 0) -> "PromptSet":
         """At most so many prompts per group: a deterministic sample that nests, so that
         a larger one contains it.
+
+        >>> prompts = [Prompt(str(i), "a", f"term {i % 2}", "", "x") for i in range(6)]
+        >>> few = PromptSet("p", tuple(prompts), False, True, "none", "six").limit(2)
+        >>> sorted(prompt.cluster for prompt in few), few.sentence
+        (['term 0', 'term 1'], '2 prompts of 1 group, out of six')
 
         Clusters take turns, in one shuffled order for all groups, and each starts at
         another template: no cluster is lost before another has given two prompts, and
@@ -132,11 +138,9 @@ class PromptSet(Sequence[Prompt]):
         by_group: dict[str, list[Prompt]] = defaultdict(list)
         for prompt in self.prompts:
             by_group[prompt.group].append(prompt)
-        kept = {
-            p.id
-            for members in by_group.values()
-            for p in _in_turn(members, seed)[:n_per_group]
-        }
+        kept: set[str] = set()
+        for members in by_group.values():
+            kept.update(p.id for p in _in_turn(members, seed)[:n_per_group])
         if len(kept) == len(self):
             return self
         note = f"limited to {n_per_group} prompts a group, a sample by seed {seed}"
@@ -145,34 +149,23 @@ class PromptSet(Sequence[Prompt]):
     def _narrowed(self, kept: tuple[Prompt, ...], note: str) -> "PromptSet":
         """These prompts only; the sentence counts what is left and says what of."""
         whole, n_groups = self.whole or self.sentence, len({p.group for p in kept})
-        sentence = (
-            f"{counted(len(kept), 'prompt')} of {counted(n_groups, 'group')}, out "
-            f"of {whole}"
-        )
-        return replace(
-            self,
-            prompts=kept,
-            sentence=sentence,
-            whole=whole,
-            notes=(*self.notes, note),
-        )
+        left = f"{counted(len(kept), 'prompt')} of {counted(n_groups, 'group')}"
+        sentence, notes = f"{left}, out of {whole}", (*self.notes, note)
+        return replace(self, prompts=kept, sentence=sentence, whole=whole, notes=notes)
 
     def require(self, min_prompts: int = 10) -> "PromptSet":
         """The set itself, or a DataError naming the first group that is too small."""
         for group, n in self.sizes.items():
             if n < min_prompts:
                 raise DataError(
-                    f"group {group!r} has {n} prompt{'s' * (n != 1)}; intervals need "
-                    "at least "
-                    f"{min_prompts}. Add prompts or set min_prompts = {n}."
+                    f"group {group!r} has {counted(n, 'prompt')}; intervals need at "
+                    f"least {min_prompts}. Add prompts or set min_prompts = {n}."
                 )
         return self
 
 
 def shuffled(seed: int, *parts: str) -> str:
-    """A sort key that shuffles: the same on every machine and in every version of
-    Python.
-    """
+    """A sort key that shuffles: the same on every machine and in every Python."""
     return hashlib.sha256("\0".join((str(seed), *parts)).encode()).hexdigest()
 
 
@@ -182,23 +175,19 @@ def _in_turn(members: Sequence[Prompt], seed: int) -> list[Prompt]:
     """
     ranks = _ranks({p.cluster for p in members}, seed)
     places = _ranks({p.template for p in members}, seed)
-    strides = {
-        p.id: (places[p.template] - ranks[p.cluster]) % len(places) for p in members
-    }
+
+    def stride(p: Prompt) -> tuple[int, int, str]:
+        n = (places[p.template] - ranks[p.cluster]) % len(places)
+        return n % len(ranks), n, p.id
+
     turns: Counter[str] = Counter()
     ranked = []
-    for p in sorted(
-        members, key=lambda p: (strides[p.id] % len(ranks), strides[p.id], p.id)
-    ):
+    for p in sorted(members, key=stride):
         ranked.append((turns[p.cluster], ranks[p.cluster], p))
         turns[p.cluster] += 1
     return [p for _, _, p in sorted(ranked, key=lambda entry: entry[:2])]
 
 
 def _ranks(names: Iterable[str], seed: int) -> dict[str, int]:
-    return {
-        name: rank
-        for rank, name in enumerate(
-            sorted(names, key=lambda name: shuffled(seed, name))
-        )
-    }
+    order = sorted(names, key=lambda name: shuffled(seed, name))
+    return {name: rank for rank, name in enumerate(order)}
