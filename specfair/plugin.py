@@ -338,7 +338,7 @@ def _unheld(
     """
     from specfair.audit import holding
 
-    found = holding.unheld(holding.Run.of(settings_of(config), given(config)), parts)
+    found = holding.unheld(holding.Asked.of(settings_of(config), given(config)), parts)
     wrong = holding.mistakes(found) if whole else []
     rest = [(rule, mistake) for rule, mistake in found if not (mistake and whole)]
     config.stash[_WRITTEN] += map(

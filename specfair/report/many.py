@@ -8,9 +8,10 @@ nothing of drawing.
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from specfair.report.lookup import Index, Stage
-from specfair.report.page import Report
+from specfair.report.lookup import Index
 from specfair.report.text import count, plural
+from specfair.run.run import Run
+from specfair.vocabulary import Stage
 
 MANY = 24  # groups, up to which all are drawn
 ENDS = 8  # rows drawn of either end where there are more
@@ -50,7 +51,7 @@ def outer(found: Index, at: Stage, n: int = FEWEST) -> tuple[str, ...]:
     return tuple(row.group for row in (*ordered[:n], *ordered[-n:]))
 
 
-def note(report: Report) -> tuple[str, ...]:
+def note(report: Run) -> tuple[str, ...]:
     """What the page leaves out of so many groups."""
     n = len(report.groups)
     if n <= MANY:

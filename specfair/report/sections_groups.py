@@ -9,9 +9,10 @@ from specfair.report import charts, charts_matrix, charts_rows, findings, many
 from specfair.report.blocks import Panel, Section, Table
 from specfair.report.charts_matrix import Cell
 from specfair.report.charts_rows import Line
-from specfair.report.lookup import Index, Stage, extremes, stages
-from specfair.report.sections import BASE, EVERYONE, TABLE_BELOW, basis, shown
+from specfair.report.lookup import Index, extremes, stages
+from specfair.report.sections import EVERYONE, TABLE_BELOW, basis, shown
 from specfair.report.text import clean, count, interval, number, odds, plural, signed
+from specfair.vocabulary import BASE, Stage
 
 METRICS = (
     ("acceptance_rate", "Acceptance rate", 3),
@@ -122,9 +123,7 @@ def _matrix(found: Index, at: Stage) -> Panel:
     pairs = [
         row
         for row in found.report.pairs
-        if (row.dataset, row.stage) == (at.dataset, at.stage)
-        and row.group_a in order
-        and row.group_b in order
+        if row.stage == at and row.group_a in order and row.group_b in order
     ]
     cells = [
         Cell(
@@ -137,7 +136,7 @@ def _matrix(found: Index, at: Stage) -> Panel:
     ]
     detected = [c for c in cells if c.p < charts_matrix.DETECTED]
     worst = max(detected, key=lambda c: abs(c.difference), default=None)
-    where = f"After {clean(at.dataset, 40)}" if at.after else "Base pair"
+    where = f"After {clean(at.dataset, 40)}" if at.tuned else "Base pair"
     title = f"{where}: {findings.worst_pair(found, at)}"
     rows = tuple(
         (

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from specfair.report import charts, charts_lines, findings, many
 from specfair.report.blocks import Panel, Section, Table
 from specfair.report.charts_lines import Point, Series, Ticks
-from specfair.report.lookup import Index, Stage, extremes, lookahead_order, stages
-from specfair.report.page import EstimateRow, GapRow
-from specfair.report.sections import BASE, EVERYONE, TABLE_BELOW, basis
+from specfair.report.lookup import Index, extremes, lookahead_order, stages
+from specfair.report.sections import EVERYONE, TABLE_BELOW, basis
 from specfair.report.sections_tokens import where
 from specfair.report.text import clean, interval, number, plural, signed
+from specfair.run.rows import EstimateRow, GapRow
+from specfair.vocabulary import BASE, Stage
 
 CURVES = (
     ("acceptance_rate", "Acceptance rate"),
@@ -156,7 +157,7 @@ def _gap_curve(found: Index, names: Sequence[str]) -> Panel | None:
     series = [
         Series(_points(some, names, sure=False))
         for stage, some in by_stage.items()
-        if stage.after
+        if stage.tuned
     ]
     series.append(Series(_points(base, names, sure=True), "base pair", charts.INK))
     shuffled = next((row.null for row in base if row.null is not None), None)
