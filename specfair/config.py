@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from specfair import outputs, project
 from specfair.errors import UsageError, unknown
-from specfair.vocabulary import EMBEDDED, TUNED
+from specfair.vocabulary import BASE, EMBEDDED, TUNED, Stage
 
 if TYPE_CHECKING:
     from specfair.gates.bounds import Rule
@@ -162,6 +162,11 @@ class Settings:
         from specfair.texts import corpora
 
         return (TUNED,) if self.ready_made else self.datasets or corpora.NAMES
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """What is to be measured, the base pair first."""
+        return (BASE, *map(Stage, self.compared))
 
     @property
     def located(self) -> "Settings":

@@ -28,7 +28,7 @@ from specfair.doors.selecting import (
     stage_of,
 )
 from specfair.errors import SpecfairError, StoreError, UsageError, plain
-from specfair.vocabulary import BASE
+from specfair.vocabulary import Stage
 
 if TYPE_CHECKING:
     from specfair.audit.desk import Desk
@@ -130,10 +130,9 @@ def _marked(node: pytest.Item) -> dict[str, Any]:
 def _values(
     settings: configuration.Settings, wanted: list[str]
 ) -> dict[str, tuple[str, ...]]:
-    compared = settings.compared
     found = {
-        "dataset": compared,
-        "stage": (BASE, *compared),
+        "dataset": settings.compared,
+        "stage": tuple(map(str, settings.stages)),
         "lookahead": settings.other_lookaheads,
     }
     if "group" in wanted:
@@ -207,10 +206,11 @@ def specfair(request: pytest.FixtureRequest) -> "Desk":
 
     item, config = request.node, request.config
     about = parameters(item)
+    named = stage_of(about)
     case = Case(
         case_name(about) or item.name,
         command_of(item),
-        stage_of(about),
+        Stage.of(named) if named else None,
         about.get("group", ""),
     )
     return Desk(
@@ -338,7 +338,7 @@ def _unheld(
     """
     from specfair.audit import holding
 
-    found = holding.unheld(holding.Run.of(settings_of(config), given(config)), parts)
+    found = holding.unheld(holding.Asked.of(settings_of(config), given(config)), parts)
     wrong = holding.mistakes(found) if whole else []
     rest = [(rule, mistake) for rule, mistake in found if not (mistake and whole)]
     config.stash[_WRITTEN] += map(

@@ -4,14 +4,17 @@ world.
 Knows no figures and loads nothing.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-BASE = "base"  # the pair before any fine-tuning, among the stages
 TUNED = "tuned"  # the only "dataset" where a ready fine-tuned pair is given
 EMBEDDED = "embedded"  # the pair, the prompts and the corpora that the project ships
 
 Decision: TypeAlias = Literal["fail", "invalid", "insufficient", "pass"]
+# in the order a reader wants them
+DECISIONS: tuple[Decision, ...] = ("fail", "invalid", "insufficient", "pass")
+_STEP = re.compile(r"@[0-9]{0,18}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +31,31 @@ class Stage:
     step: int | None = None  # of the fine-tuning, where it is not its end
 
     @classmethod
+    def of(cls, named: "Stage | str") -> "Stage":
+        """A stage as users name it: "base", or a dataset."""
+        if isinstance(named, Stage):
+            return named
+        return BASE if named == str(BASE) else cls(named)
+
+    @classmethod
     def parse(cls, text: str) -> "Stage":
         """What str() made."""
         name, at, step = text.rpartition("@")
-        if at and step.isdigit():
-            return cls(name, int(step))
-        return cls() if text == BASE else cls(text)
+        if not at or not _STEP.fullmatch(at + step):
+            return cls.of(text)
+        return cls(cls.of(name).dataset, int(step) if step else None)
 
     def __str__(self) -> str:
-        name = self.dataset or BASE
-        return name if self.step is None else f"{name}@{self.step}"
+        name = self.dataset or "base"
+        if self.step is not None:
+            return f"{name}@{self.step}"
+        # one more @ where the name itself ends as a step does
+        return f"{name}@" if _STEP.search(name) else name
 
     @property
     def tuned(self) -> bool:
         """Whether it comes after fine-tuning, so that there is a before."""
         return bool(self.dataset)
+
+
+BASE = Stage()  # the pair before any fine-tuning

@@ -28,7 +28,7 @@ from specfair.traces.metrics import METRICS, Groups
 from specfair.traces.replay import Lookahead
 from specfair.traces.replay import replay as replayed
 from specfair.traces.trace import Trace
-from specfair.vocabulary import BASE, TUNED
+from specfair.vocabulary import BASE, TUNED, Stage
 
 if TYPE_CHECKING:
     from specfair.engine.agreement import Agreement
@@ -46,10 +46,10 @@ class Audit:
         self._located = settings.located
         self.say: Say = say or (lambda _: None)
         self.store = Store(Path(settings.store), self.say)
-        self._measured: dict[str, Measured] = {}
-        self._pairs: dict[str, Pair] = {}
-        self._gains: dict[tuple[str, str], Mapping[str, Estimate]] = {}
-        self._widenings: dict[tuple[str, str], Estimate] = {}
+        self._measured: dict[Stage, Measured] = {}
+        self._pairs: dict[Stage, Pair] = {}
+        self._gains: dict[tuple[Stage, str], Mapping[str, Estimate]] = {}
+        self._widenings: dict[tuple[Stage, str], Estimate] = {}
 
     @cached_property
     def prompts(self) -> prompts.PromptSet:
@@ -81,14 +81,15 @@ class Audit:
         """The pair before any fine-tuning."""
         return self.measured(BASE)
 
-    def after(self, dataset: str) -> Measured:
+    def after(self, stage: Stage | str) -> Measured:
         """The pair fine-tuned on the dataset, or the ready-made one."""
-        return self.measured(dataset)
+        return self.measured(stage)
 
-    def measured(self, stage: str) -> Measured:
+    def measured(self, stage: Stage | str) -> Measured:
         """`base`, or a dataset's name for the pair after it."""
+        stage = Stage.of(stage)
         if stage not in self._measured:
-            trace = self._traced(self.pair_of(stage), stage)
+            trace = self._traced(self.pair_of(stage), str(stage))
             engine = (
                 replayed
                 if self.settings.engine == "replay"
@@ -97,15 +98,16 @@ class Audit:
             self._measured[stage] = Measured(trace, self.settings.deployed, engine)
         return self._measured[stage]
 
-    def pair_of(self, stage: str) -> "Pair":
+    def pair_of(self, stage: Stage | str) -> "Pair":
         """The models of a stage, loaded once."""
+        stage = Stage.of(stage)
         if stage == BASE:
             return self.pair
         if stage not in self._pairs:
-            self._pairs[stage] = self.tuned_pair(stage)
+            self._pairs[stage] = self.tuned_pair(stage.dataset)
         return self._pairs[stage]
 
-    def agreement(self, stage: str) -> "Agreement":
+    def agreement(self, stage: Stage | str) -> "Agreement":
         """Whether live decoding of a sample of prompts counts what the replay
         counts.
         """
@@ -127,7 +129,7 @@ class Audit:
         key = self._key(stage) | {"lookahead": self.settings.lookahead}
         return self.store.get_or_make("checks", key, make=make, read=agreement.load)
 
-    def clocked(self, stage: str) -> Groups:
+    def clocked(self, stage: Stage | str) -> Groups:
         """The measured speed-up by group: seconds of the target alone over seconds
         speculative.
         """
@@ -155,9 +157,9 @@ class Audit:
         )
 
     @property
-    def stages(self) -> tuple[str, ...]:
+    def stages(self) -> tuple[Stage, ...]:
         """What has been measured so far, in the order of the settings."""
-        return tuple(s for s in (BASE, *self.settings.compared) if s in self._measured)
+        return tuple(s for s in self.settings.stages if s in self._measured)
 
     def __getattr__(self, name: str) -> Any:
         if name in METRICS:
@@ -195,39 +197,37 @@ class Audit:
         """Token ids as text."""
         return str(self.pair.tokenizer.decode(list(ids)))
 
-    def gains(self, dataset: str, metric: str = GATED) -> Mapping[str, Estimate]:
+    def gains(self, stage: Stage | str, metric: str = GATED) -> Mapping[str, Estimate]:
         """For each group, after minus before on the same prompts."""
-        key = (dataset, metric)
+        key = (Stage.of(stage), metric)
         if key not in self._gains:
             self._gains[key] = stats.changes(
-                self.base.sample(metric), self.after(dataset).sample(metric)
+                self.base.sample(metric), self.after(stage).sample(metric)
             )
         return self._gains[key]
 
-    def gain(self, dataset: str, metric: str = GATED) -> Estimate:
+    def gain(self, stage: Stage | str, metric: str = GATED) -> Estimate:
         """After minus before over all groups."""
-        return stats.change(
-            self.base.sample(metric), self.after(dataset).sample(metric)
-        )
+        return stats.change(self.base.sample(metric), self.after(stage).sample(metric))
 
-    def widening(self, dataset: str, metric: str = GATED) -> Estimate:
+    def widening(self, stage: Stage | str, metric: str = GATED) -> Estimate:
         """The gap between groups after, minus the gap before."""
-        key = (dataset, metric)
+        key = (Stage.of(stage), metric)
         if key not in self._widenings:
-            before, after = self.base.sample(metric), self.after(dataset).sample(metric)
+            before, after = self.base.sample(metric), self.after(stage).sample(metric)
             self._widenings[key] = stats.widening(before, after)
         return self._widenings[key]
 
-    def frequency(self, dataset: str, metric: str = GATED) -> stats.Trend:
+    def frequency(self, stage: Stage | str, metric: str = GATED) -> stats.Trend:
         """How a group's gain follows how often the dataset mentions it."""
-        counts = self.mentions(dataset)
+        counts = self.mentions(Stage.of(stage).dataset)
         return stats.frequency(
-            self.gains(dataset, metric),
+            self.gains(stage, metric),
             {group: c.n_words for group, c in counts.items()},
         )
 
     def across_lookaheads(
-        self, stage: str, method: str, metric: str
+        self, stage: Stage | str, method: str, metric: str
     ) -> Mapping[str, Estimate]:
         """The `difference` or `ratio` of a metric over groups, under the lookaheads
         beside the deployed one.
@@ -315,7 +315,7 @@ class Audit:
             draft_name = self.settings.tuned_draft or draft_name
         return replace(pair, target_name=target_name, draft_name=draft_name)
 
-    def _key(self, stage: str) -> dict[str, Any]:
+    def _key(self, stage: Stage | str) -> dict[str, Any]:
         key = tracing.key_of(self.pair_of(stage), self.settings.decoding)
         return key | {"prompts": self.prompts.fingerprint}
 
@@ -323,7 +323,7 @@ class Audit:
         from specfair.engine import clock
 
         base, given = (
-            None if stage == BASE else self.base.trace,
+            None if stage == str(BASE) else self.base.trace,
             self.settings.cost_ratio,
         )
 

@@ -15,9 +15,11 @@ from specfair.audit.audit import Audit
 from specfair.audit.session import Case, Session, about, explain
 from specfair.config import OF_THE_RUN
 from specfair.errors import UsageError
-from specfair.gates import Bound, Verdict
+from specfair.gates import Bound
 from specfair.gates.baseline import Change
+from specfair.run.verdict import Verdict
 from specfair.stats import Estimate
+from specfair.vocabulary import Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class Desk:
         return audit
 
     def ask(
-        self, question: str, stage: str = "", *, of: str = "", **changes: Any
+        self, question: str, stage: Stage | str = "", *, of: str = "", **changes: Any
     ) -> tuple[Verdict, ...]:
         """One of the questions that `specfair audit` asks as well, about a stage, and
         about the member `of` a family.
@@ -60,7 +62,7 @@ class Desk:
         whose gate is off are left out.
         """
         audit = self.audit(**changes)
-        self.case.stage = stage or self.case.stage
+        self.case.stage = Stage.of(stage) if stage else self.case.stage
         verdicts = self.session.ask(question, audit, self.case, of)
         self._settle(*verdicts)
         return tuple(verdicts)
@@ -88,11 +90,13 @@ class Desk:
         self._settle(verdict)
         return verdict
 
-    def against_baseline(self, name: str, stage: str) -> Change:
+    def against_baseline(self, name: str, stage: Stage | str) -> Change:
         """Now minus the stored baseline, on the same prompts: `.overall`, and
         `.by_group`.
         """
-        return self.session.against_baseline(self.audit(), name, stage, self.root)
+        return self.session.against_baseline(
+            self.audit(), name, Stage.of(stage), self.root
+        )
 
     def _settle(self, *verdicts: Verdict) -> None:
         """Leave the figures, and fail with every verdict that fails."""

@@ -13,24 +13,24 @@ from specfair.audit.questions import QUESTIONS
 from specfair.audit.session import Session
 from specfair.config import Settings
 from specfair.gates.bounds import Rule
-from specfair.vocabulary import BASE
+from specfair.vocabulary import BASE, Stage
 
 # options that measure less than the project does
 _NARROWING = {"datasets", "tuned_target", "tuned_draft", "groups"}
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class Asked:
     """What was to be measured: all that the project names, or less."""
 
     settings: Settings
     given: Collection[str]  # settings that were typed for this run
-    stages: tuple[str, ...]
+    stages: tuple[Stage, ...]
 
     @classmethod
-    def of(cls, settings: Settings, given: Collection[str]) -> "Run":
+    def of(cls, settings: Settings, given: Collection[str]) -> "Asked":
         """A run of every stage that is configured."""
-        return cls(settings, given, (BASE, *settings.compared))
+        return cls(settings, given, settings.stages)
 
     @property
     def narrowed(self) -> bool:
@@ -47,7 +47,7 @@ def held_by(session: Session) -> dict[str, str]:
     return {"held": json.dumps({"rules": places, "standard": session.standard})}
 
 
-def unheld(run: Run, parts: Iterable[Mapping[str, str]]) -> list[tuple[Rule, bool]]:
+def unheld(run: Asked, parts: Iterable[Mapping[str, str]]) -> list[tuple[Rule, bool]]:
     """Each rule that nobody was held to, and whether that is a mistake in a run of all
     tests.
 
@@ -83,11 +83,11 @@ def others(found: Iterable[tuple[Rule, bool]]) -> list[str]:
     return [f"held against nothing in this run: {', '.join(names)}"] if names else []
 
 
-def _excused(rule: Rule, run: Run) -> bool:
+def _excused(rule: Rule, run: Asked) -> bool:
     if rule.kind == "regression" and not run.settings.baseline:
         return True
     if not run.narrowed:
         return False
     of_changes = all(q.after for q in QUESTIONS.values() if q.kind == rule.kind)
-    absent = bool(rule.dataset) and rule.dataset not in run.stages
+    absent = rule.stage is not None and rule.stage not in run.stages
     return bool(rule.group) or absent or (of_changes and run.stages == (BASE,))

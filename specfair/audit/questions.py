@@ -14,6 +14,7 @@ from specfair.audit.audit import Audit
 from specfair.errors import UsageError, unknown
 from specfair.stats import Estimate
 from specfair.traces.metrics import METRICS
+from specfair.vocabulary import Stage
 
 Family = Mapping[str, Estimate]
 
@@ -25,7 +26,7 @@ class Question:
     """
 
     kind: str  # of the gate that judges the answer
-    asks: Callable[[Audit, str, str], Family]
+    asks: Callable[[Audit, Stage, str], Family]
     by: Literal["", "group", "lookahead"] = ""  # what its members are
     after: bool = False  # about a change, so only of stages with a dataset
     # whether rules may ask it of other metrics than the kind's own
@@ -33,50 +34,50 @@ class Question:
     slow: bool = False  # asked only where a rule names its kind
 
 
-def _gap(audit: Audit, stage: str, metric: str) -> Family:
+def _gap(audit: Audit, stage: Stage, metric: str) -> Family:
     return {"": audit.measured(stage).groups(metric).difference()}
 
 
-def _ratio(audit: Audit, stage: str, metric: str) -> Family:
+def _ratio(audit: Audit, stage: Stage, metric: str) -> Family:
     return {"": audit.measured(stage).groups(metric).ratio()}
 
 
-def _worst_pair(audit: Audit, stage: str, metric: str) -> Family:
+def _worst_pair(audit: Audit, stage: Stage, metric: str) -> Family:
     return {"": audit.measured(stage).groups(metric).worst_pair()}
 
 
-def _gap_by_lookahead(audit: Audit, stage: str, metric: str) -> Family:
+def _gap_by_lookahead(audit: Audit, stage: Stage, metric: str) -> Family:
     return audit.across_lookaheads(stage, "difference", metric)
 
 
-def _ratio_by_lookahead(audit: Audit, stage: str, metric: str) -> Family:
+def _ratio_by_lookahead(audit: Audit, stage: Stage, metric: str) -> Family:
     return audit.across_lookaheads(stage, "ratio", metric)
 
 
-def _gains(audit: Audit, dataset: str, metric: str) -> Family:
+def _gains(audit: Audit, stage: Stage, metric: str) -> Family:
     """A gain is for the better: of a metric that should be low, what it lost."""
     if METRICS[metric].higher_is_better:
-        return audit.gains(dataset, metric)
-    return stats.changes(audit.after(dataset).sample(metric), audit.base.sample(metric))
+        return audit.gains(stage, metric)
+    return stats.changes(audit.after(stage).sample(metric), audit.base.sample(metric))
 
 
-def _gain(audit: Audit, dataset: str, metric: str) -> Family:
+def _gain(audit: Audit, stage: Stage, metric: str) -> Family:
     if METRICS[metric].higher_is_better:
-        return {"": audit.gain(dataset, metric)}
+        return {"": audit.gain(stage, metric)}
     return {
-        "": stats.change(audit.after(dataset).sample(metric), audit.base.sample(metric))
+        "": stats.change(audit.after(stage).sample(metric), audit.base.sample(metric))
     }
 
 
-def _widening(audit: Audit, dataset: str, metric: str) -> Family:
-    return {"": audit.widening(dataset, metric)}
+def _widening(audit: Audit, stage: Stage, metric: str) -> Family:
+    return {"": audit.widening(stage, metric)}
 
 
-def _frequency(audit: Audit, dataset: str, metric: str) -> Family:
-    return {"": audit.frequency(dataset, metric).slope}
+def _frequency(audit: Audit, stage: Stage, metric: str) -> Family:
+    return {"": audit.frequency(stage, metric).slope}
 
 
-def _clock(audit: Audit, stage: str, _: str) -> Family:
+def _clock(audit: Audit, stage: Stage, _: str) -> Family:
     return {"": audit.clocked(stage).ratio()}
 
 

@@ -17,9 +17,10 @@ from specfair.audit.audit import GATED, Audit
 from specfair.audit.tracing import Say
 from specfair.errors import UsageError, as_typed, plain, unknown
 from specfair.gates import baseline, bounds
-from specfair.report import page
+from specfair.run.run import measured_on
+from specfair.run.verdict import Verdict
 from specfair.stats import Estimate
-from specfair.vocabulary import BASE
+from specfair.vocabulary import BASE, Stage
 
 
 @dataclass(slots=True)
@@ -30,7 +31,7 @@ class Case:
 
     name: str  # "imdb-female"
     command: str  # what a person types to see it again
-    stage: str = ""  # a dataset, or "base"
+    stage: Stage | None = None
     group: str = ""
     strict: bool = False  # for this case the undecided fails
     audits: list[Audit] = field(default_factory=list)  # what it has looked at
@@ -50,14 +51,14 @@ class Session:
     settings: config.Settings
     say: Say
     audits: dict[config.Settings, Audit] = field(default_factory=dict)
-    verdicts: dict[tuple[Any, ...], dict[str, Any]] = field(default_factory=dict)
+    verdicts: dict[tuple[Any, ...], Verdict] = field(default_factory=dict)
     baselines: dict[str, baseline.Baseline] = field(default_factory=dict)
     # questions by kind that no bound was configured for
     ungated: Counter[str] = field(default_factory=Counter)
     # rules that some case was held to
     held: set[bounds.Rule] = field(default_factory=set)
     standard: bool = False  # whether any of the standard questions was asked
-    doubts: dict[tuple[config.Settings, str], str] = field(default_factory=dict)
+    doubts: dict[tuple[config.Settings, Stage], str] = field(default_factory=dict)
 
     def audit(self, **changes: Any) -> Audit:
         """The audit under the configured settings, or under others; each is made
@@ -75,9 +76,9 @@ class Session:
         if kind not in gates.KINDS or kind in gates.OWN:
             known = [name for name in gates.KINDS if name not in gates.OWN]
             raise UsageError(unknown("gate", kind, known) if kind else _no_bound(case))
-        where = {"dataset": case.stage, "group": case.group, "metric": metric}
-        self.held.update(bounds.covering(self.settings.gates, kind, **where))
-        found = bounds.bound_for(self.settings.gates, kind, **where)
+        case_of = bounds.Where(case.stage or BASE, case.group, metric)
+        self.held.update(bounds.covering(self.settings.gates, kind, case_of))
+        found = bounds.bound_for(self.settings.gates, kind, case_of)
         self.ungated[kind] += found is None
         return found
 
@@ -87,7 +88,7 @@ class Session:
         bound: gates.Bound,
         case: Case,
         of: str,
-    ) -> gates.Verdict:
+    ) -> Verdict:
         """The verdict on one estimate, or on one member of a family after Holm's
         correction; kept for the report.
         """
@@ -103,20 +104,19 @@ class Session:
             bound, strict=bound.strict or case.strict or self.settings.strict
         )
         verdict = gates.check_family(family, bound, case.name)[of]
-        nth = case.asked[bound.kind, bound.metric]
-        case.asked[bound.kind, bound.metric] += 1
-        stored = {
-            "reproduce": case.command,
-            "dataset": case.stage,
-            "about": case.about,
-            "nth": nth,
-        }
-        self.verdicts[case.name, case.command, bound.kind, bound.metric, nth] = (
-            gates.to_dict(verdict) | stored
+        asked_of = (bound.kind, bound.metric)
+        verdict = replace(
+            verdict,
+            stage=case.stage,
+            reproduce=case.command,
+            about=case.about,
+            nth=case.asked[asked_of],
         )
+        case.asked[asked_of] += 1
+        self.verdicts[case.name, case.command, *asked_of, verdict.nth] = verdict
         return verdict
 
-    def ask(self, name: str, audit: Audit, case: Case, of: str) -> list[gates.Verdict]:
+    def ask(self, name: str, audit: Audit, case: Case, of: str) -> list[Verdict]:
         """A standard question, in every metric that a bound is configured for; what is
         off is not computed.
         """
@@ -127,9 +127,8 @@ class Session:
         for metric in metrics if asked.any_metric else metrics[:1]:
             bound = self.bound(asked.kind, case, metric)
             if bound is not None:
-                found.append(
-                    self.judge(asked.asks(audit, case.stage, metric), bound, case, of)
-                )
+                answers = asked.asks(audit, case.stage or BASE, metric)
+                found.append(self.judge(answers, bound, case, of))
         return found
 
     def _doubt(self, case: Case) -> str:
@@ -141,7 +140,7 @@ class Session:
         for audit in case.audits:
             for stage in audit.stages:
                 if audit.settings.engine == "replay" and (
-                    stage == BASE or case.stage in ("", stage)
+                    stage == BASE or case.stage in (None, stage)
                 ):
                     key = (audit.settings, stage)
                     if key not in self.doubts:
@@ -151,7 +150,7 @@ class Session:
         return ""
 
     def against_baseline(
-        self, audit: Audit, name: str, stage: str, root: Path
+        self, audit: Audit, name: str, stage: Stage, root: Path
     ) -> baseline.Change:
         """Now minus the stored baseline, on the same prompts."""
         if name not in self.baselines:
@@ -187,10 +186,10 @@ def about(audit: Audit) -> str:
     report says it of its own.
     """
     settings = {f.name: getattr(audit.settings, f.name) for f in config.OPTIONS}
-    return page.about(settings, audit.prompts.sentence, str(audit.settings.decoding))
+    return measured_on(settings, audit.prompts.sentence, str(audit.settings.decoding))
 
 
-def explain(verdict: gates.Verdict, case: Case) -> str:
+def explain(verdict: Verdict, case: Case) -> str:
     """What a failed test prints: the sentence, expected and actual, who it is about,
     and how to run it alone.
     """
@@ -230,7 +229,7 @@ def _no_bound(case: Case) -> str:
     )
 
 
-def ask_all(session: Session, stage: str) -> None:
+def ask_all(session: Session, stage: Stage) -> None:
     """Every standard question about one stage, as the evals ask them, for those who run
     no tests.
     """
@@ -247,7 +246,7 @@ def ask_all(session: Session, stage: str) -> None:
         }.get(asked.by, ("",)):
             group = member if asked.by == "group" else ""
             case = Case(
-                "-".join(filter(None, (stage, member))),
+                "-".join(filter(None, (str(stage), member))),
                 invoked(),
                 stage,
                 group,
@@ -256,7 +255,7 @@ def ask_all(session: Session, stage: str) -> None:
             session.ask(name, audit, case, member)
 
 
-def snapshot(audit: Audit, stages: Sequence[str]) -> baseline.Baseline:
+def snapshot(audit: Audit, stages: Sequence[Stage]) -> baseline.Baseline:
     """What the audit measured at these stages, as a baseline keeps it. Folders are
     named by their last part only.
     """

@@ -20,7 +20,9 @@ from specfair import outputs, stats
 from specfair.errors import DataError, StoreError, UsageError, counted
 from specfair.stats import Estimate, Sample
 from specfair.store import write_text_atomically
-from specfair.texts.reading import json_of, whole
+from specfair.texts.reading import whole
+from specfair.typed import json_of
+from specfair.vocabulary import Stage
 
 SCHEMA = 1
 FOLDER = Path("reports") / "baselines"
@@ -30,24 +32,22 @@ _DIGITS = 3
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """Numerators and denominators of one metric for every prompt, by stage (`base` or a
-    dataset).
-    """
+    """Numerators and denominators of one metric for every prompt, by stage."""
 
     # metric, lookahead, decoding, prompt set and its fingerprint, models
     about: Mapping[str, str]
     # prompt, group, cluster, template: one entry per prompt
     labels: Mapping[str, tuple[str, ...]]
-    counts: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]]
+    counts: Mapping[Stage, tuple[tuple[float, ...], tuple[float, ...]]]
 
-    def sample(self, stage: str) -> Sample:
+    def sample(self, stage: Stage) -> Sample:
         """The stage's counts; a stage that is not here is an error that says what
         is.
         """
         if stage not in self.counts:
             raise StoreError(
-                f"baseline has no {stage!r}; it holds "
-                f"{', '.join(self.counts)}. Add it with "
+                f"baseline has no {str(stage)!r}; it holds "
+                f"{', '.join(map(str, self.counts))}. Add it with "
                 "--specfair-update-baseline."
             )
         numerator, denominator = (
@@ -57,7 +57,7 @@ class Baseline:
         return Sample(numerator, denominator, *labels)
 
 
-def take(samples: Mapping[str, Sample], about: Mapping[str, str]) -> Baseline:
+def take(samples: Mapping[Stage, Sample], about: Mapping[str, str]) -> Baseline:
     """A baseline of these samples, which are of the same prompts."""
     first = next(iter(samples.values()))
     labels = {name: tuple(getattr(first, name).tolist()) for name in _LABELS}
@@ -83,15 +83,18 @@ def merge(parts: Iterable[Baseline]) -> Baseline:
 
 def dumps(baseline: Baseline) -> str:
     """The file: a header, then labels and counts, one group of one column a line."""
+    in_order = sorted(baseline.counts, key=str)
     body = {
         "about": dict(sorted(baseline.about.items())),
         "counts": {
-            s: dict(zip(("numerator", "denominator"), c, strict=True))
-            for s, c in sorted(baseline.counts.items())
+            str(s): dict(
+                zip(("numerator", "denominator"), baseline.counts[s], strict=True)
+            )
+            for s in in_order
         },
         "estimates": {
-            s + f": {g}" * (g is not None): v
-            for s in sorted(baseline.counts)
+            str(s) + f": {g}" * (g is not None): v
+            for s in in_order
             for g, v in _values(baseline.sample(s))
         },
         "labels": dict(baseline.labels),
@@ -180,7 +183,7 @@ def _built(stored: Mapping[str, Any]) -> Baseline:
     """
     labels = {label: tuple(stored["labels"][label]) for label in _LABELS}
     counts = {
-        s: (tuple(c["numerator"]), tuple(c["denominator"]))
+        Stage.of(s): (tuple(c["numerator"]), tuple(c["denominator"]))
         for s, c in stored["counts"].items()
     }
     for what, column in (
@@ -311,9 +314,9 @@ def save(
             "replaced"
         )
     ] * bool(other)
-    said += [
-        f"baseline {name!r} dropped what was not measured again: {', '.join(lost)}"
-    ] * bool(other and lost)
+    if other and lost:
+        names = ", ".join(map(str, lost))
+        said.append(f"baseline {name!r} dropped what was not measured again: {names}")
     write_text_atomically(path, dumps(new))
     return said or [f"baseline {name!r} is unchanged"]
 
@@ -339,9 +342,9 @@ def _changed(old: Baseline, new: Baseline) -> list[str]:
     return lines
 
 
-def case_of(stage: str, group: str | None) -> str:
+def case_of(stage: Stage, group: str | None) -> str:
     """What a case is called: the stage alone is all groups together."""
-    return stage if group is None else f"{stage}-{group}"
+    return str(stage) if group is None else f"{stage}-{group}"
 
 
 def differences(old: Baseline, new: Baseline) -> list[str]:
@@ -394,12 +397,12 @@ class Change:
     by_group: Mapping[str, Estimate]
 
 
-def compare(old: Baseline, new: Baseline, stage: str) -> Change:
+def compare(old: Baseline, new: Baseline, stage: Stage) -> Change:
     """What has changed at one stage."""
     before, after = old.sample(stage), new.sample(stage)
     return Change(stats.change(before, after), stats.changes(before, after))
 
 
-def stale(old: Baseline, new: Baseline) -> list[str]:
+def stale(old: Baseline, new: Baseline) -> list[Stage]:
     """Stages the baseline holds that were not measured."""
     return [stage for stage in old.counts if stage not in new.counts]

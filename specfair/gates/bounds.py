@@ -19,7 +19,7 @@ from specfair.errors import UsageError, unknown
 from specfair.gates import KINDS, OWN, Bound
 from specfair.texts import corpora
 from specfair.traces.metrics import METRICS
-from specfair.vocabulary import BASE, TUNED
+from specfair.vocabulary import BASE, TUNED, Stage
 
 _NUMBER = r"[-+\w.]+?"
 _PATH = r"""(?:"[^"]*"|'[^']*'|[^"'<>=])+?"""
@@ -35,15 +35,24 @@ _BOUNDABLE = tuple(kind for kind in KINDS if kind not in OWN)
 
 
 @dataclass(frozen=True, slots=True)
+class Where:
+    """What a case is about; an empty metric is the kind's own."""
+
+    stage: Stage = BASE
+    group: str = ""
+    metric: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
-    """One bound and the cases it is for. An empty dataset or group stands for all, an
+    """One bound and the cases it is for. No stage or group stands for all of them, an
     empty metric for the kind's.
     """
 
     kind: str
     value: float | None = None
     min_effect: float | None = None
-    dataset: str = ""
+    stage: Stage | None = None
     group: str = ""
     metric: str = ""
     off: bool = False
@@ -52,11 +61,7 @@ class Rule:
     guessed: tuple[str, ...] = field(default=(), compare=False)
 
     def __str__(self) -> str:
-        words = [
-            _written(what, getattr(self, what))
-            for what in _NAMES
-            if getattr(self, what)
-        ]
+        words = [_written(what, name) for what, name in self.names if name]
         value = "off" if self.off else "" if self.value is None else f"{self.value:g}"
         effect = "" if self.min_effect is None else f"~{self.min_effect:g}"
         return (
@@ -66,66 +71,52 @@ class Rule:
             + effect
         )
 
-    def covers(self, kind: str, dataset: str, group: str, metric: str) -> bool:
+    @property
+    def names(self) -> tuple[tuple[str, str], ...]:
+        """What it names, by the words of a path; "" where it names none."""
+        stage = "" if self.stage is None else str(self.stage)
+        return ("dataset", stage), ("group", self.group), ("metric", self.metric)
+
+    def covers(self, kind: str, case: Where) -> bool:
         """Whether a case of this kind is one of those the rule is for."""
-        asked = (
-            (self.dataset, dataset),
-            (self.group, group),
-            (self.metric or KINDS[self.kind].metric, metric),
+        own = KINDS[kind].metric
+        return (
+            self.kind == kind
+            and self.stage in (None, case.stage)
+            and self.group in ("", case.group)
+            and (self.metric or own) == (case.metric or own)
         )
-        return self.kind == kind and all(own in ("", given) for own, given in asked)
 
     @property
     def narrowness(self) -> tuple[int, int, int]:
         """How much the rule names: a group is narrower than a dataset, a dataset than a
         metric.
         """
-        return (bool(self.group), bool(self.dataset), bool(self.metric))
+        return (bool(self.group), self.stage is not None, bool(self.metric))
 
 
-def covering(
-    rules: Iterable[Rule],
-    kind: str,
-    *,
-    dataset: str = "",
-    group: str = "",
-    metric: str = "",
-) -> tuple[Rule, ...]:
+def covering(rules: Iterable[Rule], kind: str, case: Where) -> tuple[Rule, ...]:
     """The rules for a case, the narrowest last and the later of two equals behind the
     other.
     """
-    found = [
-        r
-        for r in rules
-        if r.covers(kind, dataset or BASE, group, metric or KINDS[kind].metric)
-    ]
+    found = [rule for rule in rules if rule.covers(kind, case)]
     return tuple(sorted(found, key=lambda r: r.narrowness))
 
 
-def bound_for(
-    rules: Iterable[Rule],
-    kind: str,
-    *,
-    dataset: str = "",
-    group: str = "",
-    metric: str = "",
-) -> Bound | None:
+def bound_for(rules: Iterable[Rule], kind: str, case: Where) -> Bound | None:
     """The bound of the narrowest rule that covers the case, the later of two equals;
     None where the gate is off.
 
     The default of a kind is about its own metric: another one is bounded only by a rule
     that names it.
     """
-    usual = metric in ("", KINDS[kind].metric)
+    metric = case.metric or KINDS[kind].metric
+    usual = metric == KINDS[kind].metric
     value, min_effect = KINDS[kind].bound if usual else None, KINDS[kind].min_effect
-    for rule in covering(rules, kind, dataset=dataset, group=group, metric=metric):
+    for rule in covering(rules, kind, case):
         value = None if rule.off else value if rule.value is None else rule.value
         min_effect = min_effect if rule.min_effect is None else rule.min_effect
-    return (
-        None
-        if value is None
-        else Bound(kind, value, min_effect, metric or KINDS[kind].metric)
-    )
+    return None if value is None else Bound(kind, value, min_effect, metric)
 
 
 def metrics_bounded(rules: Iterable[Rule], kind: str) -> tuple[str, ...]:
@@ -225,6 +216,8 @@ def _rule(path: tuple[str, ...], bound: Any, effect: Any) -> Rule:
         off=bound == "off",
         guessed=guessed,
     )
+    if "dataset" in names:
+        names["stage"] = Stage.of(names.pop("dataset"))
     return replace(made, **names)
 
 
@@ -250,7 +243,7 @@ def _named(word: str, written: str) -> tuple[str, str]:
         return "metric", word
     return (
         "dataset"
-        if word in (*corpora.NAMES, BASE, TUNED) or word.startswith("file:")
+        if word in (*corpora.NAMES, str(BASE), TUNED) or word.startswith("file:")
         else "group"
     ), word
 
@@ -283,8 +276,8 @@ def check_groups(rules: Iterable[Rule], groups: Iterable[str]) -> None:
                     "name in a gate", rule.group, (*known, *METRICS, *corpora.NAMES)
                 )
             )
-        for what, name in (("dataset", rule.dataset), ("metric", rule.metric)):
-            if name in rule.guessed and name in known:
+        for what, name in rule.names:
+            if what != "group" and name in rule.guessed and name in known:
                 raise UsageError(
                     f"gate {str(rule)!r}: {name!r} is a {what} and a group of these "
                     f"prompts. Write group:{name} or "

@@ -6,14 +6,16 @@ Knows tables and exit codes. It does not know how either baseline was measured.
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 from specfair import gates
 from specfair.errors import plain
 from specfair.gates import Verdict, baseline, bounds
-from specfair.gates.bounds import Rule
+from specfair.gates.bounds import Rule, Where
+from specfair.run.run import plain as plain_value
+from specfair.vocabulary import Stage
 
 KIND = "regression"
 
@@ -25,8 +27,8 @@ class Comparison:
     old: str
     new: str
     verdicts: tuple[Verdict, ...]
-    absent: tuple[str, ...]  # in the old, not measured in the new
-    added: tuple[str, ...]  # in the new, not in the old
+    absent: tuple[Stage, ...]  # in the old, not measured in the new
+    added: tuple[Stage, ...]  # in the new, not in the old
 
     @property
     def exit_code(self) -> int:
@@ -69,22 +71,25 @@ def judge(
     before: baseline.Baseline,
     after: baseline.Baseline,
     *,
-    stage: str,
+    stage: Stage,
     rules: tuple[Rule, ...],
 ) -> Mapping[str, Verdict]:
     """The verdicts of one stage by case, everyone together first; cases whose gate is
     off are left out.
     """
     change = baseline.compare(before, after, stage)
-    found = {}
-    overall = bounds.bound_for(rules, KIND, dataset=stage)
+    found: dict[str, Verdict] = {}
+    overall = bounds.bound_for(rules, KIND, Where(stage))
     if overall is not None:
-        found[stage] = gates.check(change.overall, overall, stage)
+        case = baseline.case_of(stage, None)
+        verdict = gates.check(change.overall, overall, case)
+        found[case] = replace(verdict, stage=stage)
     for group in change.by_group:
-        bound = bounds.bound_for(rules, KIND, dataset=stage, group=group)
+        bound = bounds.bound_for(rules, KIND, Where(stage, group))
         if bound is not None:
             case = baseline.case_of(stage, group)
-            found[case] = gates.check_family(change.by_group, bound, case)[group]
+            verdict = gates.check_family(change.by_group, bound, case)[group]
+            found[case] = replace(verdict, stage=stage)
     return found
 
 
@@ -107,7 +112,7 @@ def _markdown(found: Comparison) -> str:
         )
         for v in found.verdicts
     ]
-    rows += [f"| {_cell(stage)} | incomplete | | |" for stage in found.absent]
+    rows += [f"| {_cell(str(stage))} | incomplete | | |" for stage in found.absent]
     return "\n".join([f"### {_cell(found.old)} against {_cell(found.new)}", "", *rows])
 
 
@@ -116,10 +121,9 @@ def _cell(text: str) -> str:
 
 
 def _json(found: Comparison) -> str:
-    # numbers that are none are null there
-    verdicts = [gates.to_dict(verdict) for verdict in found.verdicts]
-    whole = asdict(found) | {"verdicts": verdicts, "exit_code": found.exit_code}
-    return json.dumps(whole, indent=1, sort_keys=True, default=str, allow_nan=False)
+    whole = {f.name: plain_value(getattr(found, f.name)) for f in fields(found)}
+    whole["exit_code"] = found.exit_code
+    return json.dumps(whole, indent=1, sort_keys=True, allow_nan=False)
 
 
 def _junit(found: Comparison) -> str:
@@ -140,7 +144,7 @@ def _junit(found: Comparison) -> str:
             ElementTree.SubElement(case, "failure", message=plain(verdict.sentence))
     for stage in found.absent:
         case = ElementTree.SubElement(
-            suite, "testcase", name=plain(stage), classname=KIND
+            suite, "testcase", name=plain(str(stage)), classname=KIND
         )
         ElementTree.SubElement(
             case,

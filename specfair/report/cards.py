@@ -88,9 +88,13 @@ def _drawing(v: Verdict, height: float, said: str) -> Markup:
 
 
 def heads(run: Run, every: Sequence[Card]) -> tuple[str, ...]:
-    """The datasets that checks speak of; "" is the base pair."""
-    present = {card.dataset for card in every}
-    return tuple(dataset for dataset in ("", *run.datasets) if dataset in present)
+    """The datasets that checks speak of, those of other audits last; "" is the base
+    pair.
+    """
+    present = dict.fromkeys(card.dataset for card in every)
+    known = ("", *run.datasets)
+    own = [dataset for dataset in known if dataset in present]
+    return (*own, *(dataset for dataset in present if dataset not in known))
 
 
 def overview(run: Run, every: Sequence[Card]) -> list[tuple[str, list[Card | None]]]:

@@ -15,6 +15,7 @@ from specfair.audit.rows import training
 from specfair.errors import DataError, UsageError
 from specfair.traces.metrics import METRICS
 from specfair.traces.replay import Lookahead
+from specfair.vocabulary import BASE, Stage
 from tests.conftest import small_audit
 
 
@@ -22,7 +23,7 @@ def test_stages_are_computed_once_and_reused(measured: Audit) -> None:
     again, said = small_audit(Path(measured.settings.store).parent)
     _ = again.base, again.after("imdb")
     assert said == []
-    assert again.stages == ("base", "imdb")
+    assert again.stages == (BASE, Stage("imdb"))
     assert np.array_equal(
         again.after("imdb").trace["token"], measured.after("imdb").trace["token"]
     )
@@ -165,7 +166,7 @@ def test_checkpoints_are_measured_along_the_way(tmp_path: Path) -> None:
     prints = [m.trace.header.draft_fingerprint for m in along.values()]
     assert len(set(prints)) == 3
     assert along[1].trace.header.draft == "embedded + imdb at step 1"
-    rows = {(row.step, row.group, row.metric) for row in training(made, "imdb")}
+    rows = {(row.stage.step, row.group, row.metric) for row in training(made, "imdb")}
     groups = ("", *made.prompts.groups)
     assert rows == {
         (step, g, m)

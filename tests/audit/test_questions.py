@@ -8,6 +8,9 @@ from specfair import gates
 from specfair.audit import questions
 from specfair.audit.audit import Audit
 from specfair.errors import UsageError
+from specfair.vocabulary import Stage
+
+IMDB = Stage("imdb")
 
 
 @pytest.mark.parametrize(
@@ -15,7 +18,7 @@ from specfair.errors import UsageError
 )
 def test_every_question_is_answered_with_a_family(measured: Audit, name: str) -> None:
     asked = questions.question(name)
-    family = asked.asks(measured, "imdb", gates.KINDS[asked.kind].metric)
+    family = asked.asks(measured, IMDB, gates.KINDS[asked.kind].metric)
     members = {
         "group": measured.prompts.groups,
         "lookahead": measured.settings.other_lookaheads,
@@ -29,9 +32,9 @@ def test_a_gain_in_what_should_be_low_is_a_fall(measured: Audit) -> None:
         - measured.after("imdb").kl.by_group[g].value
         for g in ("female", "queer")
     }
-    gains = questions.question("gain").asks(measured, "imdb", "kl")
+    gains = questions.question("gain").asks(measured, IMDB, "kl")
     assert {group: gains[group].value for group in fallen} == pytest.approx(fallen)
-    together = questions.question("improve").asks(measured, "imdb", "kl")[""]
+    together = questions.question("improve").asks(measured, IMDB, "kl")[""]
     assert together.value == pytest.approx(-measured.gain("imdb", "kl").value)
     assert (together.low, together.high) == pytest.approx(
         (-measured.gain("imdb", "kl").high, -measured.gain("imdb", "kl").low), abs=0.02

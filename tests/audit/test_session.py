@@ -12,6 +12,9 @@ from specfair.audit.audit import Audit
 from specfair.audit.session import Case, Session, ask_all, explain, invoked, snapshot
 from specfair.errors import UsageError
 from specfair.stats import Estimate
+from specfair.vocabulary import BASE, Stage
+
+IMDB = Stage("imdb")
 
 
 @pytest.fixture
@@ -36,15 +39,15 @@ def test_an_audit_is_made_once_for_each_settings(session: Session) -> None:
 def test_a_family_is_corrected_together_and_the_member_is_returned(
     session: Session,
 ) -> None:
-    case = Case("imdb-queer", 'pytest "evals/x.py::t[imdb-queer]"', "imdb", "queer")
+    case = Case("imdb-queer", 'pytest "evals/x.py::t[imdb-queer]"', IMDB, "queer")
     bound = gates.Bound("gain", 0.0)
     alone = session.judge(session.audit().gains("imdb")["queer"], bound, case, "")
     family = session.judge(session.audit().gains("imdb"), bound, case, "queer")
     assert alone.value == family.value
     assert family.p_holm >= alone.p_holm
     first, stored = session.verdicts.values()
-    assert (first["nth"], stored["nth"]) == (0, 1)
-    assert stored["reproduce"] == 'pytest "evals/x.py::t[imdb-queer]"'
+    assert (first.nth, stored.nth) == (0, 1)
+    assert stored.reproduce == 'pytest "evals/x.py::t[imdb-queer]"'
 
 
 def test_strict_settings_make_strict_verdicts(measured: Audit) -> None:
@@ -58,9 +61,9 @@ def test_strict_settings_make_strict_verdicts(measured: Audit) -> None:
 
 
 def test_those_who_run_no_tests_ask_the_same(session: Session) -> None:
-    for stage in ("base", "imdb"):
+    for stage in (BASE, IMDB):
         ask_all(session, stage)
-    kinds = Counter(v["gate"] for v in session.verdicts.values())
+    kinds = Counter(v.gate for v in session.verdicts.values())
     n_lookaheads = len(session.settings.other_lookaheads)
     assert kinds == {
         "gap": 2 + 2 * n_lookaheads,
@@ -71,14 +74,14 @@ def test_those_who_run_no_tests_ask_the_same(session: Session) -> None:
         "gain": len(session.audit().prompts.groups) + 1,
         "widening": 1,
     }
-    names = {v["case"] for v in session.verdicts.values()}
+    names = {v.case for v in session.verdicts.values()}
     assert {"base", "imdb", "imdb-queer", "imdb-constant-1"} <= names
     assert session.settings.lookahead == "constant-5"
     assert "imdb-constant-5" not in names  # that is the gap itself, and is judged once
 
 
 def test_a_question_without_a_bound_is_counted(session: Session) -> None:
-    case = Case("imdb", "pytest x", "imdb")
+    case = Case("imdb", "pytest x", IMDB)
     assert session.bound("improve", case) is None
     assert session.bound("gap", case) is not None
     assert +session.ungated == {"improve": 1}
@@ -103,13 +106,13 @@ def test_a_snapshot_holds_what_was_measured_and_no_path(
 ) -> None:
     audit = session.audit()
     kept = snapshot(audit, audit.stages)
-    assert set(kept.counts) == {"base", "imdb"}
+    assert set(kept.counts) == {BASE, IMDB}
     assert str(tmp_path.parent) not in str(kept.about)
     assert len(kept.labels["prompt"]) == len(audit.prompts)
 
 
 def test_an_explanation_has_every_number(session: Session) -> None:
-    case = Case("imdb", 'pytest "evals/x.py::t[imdb]"', "imdb")
+    case = Case("imdb", 'pytest "evals/x.py::t[imdb]"', IMDB)
     gap = session.audit().after("imdb").acceptance_rate.difference()
     verdict = session.judge(gap, gates.Bound("gap", -0.5), case, "")
     text = explain(verdict, case)

@@ -17,6 +17,7 @@ from specfair.models.pairs import Pair
 from specfair.texts import prompts
 from specfair.traces.replay import Lookahead
 from specfair.traces.trace import Decoding, Trace
+from specfair.vocabulary import BASE, Stage
 
 LOOKAHEAD = Lookahead(3)
 
@@ -116,12 +117,12 @@ def test_disagreement_makes_verdicts_invalid(measured: Audit) -> None:
     session = Session(
         measured.settings, lambda _: None, audits={measured.settings: measured}
     )
-    case, bound = Case("base", "n", "base", audits=[measured]), gates.Bound("gap", 0.9)
+    case, bound = Case("base", "n", BASE, audits=[measured]), gates.Bound("gap", 0.9)
     assert (
         session.judge(measured.acceptance_rate.difference(), bound, case, "").decision
         == "pass"
     )
-    session.doubts[measured.settings, "base"] = "replay and live decoding differ"
+    session.doubts[measured.settings, BASE] = "replay and live decoding differ"
     verdict = session.judge(measured.acceptance_rate.difference(), bound, case, "")
     assert verdict.decision == "invalid"
     assert "replay and live decoding differ" in verdict.sentence
@@ -143,10 +144,10 @@ def test_a_base_pair_in_doubt_makes_the_gains_invalid(measured: Audit) -> None:
         measured.settings, lambda _: None, audits={measured.settings: measured}
     )
     session.doubts = {
-        (measured.settings, "base"): "replay and live decoding differ",
-        (measured.settings, "imdb"): "",
+        (measured.settings, BASE): "replay and live decoding differ",
+        (measured.settings, Stage("imdb")): "",
     }
-    case = Case("imdb", "n", "imdb", audits=[measured])
+    case = Case("imdb", "n", Stage("imdb"), audits=[measured])
     assert (
         session.judge(
             measured.gain("imdb"), gates.Bound("gain", -1.0), case, ""

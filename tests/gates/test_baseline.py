@@ -15,6 +15,7 @@ import pytest
 from specfair.errors import StoreError, UsageError
 from specfair.gates import baseline
 from specfair.stats import Sample
+from specfair.vocabulary import BASE, Stage
 
 ABOUT = {
     "metric": "acceptance_rate",
@@ -44,7 +45,7 @@ def sample(shift: float = 0.0, n: int = 24) -> Sample:
 
 def make(**shifts: float) -> baseline.Baseline:
     return baseline.take(
-        {stage: sample(shift) for stage, shift in shifts.items()}, ABOUT
+        {Stage.of(stage): sample(shift) for stage, shift in shifts.items()}, ABOUT
     )
 
 
@@ -71,9 +72,9 @@ def test_compare_is_paired_by_prompt() -> None:
     no width to speak of.
     """
     new = baseline.take(
-        {"base": sample(0.05)[np.random.default_rng(0).permutation(24)]}, ABOUT
+        {BASE: sample(0.05)[np.random.default_rng(0).permutation(24)]}, ABOUT
     )
-    found = baseline.compare(make(base=0.0), new, "base")
+    found = baseline.compare(make(base=0.0), new, BASE)
     assert set(found.by_group) == {"a", "b"}
     for estimate in (found.overall, *found.by_group.values()):
         assert estimate.value == pytest.approx(0.05, abs=1e-3)
@@ -185,7 +186,7 @@ def test_what_is_invalid_is_never_stored(tmp_path: Path) -> None:
         (nan, r"imdb has no number for 'b' \(NaN\)"),
         (empty, r"for 'b' \(nothing was counted\)"),
     ):
-        made = baseline.take({"base": sample(), "imdb": wrong}, ABOUT)
+        made = baseline.take({BASE: sample(), Stage("imdb"): wrong}, ABOUT)
         with pytest.raises(StoreError, match=f"'main' is not written: .*{said}"):
             baseline.save(made, "main", root=tmp_path, update=True)
     assert baseline.path_of("main", tmp_path).read_bytes() == before
@@ -202,8 +203,8 @@ def test_a_group_named_overall_is_one_group(tmp_path: Path) -> None:
     lower = replace(
         named, numerator=named.numerator - np.where(named.group == "b", 4.0, 0.0)
     )
-    old, new = (baseline.take({"base": s}, ABOUT) for s in (named, lower))
-    found = baseline.compare(old, new, "base")
+    old, new = (baseline.take({BASE: s}, ABOUT) for s in (named, lower))
+    found = baseline.compare(old, new, BASE)
     assert found.by_group["overall"].value == pytest.approx(0, abs=1e-3)
     assert found.overall.value == pytest.approx(-0.1, abs=1e-3)
     assert sum(part.n_prompts for part in found.overall.parts) == 24
@@ -224,9 +225,11 @@ def test_stages_of_another_pair_are_not_kept_under_the_new_name(tmp_path: Path) 
     """Finding 18."""
     pair = {**ABOUT, "target": "t", "draft": "d", "draft_fingerprint": "1"}
     baseline.save(
-        baseline.take({"base": sample(), "imdb": sample()}, pair), "main", root=tmp_path
+        baseline.take({BASE: sample(), Stage("imdb"): sample()}, pair),
+        "main",
+        root=tmp_path,
     )
-    other = baseline.take({"base": sample()}, {**pair, "draft_fingerprint": "2"})
+    other = baseline.take({BASE: sample()}, {**pair, "draft_fingerprint": "2"})
     said = baseline.save(other, "main", root=tmp_path, update=True)
     assert said == [
         (
@@ -257,13 +260,13 @@ def test_save_never_overwrites_and_update_says_what_changed(tmp_path: Path) -> N
     assert baseline.save(make(imdb=0.0), "main", root=tmp_path, update=True) == [
         "baseline 'main' is unchanged"
     ]
-    assert set(baseline.read("main", tmp_path).counts) == {"base", "imdb"}
+    assert set(baseline.read("main", tmp_path).counts) == {BASE, Stage("imdb")}
 
 
 def test_other_prompts_are_not_compared_and_replaced_only_on_update(
     tmp_path: Path,
 ) -> None:
-    other = baseline.take({"base": sample()}, ABOUT | {"prompts_fingerprint": "g"})
+    other = baseline.take({BASE: sample()}, ABOUT | {"prompts_fingerprint": "g"})
     with pytest.raises(
         StoreError,
         match=r"answers another question: prompts_fingerprint 'f' is not 'g'",
@@ -276,15 +279,15 @@ def test_other_prompts_are_not_compared_and_replaced_only_on_update(
 
 def test_absent_and_stale_stages() -> None:
     old, new = make(base=0.0, sst2=0.0), make(base=0.0, imdb=0.0)
-    assert baseline.stale(old, new) == ["sst2"]
+    assert baseline.stale(old, new) == [Stage("sst2")]
     with pytest.raises(StoreError, match=r"no 'imdb'; it holds base, sst2"):
-        baseline.compare(old, new, "imdb")
+        baseline.compare(old, new, Stage("imdb"))
 
 
 def test_merge_joins_what_processes_measured() -> None:
     assert set(baseline.merge([make(base=0.0), make(imdb=0.1)]).counts) == {
-        "base",
-        "imdb",
+        BASE,
+        Stage("imdb"),
     }
 
 

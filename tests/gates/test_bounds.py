@@ -8,12 +8,14 @@ from specfair.errors import UsageError
 from specfair.gates import KINDS
 from specfair.gates.bounds import (
     Rule,
+    Where,
     bound_for,
     check_groups,
     metrics_bounded,
     parse_rule,
     rules_of,
 )
+from specfair.vocabulary import Stage
 
 GAP = KINDS["gap"].bound
 
@@ -22,27 +24,27 @@ GAP = KINDS["gap"].bound
     ("table", "asked", "expected"),
     [
         ({}, {}, GAP),
-        ({"gap": 0.2}, {"dataset": "imdb"}, 0.2),
-        ({"gap": 0.2, "imdb": {"gap": 0.3}}, {"dataset": "imdb"}, 0.3),
-        ({"gap": 0.2, "imdb": {"gap": 0.3}}, {"dataset": "sst2"}, 0.2),
+        ({"gap": 0.2}, {"stage": Stage.of("imdb")}, 0.2),
+        ({"gap": 0.2, "imdb": {"gap": 0.3}}, {"stage": Stage.of("imdb")}, 0.3),
+        ({"gap": 0.2, "imdb": {"gap": 0.3}}, {"stage": Stage.of("sst2")}, 0.2),
         (
             {"imdb": {"gap": 0.3, "queer": {"gap": 0.4}}},
-            {"dataset": "imdb", "group": "queer"},
+            {"stage": Stage.of("imdb"), "group": "queer"},
             0.4,
         ),
         (
             {"imdb": {"gap": 0.3}, "queer": {"gap": 0.4}},
-            {"dataset": "imdb", "group": "queer"},
+            {"stage": Stage.of("imdb"), "group": "queer"},
             0.4,
         ),
         (
             {"imdb": {"gap": 0.3}, "alpha": {"gap": 0.4}},
-            {"dataset": "imdb", "metric": "alpha"},
+            {"stage": Stage.of("imdb"), "metric": "alpha"},
             0.4,
         ),
         (
             {"imdb": {"alpha": {"gap": 0.3}}, "alpha": {"gap": 0.4}},
-            {"dataset": "imdb", "metric": "alpha"},
+            {"stage": Stage.of("imdb"), "metric": "alpha"},
             0.3,
         ),
         ({"kl": {"gap": 0.3}}, {"metric": "acceptance_rate"}, GAP),
@@ -50,34 +52,36 @@ GAP = KINDS["gap"].bound
         ({"gap": {"gap": 0.3}}, {"group": "gap"}, 0.3),
         ({"U.S.": {"gap": 0.3}}, {"group": "U.S."}, 0.3),
         ({"base": {"gap": 0.3}}, {}, 0.3),
-        ({"base": {"gap": 0.3}}, {"dataset": "base"}, 0.3),
+        ({"base": {"gap": 0.3}}, {"stage": Stage.of("base")}, 0.3),
         ({"alpha": {"gap": 0.3}}, {"metric": "acceptance_rate"}, GAP),
         ({"gap": {"bound": 0.7, "min_effect": 0.3}}, {}, 0.7),
     ],
 )
 def test_narrowest_rule_wins(table: dict, asked: dict, expected: float) -> None:
-    bound = bound_for(rules_of(table), "gap", **asked)
+    bound = bound_for(rules_of(table), "gap", Where(**asked))
     assert bound is not None
     assert bound.value == expected
 
 
 def test_the_later_of_two_equals_wins_so_that_options_override_the_file() -> None:
     rules = (*rules_of({"imdb": {"gap": 0.3}}), parse_rule("imdb.gap<=0.05"))
-    bound = bound_for(rules, "gap", dataset="imdb")
+    bound = bound_for(rules, "gap", Where(Stage("imdb")))
     assert bound is not None
     assert bound.value == 0.05
 
 
 def test_minimum_effect_alone_keeps_the_bound() -> None:
-    bound = bound_for(rules_of({"gap": {"min_effect": 0.5}}), "gap")
+    bound = bound_for(rules_of({"gap": {"min_effect": 0.5}}), "gap", Where())
     assert bound is not None
     assert (bound.value, bound.min_effect) == (GAP, 0.5)
 
 
 def test_off_switches_a_gate_off() -> None:
-    assert bound_for(rules_of({"gap": "off"}), "gap") is None
+    assert bound_for(rules_of({"gap": "off"}), "gap", Where()) is None
     assert (
-        bound_for(rules_of({"gap": "off", "imdb": {"gap": 0.1}}), "gap", dataset="imdb")
+        bound_for(
+            rules_of({"gap": "off", "imdb": {"gap": 0.1}}), "gap", Where(Stage("imdb"))
+        )
         is not None
     )
 
@@ -100,8 +104,8 @@ def test_gates_are_a_table(table: object) -> None:
 
 
 def test_the_default_bound_is_about_its_own_metric_only() -> None:
-    assert bound_for((), "gap", metric="alpha") is None
-    assert bound_for(rules_of({"gap": 0.2}), "gap", metric="alpha") is None
+    assert bound_for((), "gap", Where(metric="alpha")) is None
+    assert bound_for(rules_of({"gap": 0.2}), "gap", Where(metric="alpha")) is None
     assert metrics_bounded(rules_of({"gap": 0.2, "kl": {"gap": 0.1}}), "gap") == (
         "acceptance_rate",
         "kl",
@@ -109,9 +113,11 @@ def test_the_default_bound_is_about_its_own_metric_only() -> None:
 
 
 def test_gates_without_a_default_are_off_until_configured() -> None:
-    assert bound_for((), "improve") is None
+    assert bound_for((), "improve", Where()) is None
     assert (
-        bound_for(rules_of({"imdb": {"improve": 0.01}}), "improve", dataset="imdb")
+        bound_for(
+            rules_of({"imdb": {"improve": 0.01}}), "improve", Where(Stage("imdb"))
+        )
         is not None
     )
 
@@ -122,11 +128,11 @@ def test_gates_without_a_default_are_off_until_configured() -> None:
         ("gap<=0.05", Rule("gap", 0.05)),
         (
             " imdb.queer.gain >= -0.01 ",
-            Rule("gain", -0.01, dataset="imdb", group="queer"),
+            Rule("gain", -0.01, stage=Stage("imdb"), group="queer"),
         ),
         ("gain>=0~0.02", Rule("gain", 0.0, 0.02)),
         ("alpha.gap<=1e-1", Rule("gap", 0.1, metric="alpha")),
-        ('imdb."U.S.".gain>=0', Rule("gain", 0.0, dataset="imdb", group="U.S.")),
+        ('imdb."U.S.".gain>=0', Rule("gain", 0.0, stage=Stage("imdb"), group="U.S.")),
         ("'a, b/c d'.gain>=0", Rule("gain", 0.0, group="a, b/c d")),
         ("\u00fc/\u00df.gain>=0", Rule("gain", 0.0, group="\u00fc/\u00df")),
         ('group:"metric:x".gain>=0', Rule("gain", 0.0, group="metric:x")),
@@ -194,7 +200,7 @@ def test_a_word_that_could_be_two_things_must_say_which() -> None:
     "table", [{"gain": 0.0}, {"gain": 0}, {"gain": {"bound": 0.0}}, {"gain": "0"}]
 )
 def test_zero_is_a_bound(table: dict) -> None:
-    bound = bound_for(rules_of(table), "gain")
+    bound = bound_for(rules_of(table), "gain", Where())
     assert bound is not None
     assert bound.value == 0.0
-    assert bound_for([parse_rule("gain>=0")], "gain") is not None
+    assert bound_for([parse_rule("gain>=0")], "gain", Where()) is not None

@@ -10,6 +10,7 @@ from specfair import gates, stats
 from specfair.errors import UsageError
 from specfair.gates import baseline, comparison
 from specfair.gates.bounds import parse_rule
+from specfair.vocabulary import Stage
 from tests.gates.test_baseline import make
 
 
@@ -44,8 +45,8 @@ def test_a_looser_gate_accepts(root: Path) -> None:
 
 
 def test_what_only_one_has_is_said(root: Path) -> None:
-    assert comparison.compare("main", "partial", root=root).absent == ("imdb",)
-    assert comparison.compare("partial", "main", root=root).added == ("imdb",)
+    assert comparison.compare("main", "partial", root=root).absent == (Stage("imdb"),)
+    assert comparison.compare("partial", "main", root=root).added == (Stage("imdb"),)
 
 
 def test_every_format_names_the_regression(root: Path) -> None:
