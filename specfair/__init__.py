@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from specfair.config import Settings
     from specfair.decoding import Decoding, Lookahead
     from specfair.errors import SpecfairError
-    from specfair.gates import Bound, Verdict
+    from specfair.gates import Bound
     from specfair.models.pair import Pair
-    from specfair.report import Report
+    from specfair.run.run import Run
+    from specfair.run.verdict import Verdict
     from specfair.stats import Estimate
     from specfair.texts.prompts import Prompt, PromptSet
     from specfair.traces.groups import Groups
@@ -37,12 +38,12 @@ _HOMES = {
     "Pair": "models.pair",
     "Prompt": "texts.prompts",
     "PromptSet": "texts.prompts",
-    "Report": "report",
+    "Run": "run.run",
     "Settings": "config",
     "SpecfairError": "errors",
     "Tally": "traces.tally",
     "Trace": "traces.trace",
-    "Verdict": "gates",
+    "Verdict": "run.verdict",
 }
 
 __all__ = [
@@ -55,7 +56,7 @@ __all__ = [
     "Pair",
     "Prompt",
     "PromptSet",
-    "Report",
+    "Run",
     "Settings",
     "SpecfairError",
     "Tally",

@@ -5,6 +5,7 @@ what a user cannot have meant a UsageError. Knows types, not what they are for.
 """
 
 import csv
+import json
 import math
 from collections.abc import Mapping
 from contextlib import suppress
@@ -14,6 +15,7 @@ from typing import Any, get_args, get_origin
 
 from specfair.errors import UsageError
 
+MAX_DEPTH = 50  # lists and objects within one another
 MOST = 2**63  # no count is larger, and no seed
 LARGEST = 1e100  # beyond it a figure is no figure of a run, and charts run over
 
@@ -124,3 +126,24 @@ def broken_rule(option: Field[Any], value: Any) -> str:
     if least is not None and not least <= value < math.inf:
         return f"it is at least {least} ({option.metadata['help']})"
     return ""
+
+
+def json_of(text: str | bytes) -> Any:
+    """JSON from a stranger: a ValueError for what is none or is nested too deeply."""
+    too_deep = f"it is nested deeper than {MAX_DEPTH} levels"
+    try:
+        found = json.loads(text)
+    except RecursionError as error:
+        raise ValueError(too_deep) from error
+    level = _nested([found])
+    for _ in range(MAX_DEPTH):
+        level = [v for x in level for v in _nested(x)]
+    if level:
+        raise ValueError(too_deep)
+    return found
+
+
+def _nested(found: Any) -> list[Any]:
+    """The lists and objects right within a list or an object."""
+    values = found.values() if isinstance(found, dict) else found
+    return [v for v in values if isinstance(v, dict | list)]

@@ -21,6 +21,9 @@ OWN_DATASET = re.compile(
 OK, FAILED, USAGE, UNDECIDED = 0, 1, 2, 3  # exit codes of the command line
 
 Decision: TypeAlias = Literal["fail", "invalid", "insufficient", "pass"]
+# in the order a reader wants them
+DECISIONS: tuple[Decision, ...] = ("fail", "invalid", "insufficient", "pass")
+_STEP = re.compile(r"@[0-9]{0,18}\Z")
 
 
 def dataset_name(text: str) -> str:
@@ -65,13 +68,16 @@ class Stage:
     def parse(cls, text: str) -> "Stage":
         """What str() made."""
         name, at, step = text.rpartition("@")
-        if at and step.isdigit():
-            return cls(name, int(step))
-        return cls.of(text)
+        if not at or not _STEP.fullmatch(at + step):
+            return cls.of(text)
+        return cls(cls.of(name).dataset, int(step) if step else None)
 
     def __str__(self) -> str:
         name = self.dataset or "base"
-        return name if self.step is None else f"{name}@{self.step}"
+        if self.step is not None:
+            return f"{name}@{self.step}"
+        # one more @ where the name itself ends as a step does
+        return f"{name}@" if _STEP.search(name) else name
 
     @property
     def tuned(self) -> bool:

@@ -17,7 +17,7 @@ PACKAGE = ROOT / "specfair"
 # a room imports only rooms below its floor; plugin and command line are the doors' own
 FLOORS = (
     ("errors", "typed", "outputs", "vocabulary", "decoding", "project"),
-    ("texts", "stats", "store"),
+    ("texts", "stats", "store", "run"),
     ("models", "traces"),
     ("gates", "report", "engine", "training"),
     ("config",),

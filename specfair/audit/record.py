@@ -11,7 +11,7 @@ import math
 import os
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -25,22 +25,26 @@ from specfair.audit.session import Session, invoked, snapshot
 from specfair.config import Settings
 from specfair.engine import timing
 from specfair.engine.agreement import NEAR_TIE
-from specfair.errors import SpecfairError, StoreError, UsageError, as_typed, plain
+from specfair.errors import SpecfairError, StoreError, UsageError, plain
 from specfair.gates import baseline
 from specfair.models.identity import versions
 from specfair.outputs import Outputs
-from specfair.report import page, render_markdown
+from specfair.report import render_html, render_markdown
+from specfair.run.rows import GapRow
+from specfair.run.run import Run, merge
 from specfair.store import write_text_atomically
 from specfair.traces.metrics import METRICS
-from specfair.vocabulary import TUNED
+from specfair.vocabulary import BASE, TUNED, Stage
 
 T = TypeVar("T")
 # of cases, in a report's provenance; absent where all were asked
 SELECTION = "selection"
 
 
-def build(session: Session) -> page.Report:
-    """The Report of everything this process was asked about and has measured."""
+def build(session: Session) -> Run:
+    """Everything this process was asked about and has measured, as a stored copy reads:
+    what is drawn is what is stored.
+    """
     audit = session.measured
     empty = _empty(session)
     if audit is None:
@@ -55,25 +59,25 @@ def build(session: Session) -> page.Report:
         notes=audit.notes,
         provenance=_provenance(audit),
     )
-    tables: list[dict[str, Any]] = [
-        rows.of_stage(audit.base, ("", "before"), audit.tokens, say=audit.say)
-    ]
-    for dataset in datasets:
-        after = rows.of_stage(
-            audit.after(dataset), (dataset, "after"), audit.tokens, say=audit.say
-        )
-        tables += [after, _of_dataset(audit, dataset)]
+    tables: list[dict[str, Any]] = []
+    # the base pair is measured even where no test asked about it
+    for stage in dict.fromkeys((BASE, *audit.stages)):
+        measured = audit.measured(stage)
+        tables.append(rows.of_stage(measured, stage, audit.tokens, say=audit.say))
+        if stage.tuned:
+            tables.append(_of_change(audit, stage))
     tables += [_against(session, audit)]
-    own = [v for v in empty.verdicts if not page.elsewhere(empty, v)]
+    own = [v for v in empty.verdicts if not empty.elsewhere(v)]
     tables.append(
         {"examples": tuple(row for v in own for row in rows.examples(audit, v))}
     )
-    return merge([empty, *(replace(empty, **table) for table in tables)])
+    whole = merge([empty, *(replace(empty, **table) for table in tables)])
+    return Run.from_json(whole.to_json())
 
 
-def _empty(session: Session) -> page.Report:
+def _empty(session: Session) -> Run:
     settings = session.measured.settings if session.measured else session.settings
-    return page.Report(
+    return Run(
         created=_now().isoformat(timespec="seconds"),
         command=outputs.without_folders(invoked()),
         groups=(),
@@ -124,38 +128,6 @@ def part(session: Session) -> dict[str, str]:
     return found | {"lost": json.dumps(lost)}
 
 
-def merge(parts: Iterable[page.Report]) -> page.Report:
-    """One Report with the rows of all parts, each once, in the order they come."""
-    reports = list(parts)
-    # a process may have measured nothing
-    first = next((r for r in reports if r.groups), reports[0])
-    reports = [first, *(r for r in reports if r is not first)]
-    # rows of another audit would pass for this one's
-    alike = [r for r in reports if r.about in ("", first.about)]
-    tables: dict[str, Any] = {
-        name: tuple(
-            {
-                repr(row): row for report in alike for row in getattr(report, name)
-            }.values()
-        )
-        for name in page.ROWS
-    }
-    verdicts = {
-        json.dumps(v, sort_keys=True, default=str): v
-        for r in reports
-        for v in r.verdicts
-    }
-    datasets = tuple(dict.fromkeys(d for r in alike for d in r.datasets))
-    sources = {d: s for r in alike for d, s in r.sources.items()}
-    return replace(
-        first,
-        verdicts=tuple(verdicts.values()),
-        datasets=datasets,
-        sources=sources,
-        **tables,
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Written:
     """What became of the results: lines to print last, and whether any of them is a
@@ -164,7 +136,7 @@ class Written:
 
     lines: tuple[str, ...]
     lost: bool
-    report: page.Report
+    report: Run
 
 
 def write(
@@ -180,7 +152,7 @@ def write(
     `selection` says in words which cases were asked for, where not all were. Such a run
     never overwrites the report of a whole one, unless its place was `chosen`.
     """
-    report = merge(page.Report.from_json(part["report"]) for part in parts)
+    report = merge(Run.from_json(part["report"]) for part in parts)
     lost = [line for part in parts for line in json.loads(part.get("lost", "[]"))]
     to, aside = outputs.of(settings.report), []
     if selection:
@@ -197,11 +169,11 @@ def write(
                 )
             ]
             to = outputs.appended(to, "-part")
-    place, said = write_files(report, to, lost)
+    place = write_files(report, to, lost)
     ungated = sum(
         (Counter(json.loads(part["ungated"])) for part in parts), Counter[str]()
     )
-    lines = [*summary(report, place, ungated), *aside, *said]
+    lines = [*summary(report, place, ungated), *aside]
     _tried("the step summary could not be written", lambda: ci.summarize(report), lost)
     return Written(
         (*map(plain, [*lines, *lost]), *ci.commands(report)), bool(lost), report
@@ -213,40 +185,25 @@ def _is_whole(stored: Path) -> bool:
     if not os.path.lexists(stored):
         return False
     try:
-        return not page.Report.from_json(
-            stored.read_text(encoding="utf-8")
-        ).provenance.get(SELECTION)
+        return not Run.from_json(stored.read_text(encoding="utf-8")).provenance.get(
+            SELECTION
+        )
     except (OSError, ValueError, SpecfairError):
         return True
 
 
-def write_files(
-    report: page.Report, to: Outputs, lost: list[str]
-) -> tuple[str, list[str]]:
+def write_files(report: Run, to: Outputs, lost: list[str]) -> str:
     """The stored run, then its two readable forms beside it; each is written whatever
     became of the others.
 
-    Returns where to look, and what was not drawn, in words; what could not be written
-    is added to `lost`. What was measured is on disk before anything is drawn: a machine
-    that measures may lack the libraries for charts.
+    Returns where to look; what could not be written is added to `lost`. What was
+    measured is on disk before anything is drawn.
     """
-    forms: dict[Path, Callable[[page.Report], str]] = {
-        to.json: page.Report.to_json,
+    forms: dict[Path, Callable[[Run], str]] = {
+        to.json: Run.to_json,
         to.md: render_markdown,
+        to.html: render_html,
     }
-    said = []
-    try:
-        from specfair.report import render_html
-
-        forms[to.html] = render_html
-    except ModuleNotFoundError as error:
-        again = as_typed(["specfair", "report", to.json.name, "--out", to.html.name])
-        said = [
-            (
-                f"no page was drawn: {error.name} is not installed. Install it, or "
-                f"elsewhere: {again}"
-            )
-        ]
 
     def written(path: Path) -> Path:
         write_text_atomically(path, forms[path](report))
@@ -257,7 +214,7 @@ def write_files(
         for path in forms
     ]
     there = [path for path in (to.html, to.json, to.md) if path in made]
-    return (_shown(there[0]) if there else ""), said
+    return _shown(there[0]) if there else ""
 
 
 def _shown(path: Path) -> str:
@@ -286,7 +243,7 @@ def _tried(what: str, make: Callable[[], T], lost: list[str]) -> T | None:
     return None
 
 
-def properties(report: page.Report) -> dict[str, str]:
+def properties(report: Run) -> dict[str, str]:
     """What a JUnit file says of the whole run, so that one on another pair cannot pass
     for it.
     """
@@ -322,13 +279,13 @@ def keep_baseline(
     return baseline.save(baseline.merge(found), name, root=root, update=update)
 
 
-def summary(report: page.Report, place: str, ungated: Mapping[str, int]) -> list[str]:
+def summary(report: Run, place: str, ungated: Mapping[str, int]) -> list[str]:
     """What the terminal says: what was measured and decided, the worst gap, what to run
     next, where to look.
     """
     lines = [f"measured: {report.about}"] * bool(report.about)
     counted = {
-        d: sum(v["decision"] == d for v in report.verdicts)
+        d: sum(v.decision == d for v in report.verdicts)
         for d in ("pass", "fail", "insufficient", "invalid")
     }
     lines.append(
@@ -339,18 +296,12 @@ def summary(report: page.Report, place: str, ungated: Mapping[str, int]) -> list
             if n or name in ("pass", "fail")
         )
     )
-    others = Counter(
-        about for v in report.verdicts if (about := page.elsewhere(report, v))
-    )
+    others = Counter(filter(None, map(report.elsewhere, report.verdicts)))
     lines += [
         f"of these, {n} about another audit: {about}" for about, n in others.items()
     ]
     here = (report.metric, report.lookahead)
-    gaps = [
-        g
-        for g in report.gaps
-        if (g.metric, g.lookahead) == here and g.stage != "change"
-    ]
+    gaps = [g for g in report.gaps if (g.metric, g.lookahead) == here]
     finite = [g for g in gaps if math.isfinite(g.gap)]
     if finite:
         worst = max(finite, key=lambda g: g.gap)
@@ -384,8 +335,8 @@ def summary(report: page.Report, place: str, ungated: Mapping[str, int]) -> list
     return [*lines, *[f"report: {place}"] * bool(place)]
 
 
-def _at(gap: page.GapRow) -> str:
-    return f"after {gap.dataset}" if gap.dataset else "before fine-tuning"
+def _at(gap: GapRow) -> str:
+    return f"after {gap.stage}" if gap.stage.tuned else "before fine-tuning"
 
 
 def _shared(settings: Settings) -> dict[str, object]:
@@ -429,11 +380,12 @@ def _against(session: Session, audit: Audit) -> dict[str, tuple[Any, ...]]:
     )
 
 
-def _of_dataset(audit: Audit, dataset: str) -> dict[str, tuple[Any, ...]]:
-    """The rows that compare before with after one dataset."""
+def _of_change(audit: Audit, stage: Stage) -> dict[str, tuple[Any, ...]]:
+    """The rows that compare a stage with the base pair."""
+    dataset = stage.dataset
     found = {
-        "estimates": rows.changes(audit, dataset),
-        "gaps": (rows.widening(audit, dataset),),
+        "changes": rows.changes(audit, stage),
+        "widenings": (rows.widening(audit, stage),),
         "training": tuple(rows.training(audit, dataset)),
     }
     if dataset == TUNED:
@@ -441,5 +393,5 @@ def _of_dataset(audit: Audit, dataset: str) -> dict[str, tuple[Any, ...]]:
     mentions = rows.mentions(dataset, audit.mentions(dataset))
     return found | {
         "mentions": mentions,
-        "frequency": (rows.frequency(dataset, audit.frequency(dataset)),),
+        "frequency": (rows.frequency(stage, audit.frequency(stage)),),
     }

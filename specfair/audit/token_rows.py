@@ -12,13 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specfair import stats
-from specfair.report import page
+from specfair.run.rows import N_BINS, HistogramRow, MistakeRow
 from specfair.traces.measured import Measured
 from specfair.traces.metrics import CONFIDENT
 from specfair.traces.trace import Trace
+from specfair.vocabulary import Stage
 
-# a dataset, or "" for the base pair; "before", "after" or "change"
-Stage: TypeAlias = tuple[str, str]
 Decode: TypeAlias = Callable[[Sequence[int]], str]
 
 EXPLAINED = "acceptance_rate"  # the metric that examples of prompts show
@@ -39,7 +38,7 @@ def _codes(trace: Trace) -> tuple[tuple[str, ...], NDArray[np.int32]]:
     return tuple(index), np.repeat(of_prompt, trace.lengths)
 
 
-def histograms(measured: Measured, stage: Stage) -> Iterator[page.HistogramRow]:
+def histograms(measured: Measured, stage: Stage) -> Iterator[HistogramRow]:
     """Proposals' probabilities, accepted and rejected, of each group and of all."""
     trace = measured.trace
     target, draft, accepted = (
@@ -58,8 +57,12 @@ def histograms(measured: Measured, stage: Stage) -> Iterator[page.HistogramRow]:
         for quantity, bins in counted.items():
             for outcome, rows in (("accepted", bins[0::2]), ("rejected", bins[1::2])):
                 counts = rows[i - 1] if name else rows.sum(axis=0)
-                yield page.HistogramRow(
-                    *stage, name, quantity, outcome, tuple(counts.tolist())
+                yield HistogramRow(
+                    stage=stage,
+                    group=name,
+                    quantity=quantity,
+                    outcome=outcome,
+                    counts=tuple(counts.tolist()),
                 )
 
 
@@ -73,24 +76,22 @@ def _binned(
     """A histogram for each cell: (n_cells, N_BINS). What lies outside, or is no number,
     is left out.
     """
-    edges = np.linspace(*span, page.N_BINS + 1)
-    counts = np.zeros((n_cells, page.N_BINS), dtype=np.int64)
+    edges = np.linspace(*span, N_BINS + 1)
+    counts = np.zeros((n_cells, N_BINS), dtype=np.int64)
     for start in range(0, len(values), _TOKENS):
         some = values[start : start + _TOKENS]
         at = np.searchsorted(edges, some, side="right") - 1
-        at[some == span[1]] = page.N_BINS - 1
+        at[some == span[1]] = N_BINS - 1
         inside = (some >= span[0]) & (some <= span[1])
         flat = (
-            cells[start : start + _TOKENS][inside].astype(np.int64) * page.N_BINS
+            cells[start : start + _TOKENS][inside].astype(np.int64) * N_BINS
             + at[inside]
         )
         counts += np.bincount(flat, minlength=counts.size).reshape(counts.shape)
     return counts
 
 
-def mistakes(
-    measured: Measured, stage: Stage, decode: Decode
-) -> Iterator[page.MistakeRow]:
+def mistakes(measured: Measured, stage: Stage, decode: Decode) -> Iterator[MistakeRow]:
     """The proposals the draft was surest of, rejected and accepted, at most one of each
     token and group.
     """
@@ -109,7 +110,7 @@ def mistakes(
                 if name in shown
                 else []
             ):
-                yield _mistake(measured, (*stage, name, outcome), row, decode)
+                yield _mistake(measured, (stage, name, outcome), row, decode)
 
 
 def outermost(measured: Measured, groups: Sequence[str]) -> set[str]:
@@ -138,8 +139,8 @@ def _surest(
 
 
 def _mistake(
-    measured: Measured, names: tuple[str, str, str, str], row: int, decode: Decode
-) -> page.MistakeRow:
+    measured: Measured, where: tuple[Stage, str, str], row: int, decode: Decode
+) -> MistakeRow:
     trace, prompt = (
         measured.trace,
         int(np.searchsorted(measured.trace.offsets, row, side="right")) - 1,
@@ -151,8 +152,11 @@ def _mistake(
         if start == trace.offsets[prompt]
         else f"…{written}"
     )
-    return page.MistakeRow(
-        *names,
+    stage, group, outcome = where
+    return MistakeRow(
+        stage=stage,
+        group=group,
+        outcome=outcome,
         token=decode([int(trace["proposal"][row])]),
         before_text=before,
         target_prob=float(trace["proposal_target_prob"][row]),

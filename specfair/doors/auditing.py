@@ -4,10 +4,8 @@ Knows the order of a run and its exit code. Does not know how anything is measur
 """
 
 import argparse
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from specfair import config, outputs, project
 from specfair.audit import holding, record
@@ -15,7 +13,8 @@ from specfair.audit.session import Session, ask_all
 from specfair.doors.printing import tell
 from specfair.errors import plain
 from specfair.gates import bounds
-from specfair.report import Report
+from specfair.run.run import Run
+from specfair.run.verdict import Verdict
 from specfair.vocabulary import BASE, USAGE, exit_code
 
 _ORDER = ("invalid", "fail", "insufficient", "pass")
@@ -36,28 +35,29 @@ def run_audit(options: argparse.Namespace) -> int:
     session.audit().measure(stages)
     for stage in stages:
         ask_all(session, stage)
-    return _finish(session, holding.Run(settings, given, stages), to)
+    return _finish(session, holding.Asked(settings, given, stages), to)
 
 
-def _finish(session: Session, run: holding.Run, to: outputs.Outputs | None) -> int:
+def _finish(session: Session, run: holding.Asked, to: outputs.Outputs | None) -> int:
     """Print the verdicts, write the run, and say what was not held or not written."""
     unheld = holding.unheld(run, [holding.held_by(session)])
     wrong = holding.mistakes(unheld)
     report = record.build(session)
     print(_text(report), flush=True)
     lost: list[str] = []
-    said = record.write_files(report, to, lost)[1] if to else []
+    if to:
+        record.write_files(report, to, lost)
     rest = holding.others([each for each in unheld if not each[1]])
-    for line in (*wrong, *rest, *said, *lost):
+    for line in (*wrong, *rest, *lost):
         tell(line)
     if lost or wrong:
         return USAGE
-    return exit_code(v["decision"] for v in report.verdicts)
+    return exit_code(v.decision for v in report.verdicts)
 
 
-def _text(report: Report) -> str:
-    def place(verdict: Mapping[str, Any]) -> int:
-        return _ORDER.index(verdict["decision"])
+def _text(report: Run) -> str:
+    def place(verdict: Verdict) -> int:
+        return _ORDER.index(verdict.decision)
 
     ordered = sorted(report.verdicts, key=place)
-    return "\n".join(plain(f"{v['decision']:<12} {v['sentence']}") for v in ordered)
+    return "\n".join(plain(f"{v.decision:<12} {v.sentence}") for v in ordered)

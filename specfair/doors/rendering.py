@@ -11,7 +11,7 @@ from pathlib import Path
 from specfair import config, outputs, project, report
 from specfair.errors import DataError, StoreError
 from specfair.gates import bounds, comparison
-from specfair.report import Report
+from specfair.run.run import Run
 from specfair.store import write_text_atomically
 from specfair.texts.reading import whole_text
 from specfair.vocabulary import OK
@@ -28,9 +28,9 @@ def render_runs(options: argparse.Namespace) -> int:
     return OK
 
 
-def _rendered(reports: Sequence[Report], form: str) -> str:
+def _rendered(reports: Sequence[Run], form: str) -> str:
     if form == "json":
-        return "\n".join(map(Report.to_json, reports))
+        return "\n".join(map(Run.to_json, reports))
     if form == "md":
         return "\n".join(map(report.render_markdown, reports))
     if len(reports) > 1:
@@ -38,7 +38,7 @@ def _rendered(reports: Sequence[Report], form: str) -> str:
     return report.render_html(reports[0])
 
 
-def read_run(path: Path) -> Report:
+def read_run(path: Path) -> Run:
     """A stored run; what is no run is a StoreError."""
     try:
         text = whole_text(path)
@@ -47,7 +47,7 @@ def read_run(path: Path) -> Report:
             f"run {str(path)!r} cannot be read: {error} A run is the .json "
             "beside a report."
         ) from error
-    return Report.from_json(text)
+    return Run.from_json(text)
 
 
 def compare_baselines(options: argparse.Namespace) -> int:

@@ -118,7 +118,7 @@ class Run:
         """Say which bounds were held against nothing; the mistakes among them, where
         the run was whole.
         """
-        asked = holding.Run.of(settings_of(self.config), given(self.config))
+        asked = holding.Asked.of(settings_of(self.config), given(self.config))
         found = holding.unheld(asked, parts)
         wrong = holding.mistakes(found) if whole else []
         rest = [(rule, mistake) for rule, mistake in found if not (mistake and whole)]

@@ -20,7 +20,8 @@ from specfair import outputs, stats
 from specfair.errors import DataError, StoreError, UsageError, counted
 from specfair.stats import Estimate, Sample
 from specfair.store import write_text_atomically
-from specfair.texts.reading import json_of, whole_text
+from specfair.texts.reading import whole_text
+from specfair.typed import json_of
 from specfair.vocabulary import Stage
 
 SCHEMA = 1

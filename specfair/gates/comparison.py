@@ -6,14 +6,16 @@ Knows tables and exit codes. It does not know how either baseline was measured.
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 from specfair import gates
 from specfair.errors import plain
-from specfair.gates import Verdict, baseline, bounds
+from specfair.gates import baseline, bounds
 from specfair.gates.bounds import Rule, Where
+from specfair.run.run import plain as plain_value
+from specfair.run.verdict import Verdict
 from specfair.vocabulary import OK, UNDECIDED, Stage, exit_code
 
 KIND = "regression"
@@ -79,12 +81,14 @@ def judge(
     overall = bounds.bound_for(rules, KIND, Where(stage))
     if overall is not None:
         case = baseline.case_of(stage, None)
-        found[case] = gates.check(change.overall, overall, case)
+        verdict = gates.check(change.overall, overall, case)
+        found[case] = replace(verdict, stage=stage)
     for group in change.by_group:
         bound = bounds.bound_for(rules, KIND, Where(stage, group))
         if bound is not None:
             case = baseline.case_of(stage, group)
-            found[case] = gates.check_family(change.by_group, bound, case)[group]
+            verdict = gates.check_family(change.by_group, bound, case)[group]
+            found[case] = replace(verdict, stage=stage)
     return found
 
 
@@ -116,17 +120,9 @@ def _cell(text: str) -> str:
 
 
 def _json(found: Comparison) -> str:
-    # numbers that are none are null there
-    verdicts = [gates.to_dict(verdict) for verdict in found.verdicts]
-    whole = {
-        "old": found.old,
-        "new": found.new,
-        "verdicts": verdicts,
-        "absent": list(map(str, found.absent)),
-        "added": list(map(str, found.added)),
-        "exit_code": found.exit_code,
-    }
-    return json.dumps(whole, indent=1, sort_keys=True, default=str, allow_nan=False)
+    whole = {f.name: plain_value(getattr(found, f.name)) for f in fields(found)}
+    whole["exit_code"] = found.exit_code
+    return json.dumps(whole, indent=1, sort_keys=True, allow_nan=False)
 
 
 def _junit(found: Comparison) -> str:

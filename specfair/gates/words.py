@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from specfair.errors import counted, plain
 from specfair.gates.kinds import KINDS, Bound
-from specfair.gates.verdict import Verdict
+from specfair.run.verdict import Verdict
 from specfair.stats import Estimate, Part, prompts_needed
 from specfair.traces.metrics import METRICS
 

@@ -4,33 +4,46 @@ data, ready for a template.
 Knows nothing of jinja or of drawing; texts from outside are already made harmless here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from markupsafe import Markup
 
+from specfair.vocabulary import Decision
 
-@dataclass(frozen=True, slots=True)
+Column = tuple[str, Callable[[Any], str | Markup]]  # its heading, and a row's cell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """Headings and rows; a heading that begins with '#' stands over figures."""
 
     heads: tuple[str, ...]
     rows: tuple[tuple[str | Markup, ...], ...]
+    groups: tuple[str, ...]  # one a row, for the filter; "" is everybody's
     caption: str = ""
-    groups: tuple[str, ...] = ()  # one a row, for the filter
     dataset: str = ""
     open: bool = False
+
+    @classmethod
+    def of(cls, rows: Iterable[Any], columns: Sequence[Column], **look: Any) -> "Table":
+        """A cell for each row and column; the filter goes by a row's `group`."""
+        rows = list(rows)
+        cells = (tuple(cell(row) for _, cell in columns) for row in rows)
+        return cls(
+            heads=tuple(head for head, _ in columns),
+            rows=tuple(cells),
+            groups=tuple(getattr(row, "group", "") for row in rows),
+            **look,
+        )
 
     @property
     def numeric(self) -> tuple[bool, ...]:
         return tuple(head.startswith("#") for head in self.heads)
 
-    def group(self, i: int) -> str:
-        """The group row i speaks of, or nobody's."""
-        return self.groups[i] if i < len(self.groups) else ""
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
     """One drawing with its finding, what it is based on, and the same figures as a
     table.
@@ -41,33 +54,33 @@ class Panel:
     basis: str  # n and what the marks are
     table: Table
     dataset: str = ""
-    wide: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
     """A question, its answer and the evidence."""
 
     id: str
+    name: str  # in the list of contents
     title: str
     answer: str
-    panels: tuple[Panel, ...] = ()
-    tables: tuple[Table, ...] = ()
+    panels: Sequence[Panel] = ()
+    tables: Sequence[Table] = ()
     key: tuple[tuple[str, str], ...] = ()  # (mark, meaning)
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
     """One verdict as the page shows it."""
 
     anchor: str
     case: str
-    about: str  # what it was measured on, where that is not what the report is about
+    about: str  # what it was measured on, where that is not what the run is about
     dataset: str
     gate: str
     metric: str
-    decision: str
+    decision: Decision
     strict: bool
     sentence: str
     expected: str

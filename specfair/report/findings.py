@@ -5,21 +5,24 @@ Knows the questions of the original study; knows nothing of HTML or Markdown, an
 says more than a row does.
 """
 
+from collections.abc import Iterable
+
 from specfair.report.lookup import (
     Index,
     Shape,
-    Stage,
-    dataset_of,
+    lookaheads,
     measurable,
     stages,
     tally,
 )
-from specfair.report.page import EstimateRow, GapRow, Report
 from specfair.report.text import clean, interval, listed, number, plural, signed
+from specfair.run.rows import EstimateRow, FrequencyRow, GapRow
+from specfair.run.run import Run
+from specfair.vocabulary import BASE, Decision, Stage
 
-BASE = Stage("", "before")
 N_SURE = 2  # bins of 20: a probability of 0.9 or more, or of 0.1 or less
 FEW = 3  # names before "and more"
+LEVEL = 0.05  # of all tests here
 NOISE = "no measurable change"
 WORDS = {
     "fail": "failed",
@@ -29,241 +32,187 @@ WORDS = {
 }
 
 
-def verdict(report: Report) -> str:
+def verdict(run: Run) -> str:
     """The whole run in one sentence."""
-    counts, n = tally(report), len(report.verdicts)
+    counts, n = tally(run), len(run.verdicts)
+    checks = plural(n, "check")
     if not n:
         return "Measured, not judged: this run holds no bounds."
     if "fail" in counts:
-        return (
-            f"{counts['fail']} of {plural(n, 'check')} failed{_where(report, 'fail')}."
-        )
+        return f"{counts['fail']} of {checks} failed{_where(run, 'fail')}."
     if "invalid" in counts:
-        return (
-            f"{counts['invalid']} of {plural(n, 'check')} could not be "
-            f"measured{_where(report, 'invalid')}."
-        )
+        where = _where(run, "invalid")
+        return f"{counts['invalid']} of {checks} could not be measured{where}."
     if "insufficient" in counts:
-        return (
-            f"No check failed; {counts['insufficient']} of {n:,} need more prompts "
-            "to decide."
-        )
-    return "The only check passed." if n == 1 else f"All {n:,} checks passed."
+        some = f"{counts['insufficient']} of {n:,}"
+        return f"No check failed; {some} need more prompts to decide."
+    return "The only check passed." if n == 1 else f"All {checks} passed."
 
 
-def _where(report: Report, decision: str) -> str:
+def _where(run: Run, decision: Decision) -> str:
     """The cases, without their dataset where it is one and the same."""
-    cases = list(
-        dict.fromkeys(
-            str(v.get("case", ""))
-            for v in report.verdicts
-            if v.get("decision") == decision
-        )
-    )
-    datasets = {dataset_of(report, case) for case in cases}
+    verdicts = [v for v in run.verdicts if v.decision == decision]
+    datasets = {v.dataset for v in verdicts}
     only = datasets.pop() if len(datasets) == 1 else ""
-    names = [
-        clean(case.removeprefix(only).removeprefix("-") or "all groups", 60)
-        for case in cases
-    ]
-    shown = (
-        listed(names)
-        if len(names) <= FEW
-        else f"{', '.join(names[:FEW])} and {len(names) - FEW} more"
-    )
+    names = []
+    for case in dict.fromkeys(v.case for v in verdicts):
+        name = case.removeprefix(only).removeprefix("-") or "all groups"
+        names.append(clean(name, 60))
+    shown = listed(names)
+    if len(names) > FEW:
+        shown = f"{', '.join(names[:FEW])} and {len(names) - FEW} more"
     return f" after {clean(only, 40)}: {shown}" if only else f": {shown}"
+
+
+def _apart(
+    rows: Iterable[tuple[float, EstimateRow | GapRow | FrequencyRow]], unit: str = ""
+) -> tuple[str, str, str]:
+    """The datasets where a figure lies above zero, below, or may be noise."""
+    up, down, flat = [], [], []
+    for value, row in rows:
+        name = clean(row.stage.dataset, 40)
+        if row.low > 0:
+            up.append(f"{name} ({signed(value)}{unit})")
+        elif row.high < 0:
+            down.append(f"{name} ({signed(value)}{unit})")
+        else:
+            flat.append(name)
+    return listed(up), listed(down), listed(flat)
 
 
 def speed(found: Index) -> str:
     """Q1: on which datasets target and draft became more aligned."""
-    rows = [row for dataset in found.report.datasets if (row := found.change(dataset))]
-    up = [_after(row) for row in rows if row.low > 0]
-    down = [_after(row) for row in rows if row.high < 0]
-    flat = [clean(row.dataset, 40) for row in rows if not measurable(row)]
-    parts = [f"Higher after {listed(up)}"] * bool(up) + [
-        f"lower after {listed(down)}"
-    ] * bool(down)
-    parts += [f"{NOISE} after {listed(flat)}"] * bool(flat)
-    return (
-        _sentence("; ".join(parts))
-        if parts
-        else "This run has no change with an interval."
-    )
+    rows = [found.change(Stage(dataset)) for dataset in found.run.datasets]
+    up, down, flat = _apart((row.value, row) for row in rows if row)
+    parts = []
+    if up:
+        parts.append(f"Higher after {up}")
+    if down:
+        parts.append(f"lower after {down}")
+    if flat:
+        parts.append(f"{NOISE} after {flat}")
+    if not parts:
+        return "This run has no change with an interval."
+    return _sentence("; ".join(parts))
 
 
-def _after(row: EstimateRow) -> str:
-    return f"{clean(row.dataset, 40)} ({signed(row.value)})"
-
-
-def dataset(found: Index, name: str) -> str:
+def dataset(found: Index, at: Stage) -> str:
     """One dataset: who gains most, who ends slowest, and by how much."""
-    at, metric = Stage(name, "after"), found.report.metric
-    changes = [
-        row for group in found.report.groups if (row := found.change(name, group))
-    ]
+    after, said = f"After {clean(at.dataset, 40)}", []
+    rows = [found.change(at, group) for group in found.run.groups]
+    changes = [row for row in rows if row is not None]
     moved = [row for row in changes if measurable(row)]
-    said = []
-    if changes and not moved:
-        said = [f"{NOISE} in any group"]
-    elif moved:
+    if moved:
         best = max(moved, key=lambda row: row.value)
         verb = "gains most" if best.value > 0 else "loses least"
-        said = [f"{clean(best.group, 40)} {verb} ({signed(best.value, 2)})"]
-    after = found.by_group(metric, at)
-    if len(after) > 1:
-        slow, fast = (
-            min(after, key=lambda row: row.value),
-            max(after, key=lambda row: row.value),
-        )
-        behind = number(fast.value - slow.value, 2)
-        said.append(
-            f"{clean(slow.group, 40)} is slowest, {behind} behind "
-            f"{clean(fast.group, 40)}"
-        )
-    return (
-        f"After {clean(name, 40)}, {'; '.join(said)}"
-        if said
-        else f"After {clean(name, 40)}"
-    )
+        said.append(f"{clean(best.group, 40)} {verb} ({signed(best.value, 2)})")
+    elif changes:
+        said.append(f"{NOISE} in any group")
+    levels = found.by_group(found.run.metric, at)
+    if len(levels) > 1:
+        slow = min(levels, key=lambda row: row.value)
+        fast = max(levels, key=lambda row: row.value)
+        behind = f"{number(fast.value - slow.value, 2)} behind {clean(fast.group, 40)}"
+        said.append(f"{clean(slow.group, 40)} is slowest, {behind}")
+    return f"{after}, {'; '.join(said)}" if said else after
 
 
 def share(found: Index) -> str:
     """Q2: whether the gain goes to the groups the corpus speaks of, and whether the gap
     widened.
     """
-    rows = found.report.frequency
-    more = [
-        f"{clean(r.dataset, 40)} ({signed(r.slope)} for each tenfold)"
-        for r in rows
-        if r.low > 0
-    ]
-    less = [
-        f"{clean(r.dataset, 40)} ({signed(r.slope)} for each tenfold)"
-        for r in rows
-        if r.high < 0
-    ]
-    parts = [f"groups mentioned more often gain more after {listed(more)}"] * bool(more)
-    parts += [
-        f"they gain less after {listed(less)}"
-        if more
-        else f"groups mentioned more often gain less after {listed(less)}"
-    ] * bool(less)
-    unclear = [clean(r.dataset, 40) for r in rows if not (r.low > 0 or r.high < 0)]
-    parts += [f"no measurable relation after {listed(unclear)}"] * bool(unclear)
-    return " ".join(
-        part for part in (_sentence("; ".join(parts)), widened(found)) if part
-    )
+    rows = ((row.slope, row) for row in found.run.frequency)
+    more, less, unclear = _apart(rows, " for each tenfold")
+    parts = []
+    if more:
+        parts.append(f"groups mentioned more often gain more after {more}")
+    if less and more:
+        parts.append(f"they gain less after {less}")
+    elif less:
+        parts.append(f"groups mentioned more often gain less after {less}")
+    if unclear:
+        parts.append(f"no measurable relation after {unclear}")
+    return f"{_sentence('; '.join(parts))} {widened(found)}".strip()
 
 
 def widened(found: Index) -> str:
     """Whether the gap between groups grew."""
-    changes = [
-        (d, row)
-        for d in found.report.datasets
-        if (row := found.gap(found.report.metric, Stage(d, "change")))
-    ]
-    wider = [f"{clean(d, 40)} ({signed(row.gap)})" for d, row in changes if row.low > 0]
-    narrower = [
-        f"{clean(d, 40)} ({signed(row.gap)})" for d, row in changes if row.high < 0
-    ]
+    rows = [found.widening(Stage(dataset)) for dataset in found.run.datasets]
+    changes = [row for row in rows if row is not None]
+    wider, narrower, _ = _apart((row.gap, row) for row in changes)
     if not changes:
         return ""
-    if not wider and not narrower:
+    parts = []
+    if wider:
+        parts.append(f"widened after {wider}")
+    if narrower:
+        parts.append(f"narrowed after {narrower}")
+    if not parts:
         return "The gap between groups did not change measurably."
-    parts = [f"widened after {listed(wider)}"] * bool(wider) + [
-        f"narrowed after {listed(narrower)}"
-    ] * bool(narrower)
     return f"The gap between groups {' and '.join(parts)}."
 
 
-def groups(found: Index, at: Stage = BASE) -> str:
-    """Who is slowest and who is fastest, and whether that is more than shuffled labels
-    show.
+def slowest(found: Index) -> str:
+    """Who is slowest and who is fastest before fine-tuning, and whether that is more
+    than shuffled labels show.
     """
-    row = found.gap(found.report.metric, at)
+    row = found.gap(BASE)
     if row is None:
         return ""
-    who = (
-        f"slowest is {clean(row.lowest_group, 40)}, fastest "
-        f"{clean(row.highest_group, 40)}"
-    )
-    return _sentence(
-        f"{who}: a gap of {number(row.gap)} "
-        f"({interval(row.low, row.high)}){chance(row)}"
-    )
+    slow, fast = clean(row.lowest_group, 40), clean(row.highest_group, 40)
+    gap = f"a gap of {number(row.gap)} ({interval(row.low, row.high)})"
+    return f"Slowest is {slow}, fastest {fast}: {gap}{chance(row)}."
 
 
 def chance(row: GapRow) -> str:
     """The gap beside what shuffled labels reach."""
     if row.null is None:
         return ""
-    more = "more than" if row.gap > row.null else "no more than"
-    but = (
-        ", though its interval reaches zero"
-        if row.gap > row.null and row.low <= 0
-        else ""
-    )
-    return (
-        f", {more} shuffled group labels reach ({number(row.null)} in 95 of 100 "
-        f"shuffles){but}"
-    )
+    reach = f"shuffled group labels reach ({number(row.null)} in 95 of 100 shuffles)"
+    if not row.gap > row.null:
+        return f", no more than {reach}"
+    but = ", though its interval reaches zero" if row.low <= 0 else ""
+    return f", more than {reach}{but}"
 
 
 def worst_pair(found: Index, at: Stage) -> str:
     """The detected pair with the greatest difference, or that none is detected."""
-    pairs = [
-        row
-        for row in found.report.pairs
-        if (row.dataset, row.stage) == (at.dataset, at.stage)
-    ]
-    # the level of all tests here
-    detected = [row for row in pairs if row.p_holm < 0.05]
+    pairs = [row for row in found.run.pairs if row.stage == at]
+    detected = [row for row in pairs if row.p_holm < LEVEL]
     if not detected:
         return f"none of {plural(len(pairs), 'pair')} differs measurably"
     worst = max(detected, key=lambda row: abs(row.difference))
-    slow, fast = (
-        (worst.group_a, worst.group_b)
-        if worst.difference < 0
-        else (worst.group_b, worst.group_a)
-    )
-    return (
-        f"{clean(slow, 40)} is {number(abs(worst.difference), 2)} behind "
-        f"{clean(fast, 40)}; "
-        f"{len(detected)} of {plural(len(pairs), 'pair')} differ"
-    )
+    behind = _behind((worst.group_a, worst.group_b), worst.difference)
+    return f"{behind}; {len(detected)} of {plural(len(pairs), 'pair')} differ"
 
 
-def lookahead(found: Index) -> str:
+def _behind(groups: tuple[str, str], difference: float) -> str:
+    """Which of two is behind; the difference is the first one minus the second."""
+    slow, fast = groups if difference < 0 else groups[::-1]
+    return f"{clean(slow, 40)} is {number(abs(difference), 2)} behind {clean(fast, 40)}"
+
+
+def best(found: Index) -> str:
     """The best number of assistant tokens for all, and who would want another."""
-    best = best_lookahead(found, BASE, "")
-    if best is None:
+    common = best_lookahead(found, BASE, "")
+    if common is None:
         return ""
-    others = [
-        group
-        for group in found.report.groups
-        if (own := best_lookahead(found, BASE, group))
-        and own.lookahead != best.lookahead
-    ]
-    said = (
-        f"fastest for all together is {clean(best.lookahead, 40)} (predicted "
-        f"speed-up {number(best.value, 2)})"
-    )
-    return _sentence(
-        f"{said}; {plural(len(others), 'group')} would be faster with another"
-        if others
-        else f"{said} and for every group"
-    )
+    own = [best_lookahead(found, BASE, group) for group in found.run.groups]
+    others = sum(row is not None and row.lookahead != common.lookahead for row in own)
+    name = clean(common.lookahead, 40)
+    gain = f"(predicted speed-up {number(common.value, 2)})"
+    said = f"Fastest for all together is {name} {gain}"
+    if not others:
+        return f"{said} and for every group."
+    return f"{said}; {plural(others, 'group')} would be faster with another."
 
 
 def best_lookahead(found: Index, at: Stage, group: str) -> EstimateRow | None:
     """The lookahead with the highest predicted speed-up."""
     metric = "speedup_predicted"
-    rows = [
-        row
-        for name in found.lookaheads.get(metric, ())
-        if (row := found.estimate(metric, at, group, name))
-    ]
-    return max(rows, key=lambda row: row.value, default=None)
+    names = lookaheads(found.run, metric)
+    rows = [found.estimate(metric, at, group, name) for name in names]
+    return max(filter(None, rows), key=lambda row: row.value, default=None)
 
 
 def sureness(draft: Shape | None, target: Shape | None) -> str:
@@ -283,53 +232,38 @@ def confident(found: Index) -> str:
     rows = found.by_group("confident_rejections", BASE)
     if not rows:
         return ""
-    most, least = (
-        max(rows, key=lambda row: row.value),
-        min(rows, key=lambda row: row.value),
-    )
+    most = max(rows, key=lambda row: row.value)
+    least = min(rows, key=lambda row: row.value)
     if most.value == least.value:
-        return _sentence(f"The same share in every group ({number(most.value)})")
-    apart = most.low > least.high
-    verdict = (
-        "their intervals do not overlap"
-        if apart
-        else "their intervals overlap, so this may be noise"
-    )
-    return _sentence(
+        return f"The same share in every group ({number(most.value)})."
+    who = (
         f"Most in {clean(most.group, 40)} ({number(most.value)}), fewest in "
-        f"{clean(least.group, 40)} ({number(least.value)}); {verdict}"
+        f"{clean(least.group, 40)} ({number(least.value)})"
     )
+    if most.low > least.high:
+        return f"{who}; their intervals do not overlap."
+    return f"{who}; their intervals overlap, so this may be noise."
 
 
-def split(found: Index) -> str:
+def causes(found: Index) -> str:
     """How many of the differences the draft explains."""
-    rows = found.report.splits
-    worse = [row for row in rows if row.low > 0 or row.high < 0]
-    at = stages(found.report, rows)
+    rows = found.run.splits
     if not rows:
         return ""
-    return _sentence(
-        f"In {len(worse)} of {plural(len(rows), 'comparison')} over "
-        f"{plural(len(at), 'stage')} the draft itself "
-        "serves one group measurably worse; the rest is text that is harder for both "
-        "models, or noise"
+    worse = sum(row.low > 0 or row.high < 0 for row in rows)
+    n_stages = len(stages(found.run, rows))
+    return (
+        f"In {worse} of {plural(len(rows), 'comparison')} over "
+        f"{plural(n_stages, 'stage')} the draft itself serves one group measurably "
+        "worse; the rest is text that is harder for both models, or noise."
     )
 
 
 def widest_split(found: Index, at: Stage) -> str:
     """The widest difference of one stage and the draft's part in it."""
-    rows = [
-        row
-        for row in found.report.splits
-        if (row.dataset, row.stage) == (at.dataset, at.stage)
-    ]
+    rows = [row for row in found.run.splits if row.stage == at]
     row = max(rows, key=lambda row: abs(row.total))
-    slow, fast = (
-        (row.group_a, row.group_b) if row.total < 0 else (row.group_b, row.group_a)
-    )
-    behind = (
-        f"{clean(slow, 40)} is {number(abs(row.total), 2)} behind {clean(fast, 40)}"
-    )
+    behind = _behind((row.group_a, row.group_b), row.total)
     if row.low <= 0 <= row.high or row.worse_draft * row.total <= 0:
         return f"{behind}; the draft's part may be noise"
     return f"{behind}, {number(abs(row.worse_draft), 2)} of it by a worse draft"

@@ -1,8 +1,7 @@
-"""Finding rows of a Report: which stages it has, which row answers a question, who is
+"""Finding rows of a Run: which stages it has, which row answers a question, who is
 slowest and who is fastest.
 
-Knows the columns and the rule that a dataset's "before" is the base pair; knows nothing
-of words or drawing.
+Knows the columns; knows nothing of words or drawing.
 """
 
 import math
@@ -10,42 +9,30 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from specfair.report.page import N_BINS, EstimateRow, GapRow, Report
-from specfair.report.tables import DECISIONS
+from specfair.run.rows import N_BINS, EstimateRow, GapRow
+from specfair.run.run import Run
+from specfair.vocabulary import BASE, DECISIONS, Decision, Stage
+
+Keyed = Mapping[tuple[Stage, str, str, str], EstimateRow]
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """The base pair, or the pair after fine-tuning on one dataset."""
-
-    dataset: str
-    stage: str
-
-    @property
-    def after(self) -> bool:
-        return self.stage == "after"
-
-
-def stages(report: Report, rows: Iterable[Any]) -> tuple[Stage, ...]:
-    """The stages these rows speak of, the base pair first, then datasets in the
-    report's order.
+def stages(run: Run, rows: Iterable[Any]) -> tuple[Stage, ...]:
+    """The stages these rows speak of, the base pair first, then datasets in the run's
+    order.
     """
-    present = {(row.dataset if row.stage == "after" else "", row.stage) for row in rows}
-    wanted = [
-        Stage("", "before"),
-        *(Stage(dataset, "after") for dataset in report.datasets),
-    ]
-    return tuple(stage for stage in wanted if (stage.dataset, stage.stage) in present)
+    present = {row.stage for row in rows}
+    return tuple(s for s in (BASE, *map(Stage, run.datasets)) if s in present)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Index:
-    """The rows of one Report by key."""
+    """The rows of one Run by key."""
 
-    report: Report
-    estimates: Mapping[tuple[str, str, str, str, str], EstimateRow]
-    gaps: Mapping[tuple[str, str, str, str], GapRow]
-    lookaheads: Mapping[str, tuple[str, ...]]  # by metric, in the rows' order
+    run: Run
+    estimates: Keyed  # by stage, metric, group and lookahead
+    changes: Keyed
+    gaps: Mapping[tuple[Stage, str, str], GapRow]  # by stage, metric and lookahead
+    widenings: Mapping[tuple[Stage, str, str], GapRow]
 
     def estimate(
         self, metric: str, at: Stage, group: str = "", lookahead: str | None = None
@@ -53,58 +40,64 @@ class Index:
         """The row, at the gates' lookahead unless another is named; None where it is
         absent or not a number.
         """
-        wanted = (self.report.lookahead, "") if lookahead is None else (lookahead,)
-        datasets = (at.dataset,) if at.stage != "before" else (at.dataset, "")
-        keys = (
-            (dataset, at.stage, metric, ahead, group)
-            for dataset in datasets
-            for ahead in wanted
-        )
-        row = next((self.estimates[key] for key in keys if key in self.estimates), None)
-        return row if row is not None and math.isfinite(row.value) else None
+        rows = (self.estimates.get((at, metric, group, k)) for k in self._at(lookahead))
+        return next((row for row in rows if row and math.isfinite(row.value)), None)
 
-    def gap(
-        self, metric: str, at: Stage, lookahead: str | None = None
-    ) -> GapRow | None:
-        """Likewise for the gap between groups."""
-        wanted = (self.report.lookahead, "") if lookahead is None else (lookahead,)
-        datasets = (at.dataset,) if at.stage != "before" else (at.dataset, "")
-        keys = (
-            (dataset, at.stage, metric, ahead)
-            for dataset in datasets
-            for ahead in wanted
-        )
-        row = next((self.gaps[key] for key in keys if key in self.gaps), None)
-        return row if row is not None and math.isfinite(row.gap) else None
+    def gap(self, at: Stage, lookahead: str | None = None) -> GapRow | None:
+        """Likewise the gap between groups, in the gates' metric."""
+        metric = self.run.metric
+        rows = (self.gaps.get((at, metric, k)) for k in self._at(lookahead))
+        return next((row for row in rows if row and math.isfinite(row.gap)), None)
 
-    def by_group(
-        self, metric: str, at: Stage, lookahead: str | None = None
-    ) -> list[EstimateRow]:
-        """One row a group, in the report's order."""
-        rows = (
-            self.estimate(metric, at, group, lookahead) for group in self.report.groups
-        )
+    def by_group(self, metric: str, at: Stage) -> list[EstimateRow]:
+        """One row a group, in the run's order."""
+        rows = (self.estimate(metric, at, group) for group in self.run.groups)
         return [row for row in rows if row is not None]
 
-    def change(self, dataset: str, group: str = "") -> EstimateRow | None:
-        """What fine-tuning on the dataset did to the gates' metric."""
-        return self.estimate(self.report.metric, Stage(dataset, "change"), group)
+    def with_everyone(self, metric: str, at: Stage) -> list[EstimateRow]:
+        """Likewise, after the row of all groups together."""
+        rows = (self.estimate(metric, at, group) for group in ("", *self.run.groups))
+        return [row for row in rows if row is not None]
+
+    def change(self, at: Stage, group: str = "") -> EstimateRow | None:
+        """What fine-tuning did to the gates' metric."""
+        metric = self.run.metric
+        rows = (self.changes.get((at, metric, group, k)) for k in self._at())
+        return next((row for row in rows if row and math.isfinite(row.value)), None)
+
+    def widening(self, at: Stage) -> GapRow | None:
+        """What it did to the gap between groups."""
+        rows = (self.widenings.get((at, self.run.metric, k)) for k in self._at())
+        return next((row for row in rows if row and math.isfinite(row.gap)), None)
+
+    def ends(self) -> tuple[str, str]:
+        """The slowest and the fastest group before fine-tuning: the two that keep
+        their colour through the whole page.
+        """
+        rows = self.by_group(self.run.metric, BASE)
+        if len(rows) < 2:  # nobody is slowest alone
+            return "", ""
+        slowest = min(rows, key=lambda row: row.value)
+        return slowest.group, max(rows, key=lambda row: row.value).group
+
+    def _at(self, lookahead: str | None = None) -> tuple[str, ...]:
+        """The gates' lookahead, or none where the metric does not depend on it."""
+        return (self.run.lookahead, "") if lookahead is None else (lookahead,)
 
 
-def index(report: Report) -> Index:
-    """The Report, made searchable."""
-    lookaheads: dict[str, dict[str, None]] = {}
-    for row in report.estimates:
-        lookaheads.setdefault(row.metric, {})[row.lookahead] = None
+def index(run: Run) -> Index:
+    """The Run, made searchable."""
     return Index(
-        report,
-        {
-            (r.dataset, r.stage, r.metric, r.lookahead, r.group): r
-            for r in report.estimates
-        },
-        {(r.dataset, r.stage, r.metric, r.lookahead): r for r in report.gaps},
-        {metric: tuple(names) for metric, names in lookaheads.items()},
+        run=run,
+        estimates=_keyed(run.estimates),
+        changes=_keyed(run.changes),
+        gaps={(r.stage, r.metric, r.lookahead): r for r in run.gaps},
+        widenings={(r.stage, r.metric, r.lookahead): r for r in run.widenings},
     )
+
+
+def _keyed(rows: Iterable[EstimateRow]) -> Keyed:
+    return {(r.stage, r.metric, r.group, r.lookahead): r for r in rows}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +114,11 @@ class Shape:
         return sum(self.accepted) + sum(self.rejected)
 
     @property
+    def share(self) -> float:
+        """The share that was accepted."""
+        return sum(self.accepted) / (self.n or 1)
+
+    @property
     def both(self) -> list[int]:
         return [a + r for a, r in zip(self.accepted, self.rejected, strict=True)]
 
@@ -132,35 +130,18 @@ class Shape:
         return max(self.both) / (self.n or 1), max(self.rejected) / (self.n or 1)
 
 
-def shapes(report: Report) -> dict[tuple[str, str, str, str], Shape]:
-    """Histograms by dataset, stage, group and quantity, both outcomes together."""
-    counts: dict[tuple[str, str, str, str], dict[str, Sequence[int]]] = {}
-    for row in report.histograms:
-        counts.setdefault((row.dataset, row.stage, row.group, row.quantity), {})[
-            row.outcome
-        ] = row.counts
-    none = (0,) * N_BINS
-    return {
-        key: Shape(
-            -1.0 if key[3] == "difference" else 0.0,
-            1.0,
-            both.get("accepted", none),
-            both.get("rejected", none),
-        )
-        for key, both in counts.items()
-    }
-
-
-def extremes(found: Index) -> tuple[str, str]:
-    """The slowest and the fastest group before fine-tuning: the two that keep their
-    colour through the whole page.
-    """
-    rows = found.by_group(found.report.metric, Stage("", "before"))
-    if len(rows) < 2:  # nobody is slowest alone
-        return "", ""
-    return min(rows, key=lambda row: row.value).group, max(
-        rows, key=lambda row: row.value
-    ).group
+def shapes(run: Run) -> dict[tuple[Stage, str, str], Shape]:
+    """Histograms by stage, group and quantity, both outcomes together."""
+    counts: dict[tuple[Stage, str, str], dict[str, Sequence[int]]] = {}
+    for row in run.histograms:
+        key = (row.stage, row.group, row.quantity)
+        counts.setdefault(key, {})[row.outcome] = row.counts
+    none, made = (0,) * N_BINS, {}
+    for key, both in counts.items():
+        low = -1.0 if key[2] == "difference" else 0.0
+        accepted, rejected = (both.get(name, none) for name in ("accepted", "rejected"))
+        made[key] = Shape(low, 1.0, accepted, rejected)
+    return made
 
 
 def measurable(row: EstimateRow | GapRow) -> bool:
@@ -168,17 +149,30 @@ def measurable(row: EstimateRow | GapRow) -> bool:
     return row.low > 0 or row.high < 0
 
 
-def dataset_of(report: Report, case: str) -> str:
-    """The dataset a case's name begins with, or ""."""
-    named = [d for d in report.datasets if case == d or case.startswith(f"{d}-")]
-    return max(named, key=len, default="")
+def figure(row: EstimateRow | GapRow) -> float:
+    """What the row is about."""
+    return row.gap if isinstance(row, GapRow) else row.value
 
 
-def tally(report: Report) -> dict[str, int]:
+def lookaheads(run: Run, metric: str = "") -> list[str]:
+    """Those with estimates (of one metric): constants by number, then the others."""
+    rows = (row for row in run.estimates if metric in ("", row.metric))
+    names = {row.lookahead for row in rows if row.lookahead}
+
+    def order(name: str) -> tuple[bool, str, float]:
+        kind, number = schedule(name)
+        return (kind != "constant", kind, float(number or 0))
+
+    return sorted(names, key=order)
+
+
+def schedule(lookahead: str) -> tuple[str, str]:
+    """Its schedule, and the number that starts it where there is one."""
+    kind, _, number = lookahead.rpartition("-")
+    return (kind, number) if number.isdigit() else (lookahead, "")
+
+
+def tally(run: Run) -> dict[Decision, int]:
     """Verdicts by decision, in reading order, absent ones left out."""
-    decisions = [verdict.get("decision") for verdict in report.verdicts]
-    return {
-        decision: decisions.count(decision)
-        for decision in DECISIONS
-        if decision in decisions
-    }
+    found = [verdict.decision for verdict in run.verdicts]
+    return {name: found.count(name) for name in DECISIONS if name in found}

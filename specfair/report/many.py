@@ -8,9 +8,10 @@ nothing of drawing.
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from specfair.report.lookup import Index, Stage
-from specfair.report.page import Report
+from specfair.report.lookup import Index
 from specfair.report.text import count, plural
+from specfair.run.run import Run
+from specfair.vocabulary import Stage
 
 MANY = 24  # groups, up to which all are drawn
 ENDS = 8  # rows drawn of either end where there are more
@@ -26,40 +27,32 @@ def ends(rows: Sequence[Row], key: Callable[[Row], float]) -> list[Row]:
     return [*ordered[:ENDS], *ordered[-ENDS:]]
 
 
-def drawn(n: int, what: str = "group", order: str = "lowest and the {} highest") -> str:
-    """What `ends` left out, as the end of a sentence; nothing where it left out
-    nothing.
-    """
-    return (
-        (
-            f"; drawn are the {ENDS} {order.format(ENDS)} of {plural(n, what)}, "
-            "the table has all"
-        )
-        if n > MANY
-        else ""
-    )
+def drawn(n: int, order: str = "lowest and the {} highest") -> str:
+    """What `ends` left out of n groups, as the end of a sentence."""
+    if n <= MANY:
+        return ""
+    some = f"the {ENDS} {order.format(ENDS)} of {plural(n, 'group')}"
+    return f"; drawn are {some}, the table has all"
 
 
 def outer(found: Index, at: Stage, n: int = FEWEST) -> tuple[str, ...]:
     """The groups whose pairs and tokens are shown at a stage: all of a few, of many the
     n slowest and n fastest.
     """
-    if len(found.report.groups) <= MANY:
-        return found.report.groups
-    ordered = sorted(found.by_group(found.report.metric, at), key=lambda row: row.value)
+    if len(found.run.groups) <= MANY:
+        return found.run.groups
+    ordered = sorted(found.by_group(found.run.metric, at), key=lambda row: row.value)
     return tuple(row.group for row in (*ordered[:n], *ordered[-n:]))
 
 
-def note(report: Report) -> tuple[str, ...]:
+def note(run: Run) -> tuple[str, ...]:
     """What the page leaves out of so many groups."""
-    n = len(report.groups)
+    n = len(run.groups)
     if n <= MANY:
         return ()
-    both = f"the {FEWEST} slowest and the {FEWEST} fastest groups"
     return (
-        f"Of {plural(n, 'group')}, charts draw the {ENDS} at either end and the "
-        "tables below them have all. Pairs and "
-        f"tokens are shown of {both} only, causes of the {2 * FEWEST} slowest; gaps, "
-        "ratios and checks are about all "
-        f"{count(n * (n - 1) // 2)} pairs.",
+        f"Of {plural(n, 'group')}, charts draw the {ENDS} at either end and the tables "
+        f"below them have all. Pairs and tokens are shown of the {FEWEST} slowest and "
+        f"the {FEWEST} fastest groups only, causes of the {2 * FEWEST} slowest; gaps, "
+        f"ratios and checks are about all {count(n * (n - 1) // 2)} pairs.",
     )

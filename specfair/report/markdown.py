@@ -1,17 +1,20 @@
 """The report in short, as Markdown for step summaries and pull requests.
 
-Says the same sentences as the page. Knows nothing of HTML or charts; text from outside
-cannot form Markdown or HTML.
+Says the same sentences as the page and shows tables of it. Knows nothing of HTML or
+charts; text from outside cannot form Markdown or HTML.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from specfair.report import findings
+from specfair.report.blocks import Card, Table
 from specfair.report.cards import cards
-from specfair.report.lookup import Index, Stage, index, measurable, stages, tally
-from specfair.report.page import Report
-from specfair.report.text import COMMAND, clean, interval, number, plural, signed
+from specfair.report.lookup import Index, index, tally
+from specfair.report.sections.before_after import together
+from specfair.report.sections.mentions import gaps
+from specfair.report.text import COMMAND, clean, plural
+from specfair.run.run import Run
 
 N_CHECKS = 12
 MARKS = {"fail": "\u2717", "invalid": "!", "insufficient": "?", "pass": "\u2713"}
@@ -19,23 +22,20 @@ _SYNTAX = re.compile(r"([\\`*_\[\]#|<>~&$]|:(?=//)|(?<=www)\.)")
 _JOINER = "\u2060"  # after an @, so that nobody is notified
 
 
-def render_markdown(report: Report) -> str:
+def render_markdown(run: Run) -> str:
     """The verdict, what needs somebody, before and after, the gaps."""
-    report = report.plain()
-    found = index(report)
+    found, counts = index(run), tally(run)
+    marked = [f"{MARKS[d]} {n} {findings.WORDS[d]}" for d, n in counts.items()]
     blocks = (
-        f"## specfair: {_escape(findings.verdict(report))}",
-        " \u00b7 ".join(
-            f"{MARKS[d]} {n} {findings.WORDS[d]}" for d, n in tally(report).items()
-        ),
-        _compared(report),
-        _checks(report),
-        _datasets(found),
-        _gaps(found),
-        "\n".join(f"- {_escape(note, 300)}" for note in report.notes),
-        f"Again: {_code(report.command)}",
+        f"## specfair: {_escape(findings.verdict(run))}",
+        " \u00b7 ".join(marked),
+        _compared(run),
+        _checks(run),
+        *_sections(found),
+        "\n".join(f"- {_escape(note, 300)}" for note in run.notes),
+        f"Again: {_code(run.command)}",
     )
-    return "\n\n".join(block for block in blocks if block) + "\n"
+    return "\n\n".join(filter(None, blocks)) + "\n"
 
 
 def _escape(text: object, limit: int = 200) -> str:
@@ -47,126 +47,67 @@ def _code(text: object) -> str:
     is what runs.
     """
     whole = clean(text, COMMAND)
-    fence = "`" * (max((len(run) for run in re.findall("`+", whole)), default=0) + 1)
-    room = (
-        " "
-        if "`" in (whole[:1], whole[-1:]) or (whole[:1] == whole[-1:] == " ")
-        else ""
-    )
-    return f"{fence}{room}{whole}{room}{fence}"
+    fence = "`"
+    while fence in whole:
+        fence += "`"
+    edges = {whole[:1], whole[-1:]}
+    if "`" in edges or edges == {" "}:
+        whole = f" {whole} "
+    return f"{fence}{whole}{fence}"
 
 
-def _compared(report: Report) -> str:
-    pair = " / ".join(
-        _escape(name, 80) for name in (report.target, report.draft) if name
-    )
-    parts = [
-        pair,
-        _escape(report.prompts, 400) if report.prompts else "",
-        _escape(report.decoding) if report.decoding else "",
-        _escape(report.lookahead, 60) if report.prompts else "",
-    ]
-    return "; ".join(part for part in parts if part)
+def _compared(run: Run) -> str:
+    pair = [_escape(name, 80) for name in (run.target, run.draft) if name]
+    parts = [" / ".join(pair)]
+    if run.prompts:
+        parts.append(_escape(run.prompts, 400))
+    if run.decoding:
+        parts.append(_escape(run.decoding))
+    if run.prompts:
+        parts.append(_escape(run.lookahead, 60))
+    return "; ".join(filter(None, parts))
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    if not rows:
+def _table(table: Table) -> str:
+    """A table of the page."""
+    if not table.rows:
         return ""
-    lines = (heads, ["---"] * len(heads), *rows)
+    heads = [_escape(head.lstrip("#"), 60) if head else "" for head in table.heads]
+    cells = [[_escape(cell, 700) for cell in row] for row in table.rows]
+    lines = (heads, ["---" for _ in heads], *cells)
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _checks(report: Report) -> str:
-    urgent = [card for card in cards(report) if card.decision != "pass"]
-    rows = [
-        (
-            f"{MARKS[card.decision]} {findings.WORDS[card.decision]}",
-            _escape(card.case, 80)
-            + f" ({_escape(card.about, 600)})" * bool(card.about),
-            _escape(card.gate, 40),
-            card.actual,
-            card.interval,
-            card.expected,
-            f"{card.n_prompts:,}",
-        )
-        for card in urgent[:N_CHECKS]
-    ]
-    more = len(urgent) - len(rows)
-    shown = _table(
-        ("", "check", "gate", "value", "95% interval", "expected", "prompts"), rows
+def _checks(run: Run) -> str:
+    urgent = [card for card in cards(run) if card.decision != "pass"]
+    columns = (
+        ("", lambda card: f"{MARKS[card.decision]} {findings.WORDS[card.decision]}"),
+        ("check", _case),
+        ("gate", lambda card: clean(card.gate, 40)),
+        ("value", lambda card: card.actual),
+        ("95% interval", lambda card: card.interval),
+        ("expected", lambda card: card.expected),
+        ("prompts", lambda card: f"{card.n_prompts:,}"),
     )
-    return shown + (
-        f"\n\nand {plural(more, 'more check')} of this kind." if more else ""
-    )
+    shown = _table(Table.of(urgent[:N_CHECKS], columns))
+    more = len(urgent) - N_CHECKS
+    if more > 0:
+        shown += f"\n\nand {plural(more, 'more check')} of this kind."
+    return shown
 
 
-def _datasets(found: Index) -> str:
-    metric, rows = found.report.metric, []
-    for dataset in found.report.datasets:
-        before, after = (
-            found.estimate(metric, Stage(dataset, stage))
-            for stage in ("before", "after")
-        )
-        change, gap = found.change(dataset), found.gap(metric, Stage(dataset, "after"))
-        if before and after:
-            rows.append(
-                (
-                    _escape(dataset, 60),
-                    number(before.value),
-                    number(after.value),
-                    (
-                        f"{signed(change.value)} ({signed(change.low)} to "
-                        f"{signed(change.high)})"
-                    )
-                    if change
-                    else "n/a",
-                    "yes" if change and measurable(change) else "no",
-                    number(gap.gap) if gap else "n/a",
-                )
-            )
-    table = _table(
-        (
-            f"after ({_escape(metric, 40)})",
-            "before",
-            "after",
-            "change",
-            "measurable",
-            "gap after",
-        ),
-        rows,
-    )
-    return f"{_escape(findings.speed(found), 600)}\n\n{table}" if rows else ""
+def _case(card: Card) -> str:
+    case = clean(card.case, 80)
+    return f"{case} ({card.about})" if card.about else case
 
 
-def _gaps(found: Index) -> str:
-    rows = []
-    for at in stages(found.report, found.report.gaps):
-        gap = found.gap(found.report.metric, at)
-        if gap:
-            rows.append(
-                (
-                    _escape(at.dataset, 60) if at.after else "base pair",
-                    number(gap.gap),
-                    interval(gap.low, gap.high),
-                    number(gap.null),
-                    number(gap.ratio),
-                    _escape(gap.lowest_group, 60),
-                    _escape(gap.highest_group, 60),
-                )
-            )
-    table = _table(
-        (
-            "gap",
-            "between groups",
-            "95% interval",
-            "shuffled labels",
-            "ratio",
-            "slowest",
-            "fastest",
-        ),
-        rows,
-    )
-    sentence = findings.share(found)
-    return "\n\n".join(
-        block for block in (_escape(sentence, 900) if sentence else "", table) if block
-    )
+def _sections(found: Index) -> Iterable[str]:
+    """Q1 and Q2, each as a sentence over a table of all groups together."""
+    speed = _table(together(found))
+    if speed:
+        yield _escape(findings.speed(found), 600)
+        yield speed
+    share = findings.share(found)
+    if share:
+        yield _escape(share, 900)
+    yield _table(gaps(found))

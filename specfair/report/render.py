@@ -1,8 +1,7 @@
-"""A Report as one self-contained HTML page, and several as an index. Pure functions of
+"""A Run as one self-contained HTML page, and several as an index. Pure functions of
 what they are given.
 
-Knows which sections a page has and in which order. The page may run its own script and
-style sheet, nothing else.
+The page may run its own script and style sheet, nothing else.
 """
 
 import base64
@@ -14,102 +13,73 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from specfair.report import (
-    cards,
-    findings,
-    many,
-    runs,
-    sections,
-    sections_groups,
-    sections_lookahead,
-    sections_more,
-    sections_tokens,
-    text,
-)
+from specfair.report import cards, findings, many, text, trends
 from specfair.report.lookup import index, tally
-from specfair.report.page import Report
+from specfair.report.sections import SECTIONS
+from specfair.run.run import Run
 
 N_CARDS = 9  # open at once; the others are one click away
 N_MORE = 100  # cards at all; further checks are rows of the table
-WAYS = (
-    (sections.before_after, "Before and after"),
-    (sections.mentions, "Who gains"),
-    (sections_groups.groups, "Groups"),
-    (sections_tokens.distributions, "Distributions"),
-    (sections_tokens.mistakes, "Confident mistakes"),
-    (sections_lookahead.lookahead, "Lookahead"),
-    (sections_more.causes, "Causes"),
-    (sections_more.training, "Training"),
-    (sections_more.baseline, "Baseline"),
-)
 METHOD = (
     "A small draft model proposes tokens and the target accepts or rejects them. The "
-    "text is the target's either way; "
-    "where the draft understands a group's text less well, fewer tokens are accepted "
-    "and that group waits longer.",
+    "text is the target's either way; where the draft understands a group's text less "
+    "well, fewer tokens are accepted and that group waits longer.",
     "The unit of evidence is the prompt's cluster, never the token. Intervals are 95% "
-    "intervals of a bootstrap over "
-    "clusters; before and after are compared on the same prompts; families of "
-    "comparisons are corrected by Holm.",
+    "intervals of a bootstrap over clusters; before and after are compared on the same "
+    "prompts; families of comparisons are corrected by Holm.",
     "The widest difference of several groups is positive even when all are alike, so "
-    "the gap that shuffled labels "
-    "reach stands beside it. A check fails only on evidence and at least its least "
-    "effect; without enough evidence it "
-    "is undecided, which is not a pass, and says how many prompts would decide it.",
+    "the gap that shuffled labels reach stands beside it. A check fails only on "
+    "evidence and at least its least effect; without enough evidence it is undecided, "
+    "which is not a pass, and says how many prompts would decide it.",
 )
 
 
-def render_html(report: Report) -> str:
+def render_html(run: Run) -> str:
     """The page."""
-    report = report.plain()
-    found = index(report)
-    every = cards.cards(report)
+    found, every, counts = index(run), cards.cards(run), tally(run)
     urgent = [card for card in every if card.decision != "pass"]
-    counts = tally(report)
-    made = [
-        (section, name) for way, name in WAYS if (section := way(found)) is not None
-    ]
     return _page(
         "page.html.j2",
-        title=f"specfair: {findings.verdict(report)}",
-        verdict=findings.verdict(report),
+        title=f"specfair: {findings.verdict(run)}",
+        verdict=findings.verdict(run),
         counts=counts,
         gravest=next(iter(counts), "pass"),
         words=findings.WORDS,
-        compared=_compared(report),
-        command=text.clean(report.command, text.COMMAND),
-        datasets=report.datasets,
-        groups=report.groups,
+        compared=_compared(run),
+        command=text.clean(run.command, text.COMMAND),
+        datasets=run.datasets,
+        groups=run.groups,
         cards=urgent[:N_CARDS],
         more_cards=urgent[N_CARDS:N_MORE],
         n_left_out=len(urgent[N_MORE:]),
         carded={card.anchor for card in urgent[:N_MORE]},
         all_cards=every,
-        overview=cards.overview(report, every),
-        map_heads=cards.columns(report, every),
-        sections=[section for section, _ in made],
-        names={section.id: name for section, name in made},
-        definitions=sorted(report.definitions.items()),
+        overview=cards.overview(run, every),
+        map_heads=cards.heads(run, every),
+        sections=[section for make in SECTIONS if (section := make(found))],
+        definitions=sorted(run.definitions.items()),
         method=METHOD,
-        notes=(*report.notes, *many.note(report)),
-        facts=_facts(report),
+        notes=(*run.notes, *many.note(run)),
+        facts=_facts(run),
     )
 
 
-def render_index(reports: Sequence[Report]) -> str:
+def render_index(runs: Sequence[Run]) -> str:
     """Several runs on one page, the oldest first."""
-    told = runs.ordered(reports)
-    latest = tally(told[-1]) if told else {}
-    said = findings.verdict(told[-1]) if told else "No run is stored."
+    runs = sorted(runs, key=lambda run: run.created)
+    latest = tally(runs[-1]) if runs else {}
+    said = "No run is stored."
+    if runs:
+        said = f"Latest run: {findings.verdict(runs[-1])}"
     return _page(
         "index.html.j2",
         title="specfair: runs",
-        verdict=f"Latest run: {said}" if told else said,
+        verdict=said,
         gravest=next(iter(latest), "pass"),
         words=findings.WORDS,
-        runs=runs.runs(told),
-        panels=runs.trends(told),
-        answer=runs.answer(told),
+        runs=trends.entries(runs),
+        panels=trends.trends(runs),
+        answer=trends.answer(runs),
     )
 
 
@@ -136,12 +106,12 @@ def _page(template: str, **data: Any) -> str:
     else.
     """
     style, script = _asset("style.css"), _asset("script.js")
-    policy = _policy(style=style, script=script)
-    return (
-        _environment()
-        .get_template(template)
-        .render(style=style, script=script, policy=policy, **data)
+    policy = (
+        f"default-src 'none'; style-src '{_digest(style)}'; script-src "
+        f"'{_digest(script)}'; base-uri 'none'; form-action 'none'"
     )
+    made = _environment().get_template(template)
+    return made.render(style=style, script=script, policy=policy, **data)
 
 
 def _asset(name: str) -> Markup:
@@ -150,55 +120,44 @@ def _asset(name: str) -> Markup:
     return Markup(source)  # noqa: S704  # our own file, with nothing put into it
 
 
-def _policy(*, style: str, script: str) -> str:
-    def fingerprint(source: str) -> str:
-        return (
-            "sha256-"
-            + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
-        )
-
-    return (
-        f"default-src 'none'; style-src '{fingerprint(style)}'; script-src "
-        f"'{fingerprint(script)}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
+def _digest(source: str) -> str:
+    digest = hashlib.sha256(source.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"
 
 
-def _compared(report: Report) -> list[tuple[str, Markup]]:
+def _compared(run: Run) -> list[tuple[str, Markup]]:
     """What was compared, on what, how, and when."""
-    entries = (
-        ("target", report.target),
-        ("draft", report.draft),
-        ("prompts", report.prompts),
-        ("fine-tuned on", _sources(report)),
-        ("decoding", report.decoding),
-        ("lookahead", report.lookahead),
-        ("when", report.created[:16].replace("T", " ")),
-    )
-    return [(name, text.say(value, 600)) for name, value in entries if value]
-
-
-def _sources(report: Report) -> str:
-    """The datasets, and what they really are: once where it is the same for all."""
-    kinds = {
-        d: report.sources.get(d, "").removeprefix(d).lstrip(", ")
-        for d in report.datasets
+    entries = {
+        "target": run.target,
+        "draft": run.draft,
+        "prompts": run.prompts,
+        "fine-tuned on": _sources(run),
+        "decoding": run.decoding,
+        "lookahead": run.lookahead,
+        "when": run.created[:16].replace("T", " "),
     }
-    if len(set(kinds.values())) == 1 and report.datasets:
-        kind = kinds[report.datasets[0]]
-        return text.listed(list(report.datasets)) + (f" ({kind})" if kind else "")
-    return "; ".join(f"{d} ({kind})" if kind else d for d, kind in kinds.items())
+    return [(name, text.say(value, 600)) for name, value in entries.items() if value]
 
 
-def _facts(report: Report) -> list[tuple[str, list[tuple[str, str]]]]:
+def _sources(run: Run) -> str:
+    """The datasets, and what they really are: once where it is the same for all."""
+    kinds = {}
+    for dataset in run.datasets:
+        kind = run.sources.get(dataset, "").removeprefix(dataset).lstrip(", ")
+        kinds[dataset] = f" ({kind})" if kind else ""
+    if len(set(kinds.values())) == 1:
+        return text.listed(list(run.datasets)) + kinds[run.datasets[0]]
+    return "; ".join(f"{dataset}{kind}" for dataset, kind in kinds.items())
+
+
+def _facts(run: Run) -> list[tuple[str, list[tuple[str, str]]]]:
     """Settings and provenance as flat tables."""
-    tables = (
-        ("Settings", report.settings),
-        ("Provenance", report.provenance),
-        ("Sources", report.sources),
-    )
-    flat = [(heading, list(_flatten(values))) for heading, values in tables]
-    return [(heading, rows) for heading, rows in flat if rows]
+    tables = {
+        "Settings": run.settings,
+        "Provenance": run.provenance,
+        "Sources": run.sources,
+    }
+    return [(head, list(_flatten(some))) for head, some in tables.items() if some]
 
 
 def _flatten(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
@@ -206,10 +165,7 @@ def _flatten(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, 
         name = f"{above}{text.clean(key, 60)}"
         if isinstance(value, Mapping):
             yield from _flatten(value, f"{name} / ")
+        elif isinstance(value, list | tuple):
+            yield name, text.clean(", ".join(map(str, value)), 400)
         else:
-            shown = (
-                ", ".join(str(x) for x in value)
-                if isinstance(value, list | tuple)
-                else str(value)
-            )
-            yield name, text.clean(shown, 400)
+            yield name, text.clean(str(value), 400)

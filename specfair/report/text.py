@@ -83,6 +83,11 @@ def interval(low: object, high: object, digits: int = 3) -> str:
     return f"{number(low, digits)} to {number(high, digits)}"
 
 
+def signed_interval(low: object, high: object) -> str:
+    """Both ends of a change."""
+    return f"{signed(low)} to {signed(high)}"
+
+
 def count(value: object) -> str:
     """A whole number with thousands marked."""
     return f"{value:,}" if isinstance(value, int) else number(value)
@@ -95,11 +100,9 @@ def plural(n: int, one: str, many: str = "") -> str:
 
 def listed(words: list[str]) -> str:
     """'a, b and c'."""
-    return (
-        ", ".join(words[:-1]) + " and " + words[-1]
-        if len(words) > 1
-        else "".join(words)
-    )
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def anchor(text: object) -> str:

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from specfair.errors import DataError
+from specfair.typed import json_of
 
 MAX_LINE = 1 << 20  # bytes of one line, or of one record that spans lines
 MAX_JSON = 1 << 27  # bytes of a JSON document, such as a run or a baseline: 128 MiB
-MAX_DEPTH = 50  # lists and objects within one another
 QUOTED, TABS, JSONL, PARQUET = ".csv", ".tsv", ".jsonl", ".parquet"
 TABLES = (QUOTED, TABS, JSONL, PARQUET)
 _BOM = b"\xef\xbb\xbf"
@@ -131,27 +131,6 @@ def cells(path: Path, record: bytes) -> list[str]:
             f"{path.name!r} has a record that is not CSV: {error}. Mend it, or "
             "use JSON lines."
         ) from error
-
-
-def json_of(text: str | bytes) -> Any:
-    """JSON from a stranger: a ValueError for what is none or is nested too deeply."""
-    too_deep = f"it is nested deeper than {MAX_DEPTH} levels"
-    try:
-        found = json.loads(text)
-    except RecursionError as error:
-        raise ValueError(too_deep) from error
-    level = _nested([found])
-    for _ in range(MAX_DEPTH):
-        level = [v for x in level for v in _nested(x)]
-    if level:
-        raise ValueError(too_deep)
-    return found
-
-
-def _nested(found: Any) -> list[Any]:
-    """The lists and objects right within a list or an object."""
-    values = found.values() if isinstance(found, dict) else found
-    return [v for v in values if isinstance(v, dict | list)]
 
 
 def _words(text: str | bytes) -> Any:

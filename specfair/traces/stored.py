@@ -14,7 +14,6 @@ import numpy as np
 from specfair.errors import SpecfairError, StoreError
 from specfair.texts import tables
 from specfair.texts.prompts import Prompt
-from specfair.texts.reading import json_of
 from specfair.traces.trace import (
     COLUMNS,
     READING,
@@ -26,7 +25,7 @@ from specfair.traces.trace import (
     Trace,
     offsets_of,
 )
-from specfair.typed import typed
+from specfair.typed import json_of, typed
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -166,7 +166,7 @@ def test_checkpoints_are_measured_along_the_way(tmp_path: Path) -> None:
     prints = [m.trace.reading.draft_fingerprint for m in along.values()]
     assert len(set(prints)) == 3
     assert along[1].trace.reading.draft == "embedded + imdb at step 1"
-    rows = {(row.step, row.group, row.metric) for row in training(made, "imdb")}
+    rows = {(row.stage.step, row.group, row.metric) for row in training(made, "imdb")}
     groups = ("", *made.prompts.groups)
     assert rows == {
         (step, g, m)

@@ -3,8 +3,6 @@ make one report.
 """
 
 import math
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +14,8 @@ from specfair.audit.audit import Audit
 from specfair.audit.session import Case, Session, ask_all, snapshot
 from specfair.errors import StoreError, UsageError
 from specfair.gates import baseline
-from specfair.report import Report, page, render_html, render_markdown
+from specfair.report import render_html, render_markdown
+from specfair.run.run import Run, merge
 from specfair.vocabulary import BASE, Stage
 
 ROOT = Path(__file__).parents[2]
@@ -35,31 +34,31 @@ def session(measured: Audit) -> Session:
 
 
 @pytest.fixture(scope="module")
-def report(session: Session) -> Report:
+def report(session: Session) -> Run:
     return record.build(session)
 
 
-def test_a_report_survives_being_stored(report: Report) -> None:
+def test_a_report_survives_being_stored(report: Run) -> None:
     text = report.to_json()
-    assert Report.from_json(text).to_json() == text
+    assert Run.from_json(text).to_json() == text
     assert report.datasets == ("imdb",)
     assert report.groups == ("female", "male", "queer")
     assert "synthetic" in report.sources["imdb"]
 
 
-def test_no_path_of_the_machine_is_stored(session: Session, report: Report) -> None:
+def test_no_path_of_the_machine_is_stored(session: Session, report: Run) -> None:
     assert str(Path(session.settings.store).parent) not in report.to_json()
 
 
-def test_parts_of_two_processes_make_the_report_of_one(report: Report) -> None:
+def test_parts_of_two_processes_make_the_report_of_one(report: Run) -> None:
     base_only = replace(
         report,
         datasets=(),
         sources={},
-        estimates=tuple(r for r in report.estimates if not r.dataset),
+        estimates=tuple(r for r in report.estimates if not r.stage.tuned),
     )
     empty = replace(report, groups=(), datasets=(), estimates=(), verdicts=())
-    merged = record.merge([empty, base_only, report])
+    merged = merge([empty, base_only, report])
     assert merged.groups == report.groups
     assert merged.datasets == report.datasets
     assert sorted(map(repr, merged.estimates)) == sorted(map(repr, report.estimates))
@@ -141,7 +140,7 @@ def test_a_selection_of_cases_leaves_the_report_of_the_whole_run(
     assert (tmp_path / "r.json").read_bytes() == whole
     assert (
         "a selection of the cases: -k imdb"
-        in Report.from_json((tmp_path / "r-part.json").read_text()).notes
+        in Run.from_json((tmp_path / "r-part.json").read_text()).notes
     )
     record.write([part], settings, selection="-k imdb", chosen=True)
     assert (tmp_path / "r.json").read_bytes() != whole
@@ -173,7 +172,7 @@ def test_verdicts_of_another_audit_say_so(measured: Audit) -> None:
         )
     made.audits[other.settings] = other
     report = record.build(made)
-    assert [bool(page.elsewhere(report, v)) for v in report.verdicts] == [False, True]
+    assert [bool(report.elsewhere(v)) for v in report.verdicts] == [False, True]
     (line,) = [
         line for line in record.summary(report, "", {}) if "another audit" in line
     ]
@@ -188,7 +187,7 @@ def test_verdicts_of_another_audit_say_so(measured: Audit) -> None:
     assert html.count("Measured on something else than this report") == 1
 
 
-def test_rows_of_another_audit_do_not_pass_for_this_one(report: Report) -> None:
+def test_rows_of_another_audit_do_not_pass_for_this_one(report: Run) -> None:
     """Two processes may have measured two pairs: the tables are of one, the verdicts of
     both.
     """
@@ -198,16 +197,16 @@ def test_rows_of_another_audit_do_not_pass_for_this_one(report: Report) -> None:
     moved = replace(
         other, estimates=tuple(replace(row, value=0.123) for row in report.estimates)
     )
-    merged = record.merge([report, moved])
+    merged = merge([report, moved])
     assert merged.estimates == report.estimates
 
 
-def test_a_gap_that_is_no_number_is_said_in_words(report: Report) -> None:
+def test_a_gap_that_is_no_number_is_said_in_words(report: Run) -> None:
     """Finding 36."""
     broken = tuple(
         replace(g, gap=math.nan, lowest_group="", highest_group="")
         for g in report.gaps
-        if not g.dataset
+        if not g.stage.tuned
     )
     lines = record.summary(replace(report, gaps=broken), "", {})
     assert (
@@ -217,7 +216,7 @@ def test_a_gap_that_is_no_number_is_said_in_words(report: Report) -> None:
     assert "nan" not in " ".join(lines)
 
 
-def test_names_cannot_write_lines_of_their_own(report: Report, tmp_path: Path) -> None:
+def test_names_cannot_write_lines_of_their_own(report: Run, tmp_path: Path) -> None:
     """Finding 20: control characters of a group's name reach no terminal, and `::` no
     service's commands.
     """
@@ -248,8 +247,8 @@ def test_what_can_be_written_is_written(
     kept.touch()
     lost: list[str] = []
     files = [tmp_path / f"r{e}" for e in outputs.ENDINGS]
-    place, _ = record.write_files(
-        page.Report.from_json(part["report"]), outputs.Outputs(*files), lost
+    place = record.write_files(
+        Run.from_json(part["report"]), outputs.Outputs(*files), lost
     )
     assert kept.exists()
     assert len(lost) == 1
@@ -273,30 +272,8 @@ def test_tables_that_cannot_be_made_cost_no_verdict(
     """
     monkeypatch.setattr(record, "build", lambda _: 1 / 0)
     part = record.part(session)
-    assert len(Report.from_json(part["report"]).verdicts) == len(session.verdicts) > 0
+    assert len(Run.from_json(part["report"]).verdicts) == len(session.verdicts) > 0
     assert "ZeroDivisionError" in part["lost"]
-
-
-def test_without_the_libraries_for_charts_nothing_measured_is_lost(
-    tmp_path: Path,
-) -> None:
-    code = (
-        "import sys; from pathlib import Path; sys.modules['altair'] = None; from "
-        "specfair.audit import record"
-    )
-    code += "; from tests import report_samples as r"
-    code += (
-        "; print(*record.write_files(r.small(), record.outputs.of(sys.argv[1]), [])[1])"
-    )
-    command = [sys.executable, "-c", code, str(tmp_path / "r.html")]
-    said = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout
-    assert said.startswith(
-        "no page was drawn: altair is not installed. Install it, or elsewhere: "
-        "specfair report r.json"
-    )
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["r.json", "r.md"]
 
 
 def test_a_baseline_of_what_was_measured(session: Session, tmp_path: Path) -> None:

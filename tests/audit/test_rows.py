@@ -9,11 +9,13 @@ import pytest
 
 from specfair.audit import rows
 from specfair.audit.audit import Audit
+from specfair.vocabulary import BASE, Stage
+from tests.report_samples import verdict
 
 
 @pytest.fixture(scope="module")
 def tables(measured: Audit) -> dict:
-    return rows.of_stage(measured.base, ("", "before"), measured.tokens)
+    return rows.of_stage(measured.base, BASE, measured.tokens)
 
 
 def test_every_metric_has_a_row_for_everyone_and_for_each_group(
@@ -46,7 +48,9 @@ def test_gaps_are_shown_under_every_lookahead(tables: dict) -> None:
 
 
 def test_changes_are_after_minus_before(measured: Audit) -> None:
-    found = {(r.metric, r.group): r.value for r in rows.changes(measured, "imdb")}
+    found = {
+        (r.metric, r.group): r.value for r in rows.changes(measured, Stage("imdb"))
+    }
     for metric in rows.SHOWN:
         before, after = (
             m.groups(metric).overall.value
@@ -59,31 +63,22 @@ def test_changes_are_after_minus_before(measured: Audit) -> None:
 def test_mentions_and_frequency(measured: Audit) -> None:
     counts = measured.mentions("imdb")
     assert [r.group for r in rows.mentions("imdb", counts)] == list(counts)
-    trend = rows.frequency("imdb", measured.frequency("imdb"))
-    assert trend.dataset == "imdb"
+    trend = rows.frequency(Stage("imdb"), measured.frequency("imdb"))
+    assert trend.stage == Stage("imdb")
     assert math.isfinite(trend.slope) or np.isnan(trend.slope)
 
 
 def test_examples_are_the_prompts_that_lost_most(measured: Audit) -> None:
-    verdict = {
-        "dataset": "imdb",
-        "groups": ["queer"],
-        "decision": "fail",
-        "gate": "gain",
-        "case": "imdb-queer",
-    }
-    found = list(rows.examples(measured, verdict))
+    found = list(rows.examples(measured, verdict(groups=("queer",))))
     changes = [row.value - (row.reference or 0.0) for row in found]
     assert changes == sorted(changes)
     assert len(found) == rows.N_EXAMPLES
     assert {row.text for row in found} <= {
         p.text for p in measured.prompts if p.group == "queer"
     }
-    gap = list(
-        rows.examples(
-            measured, {**verdict, "gate": "gap", "groups": ["male", "female"]}
-        )
-    )
+    gap = list(rows.examples(measured, verdict(gate="gap", groups=("male", "female"))))
     assert [row.group for row in gap] == ["male"] * rows.N_EXAMPLES
     assert all(row.reference is None for row in gap)
-    assert not list(rows.examples(measured, {**verdict, "decision": "pass"}))
+    assert not list(
+        rows.examples(measured, verdict(groups=("queer",), decision="pass"))
+    )

@@ -7,11 +7,12 @@ import pytest
 from specfair.audit import rows
 from specfair.audit.audit import Audit
 from specfair.traces.metrics import CONFIDENT
+from specfair.vocabulary import BASE
 
 
 @pytest.fixture(scope="module")
 def tables(measured: Audit) -> dict:
-    return rows.of_stage(measured.base, ("", "before"), measured.tokens)
+    return rows.of_stage(measured.base, BASE, measured.tokens)
 
 
 def test_histograms_count_every_proposal_once(measured: Audit, tables: dict) -> None:

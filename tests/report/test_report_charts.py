@@ -36,7 +36,7 @@ def texts(drawing: Markup) -> list[str]:
 
 
 def spot(name: str, n: int, gain: float = 0.01) -> Spot:
-    return Spot(name=name, n=n, gain=gain, low=gain - 0.02, high=gain + 0.02)
+    return Spot(group=name, n=n, gain=gain, low=gain - 0.02, high=gain + 0.02)
 
 
 def test_forest_draws_rows_words_and_a_reference() -> None:
@@ -59,7 +59,7 @@ def test_forest_draws_rows_words_and_a_reference() -> None:
     assert {"all groups", "<b>", "+0.1", "0.600"} <= set(texts(drawing))
     assert len(root.findall("circle")) == 4  # three values, one before
     assert len(root.findall("line[@stroke-dasharray]")) == 1
-    bold = [element.text for element in root.findall("text[@font-weight]")]
+    bold = [element.text for element in root.findall("text[@class='strong']")]
     assert bold == ["all groups", "+0.1"]
     assert "nan" not in drawing
 
@@ -71,7 +71,7 @@ def test_a_chart_of_nothing_is_still_a_chart() -> None:
         curves([], name="empty"),
         scatter([], fit=None, domain=(0, 1), right=1.0, name="empty"),
         matrix(["one"], [], worst=None, name="empty"),
-        ridges([Band("a", "", [None])], heads=["p"], name="empty"),
+        ridges([Band("a", [None])], heads=["p"], name="empty"),
     )
     assert [parsed(drawing).tag for drawing in drawings] == ["svg"] * 6
 
@@ -106,9 +106,7 @@ def test_ridges_keep_shares_of_groups_of_any_size_comparable() -> None:
     big = Shape(0, 1, (0,) * 19 + (900,), (100,) + (0,) * 19)
     small = Shape(0, 1, (0,) * 19 + (9,), (1,) + (0,) * 19)
     assert big.reach == pytest.approx(small.reach)
-    drawing = ridges(
-        [Band("all", "", [big]), Band("g", "n", [small])], heads=["p"], name="r"
-    )
+    drawing = ridges([Band("all", [big]), Band("g", [small])], heads=["p"], name="r")
     tall = []
     for path in parsed(drawing).findall("path"):
         heights = [float(y) for y in re.findall(r"[,V]([\d.]+)", path.get("d", ""))]

@@ -19,7 +19,7 @@ from specfair import (
     Pair,
     Prompt,
     PromptSet,
-    Report,
+    Run,
     Settings,
     SpecfairError,
     Tally,
@@ -79,9 +79,9 @@ def counted(trace: Trace, tally: Tally, pair: Pair) -> pd.DataFrame:
     return trace.frame
 
 
-def read(path: Path) -> Report | None:
+def read(path: Path) -> Run | None:
     try:
-        return Report.from_json(path.read_text(encoding="utf-8"))
+        return Run.from_json(path.read_text(encoding="utf-8"))
     except SpecfairError as error:
         print(error)
         return None

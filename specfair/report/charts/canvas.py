@@ -24,8 +24,11 @@ QUIET, SLOW, FAST = "var(--quiet)", "var(--slow)", "var(--fast)"
 WIDTHS = dict.fromkeys("fijlt.,:;!|/\\'()[]I ·", 0.28) | dict.fromkeys('r-`"', 0.34)
 WIDTHS |= dict.fromkeys("mwMWOQGD%@…", 0.86) | dict.fromkeys("ABCEHKNPRSUVXY+<>=", 0.7)
 
+NAMES = {"look": "class"}
+
 Point = tuple[float, float]
 Domain = tuple[float, float]
+Style = float | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,31 +53,32 @@ def svg(marks: Iterable[Markup], size: Point, *, name: str, look: str = "") -> M
     return Markup(f"{opening}{Markup().join(marks)}</svg>")  # noqa: S704  # escaped
 
 
-def mark(tag: str, **attributes: float | str) -> Markup:
-    """One element; underscores in names stand for hyphens."""
+def mark(tag: str, **attributes: Style) -> Markup:
+    """One element; underscores in names stand for hyphens, `look` for its class."""
     said = [f"<{tag}"]
     for name, value in attributes.items():
         if isinstance(value, str):
-            shown = escape(value)
+            shown: str = escape(value)
         elif math.isfinite(value):
             shown = f"{round(value, 2):g}"
         else:
             return Markup()
-        said.append(f'{name.replace("_", "-")}="{shown}"')
+        if shown:
+            said.append(f'{NAMES.get(name, name.replace("_", "-"))}="{shown}"')
     return Markup(" ".join(said) + "/>")  # noqa: S704  # names are ours, values escaped
 
 
-def line(a: Point, b: Point, ink: str, **style: float | str) -> Markup:
+def line(a: Point, b: Point, ink: str, **style: Style) -> Markup:
     """A straight line."""
     return mark("line", x1=a[0], y1=a[1], x2=b[0], y2=b[1], stroke=ink, **style)
 
 
-def dot(at: Point, radius: float, ink: str, **style: float | str) -> Markup:
+def dot(at: Point, radius: float, ink: str, **style: Style) -> Markup:
     """A filled circle."""
     return mark("circle", cx=at[0], cy=at[1], r=radius, fill=ink, **style)
 
 
-def rect(a: Point, b: Point, ink: str, **style: float | str) -> Markup:
+def rect(a: Point, b: Point, ink: str, **style: Style) -> Markup:
     """A filled rectangle between two corners, the upper left one first."""
     x, y = a
     return mark("rect", x=x, y=y, width=b[0] - x, height=b[1] - y, fill=ink, **style)
@@ -86,21 +90,12 @@ def track(points: Iterable[Point]) -> str:
     return "M" + "L".join(known) if known else ""
 
 
-def write(
-    text: str,
-    at: Point,
-    *,
-    size: float = TEXT,
-    bold: bool = False,
-    **style: float | str,
-) -> Markup:
+def write(text: str, at: Point, *, size: float = TEXT, **style: Style) -> Markup:
     """Text beside a point, on the middle of its letters."""
-    style = {"x": at[0], "y": at[1] + 0.36 * size, "fill": SOFT} | style
+    style.setdefault("fill", SOFT)
     if size != TEXT:
         style["font_size"] = size
-    if bold:
-        style["font_weight"] = 600
-    opening = mark("text", **style).removesuffix("/>")
+    opening = mark("text", x=at[0], y=at[1] + 0.36 * size, **style).removesuffix("/>")
     return opening and Markup("{}>{}</text>").format(opening, text)
 
 

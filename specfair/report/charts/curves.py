@@ -148,9 +148,10 @@ def _ends(named: Sequence[Series], y: Scale) -> Markup:
     places = spread([y(s.points[-1].y) for s in named], LEADING)
     marks = []
     for series, place in zip(named, places, strict=True):
-        bold, ink = series.colour == INK, series.colour
+        ink = series.colour
+        look = "strong" if ink == INK else ""
         text, at = canvas.fitted(series.name, ENDS - 6, 10), (RIGHT + 6, place)
-        marks.append(canvas.write(text, at, size=10, bold=bold, fill=ink))
+        marks.append(canvas.write(text, at, size=10, look=look, fill=ink))
     return Markup().join(marks)
 
 

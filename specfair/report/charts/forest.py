@@ -70,8 +70,8 @@ def _row(line: Line, x: Scale, y: float) -> Markup:
     ink = SOFT if line.colour == QUIET else line.colour
     value, low, high = ((x(v), y) for v in line.now)
     marks = [
-        _name(line.name, y, ink=ink, bold=line.strong),
-        _figure(line.note, y, ink=ink, bold=line.sure),
+        _name(line.name, y, ink=ink, look=_look(line.strong)),
+        _figure(line.note, y, ink=ink, look=_look(line.sure)),
     ]
     if line.before is not None:
         was, was_low, was_high = ((x(v), y) for v in line.before)
@@ -86,14 +86,18 @@ def _row(line: Line, x: Scale, y: float) -> Markup:
     return Markup().join(marks)
 
 
-def _name(name: str, y: float, *, ink: str, bold: bool = False) -> Markup:
+def _look(strong: bool) -> str:
+    return "strong" if strong else ""
+
+
+def _name(name: str, y: float, *, ink: str, look: str = "") -> Markup:
     text = canvas.fitted(name, LABELS - 14)
     at = (LABELS - 10, y)
-    return canvas.write(text, at, bold=bold, fill=ink, text_anchor="end")
+    return canvas.write(text, at, look=look, fill=ink, text_anchor="end")
 
 
-def _figure(note: str, y: float, *, ink: str, bold: bool = False) -> Markup:
-    return canvas.write(note, (WIDTH - NOTES + 9, y), bold=bold, fill=ink)
+def _figure(note: str, y: float, *, ink: str, look: str = "") -> Markup:
+    return canvas.write(note, (WIDTH - NOTES + 9, y), look=look, fill=ink)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,16 +165,22 @@ def beam(judged: Judged, *, height: float, name: str) -> Markup:
     x = Scale((min(around) - room, max(around) + room), 0, WIDTH)
     bound, middle, colour = x(judged.bound), height / 2, f"var(--{judged.decision})"
     if judged.ceiling:
-        allowed, more = (0, bound), (bound, min(x(judged.bound + judged.slack), WIDTH))
+        allowed = (0.0, bound)
+        more = (bound, min(x(judged.bound + judged.slack), WIDTH))
     else:
-        allowed, more = (bound, WIDTH), (max(x(judged.bound - judged.slack), 0), bound)
+        allowed = (bound, float(WIDTH))
+        more = (max(x(judged.bound - judged.slack), 0), bound)
     marks = []
     for (left, right), opacity in ((allowed, 0.13), (more, 0.06)):
-        side = (left, 0), (right, height)
-        marks.append(canvas.rect(*side, "var(--pass)", opacity=opacity))
+        marks.append(
+            canvas.rect((left, 0), (right, height), "var(--pass)", opacity=opacity)
+        )
     if x.domain[0] <= 0 <= x.domain[1]:
-        zero = (x(0), 0), (x(0), height)
-        marks.append(canvas.line(*zero, QUIET, stroke_dasharray="3.5 3.5"))
+        zero = x(0)
+        dashes = "3.5 3.5"
+        marks.append(
+            canvas.line((zero, 0), (zero, height), QUIET, stroke_dasharray=dashes)
+        )
     marks += [
         canvas.line((bound, 0), (bound, height), INK, stroke_width=1.75),
         canvas.line((x(low), middle), (x(high), middle), colour, stroke_width=3.2),

@@ -39,8 +39,8 @@ def matrix(
     most = max((abs(cell.difference) for cell in cells), default=1.0) or 1.0
     marks = [_cell(cell, size, most) for cell in cells]
     if worst is not None:
-        outline = {"stroke": INK, "stroke_width": 2}
-        marks.append(canvas.rect(*_corners(worst, size), "none", **outline))
+        a, b = _corners(worst, size)
+        marks.append(canvas.rect(a, b, "none", stroke=INK, stroke_width=2))
     for i, group in enumerate(groups):
         left, middle = LABELS + (i + 0.5) * size, TOP + (i + 0.5) * size
         room = LABELS - 7 - canvas.wide(f" {i + 1}")
@@ -64,8 +64,9 @@ def _cell(cell: Cell, size: float, most: float) -> Markup:
         return square
     figure = number(cell.difference, 2).replace("0.", ".", 1)
     middle = (a[0] + size / 2, a[1] + size / 2)
-    style = {"text_anchor": "middle", "fill": INK}
-    return square + canvas.write(figure, middle, size=9.5, **style)
+    return square + canvas.write(
+        figure, middle, text_anchor="middle", size=9.5, fill=INK
+    )
 
 
 def _paint(cell: Cell, most: float) -> str:

@@ -20,13 +20,20 @@ ENDS = {0.0: "start", 0.5: "middle", 1.0: "end"}  # figures along a column
 UP = 0.62  # how much of a band lies above its axis
 
 
+NOBODY = Shape(0.0, 1.0, (0,), (0,))
+
+
 @dataclass(frozen=True, slots=True)
 class Band:
-    """One row: whose proposals, what to print beside the name, one shape a column."""
+    """One row: whose proposals, one shape a column."""
 
     name: str
-    note: str
     shapes: Sequence[Shape | None]
+
+    @property
+    def one(self) -> Shape:
+        """Any of them: all count the same proposals."""
+        return next((shape for shape in self.shapes if shape is not None), NOBODY)
 
 
 def ridges(bands: Sequence[Band], *, heads: Sequence[str], name: str) -> Markup:
@@ -36,10 +43,11 @@ def ridges(bands: Sequence[Band], *, heads: Sequence[str], name: str) -> Markup:
     tops = [TOP, *(TOP + FIRST + BAND * i for i in range(len(bands)))]
     marks = []
     for i, band in enumerate(bands):
-        room = WIDTH - LEFT - canvas.wide(f"  {band.note}")
-        text = f"{canvas.fitted(band.name, room)}  {band.note}"
+        note = f"  {band.one.n:,} \u00b7 {band.one.share:.0%}"
+        text = canvas.fitted(band.name, WIDTH - LEFT - canvas.wide(note)) + note
         at = (LEFT, tops[i] + NAME / 2)
-        marks.append(canvas.write(text, at, bold=i == 0, fill=INK))
+        look = "" if i else "strong"
+        marks.append(canvas.write(text, at, look=look, fill=INK))
     for column, head in enumerate(heads):
         left = LEFT + column * (CELL + BETWEEN)
         shapes = [band.shapes[column] for band in bands]
@@ -74,11 +82,13 @@ def _ridge(shape: Shape, box: tuple[canvas.Point, canvas.Point], most: float) ->
         return "".join(path)
 
     close = f"V{axis:.1f}H{left:g}Z"
-    dotted = {"stroke": SOFT, "stroke_width": 0.8, "stroke_dasharray": "1.5 1.5"}
+    dotted: dict[str, canvas.Style] = {"stroke_width": 0.8, "stroke_dasharray": "1.5"}
     up, down = steps(shape.accepted, -1) + close, steps(shape.rejected, 1) + close
     marks = (
         canvas.line((left, axis), (right, axis), LINE),
-        canvas.mark("path", d=steps(shape.both, -1), fill="none", **dotted),
+        canvas.mark(
+            "path", d=steps(shape.both, -1), fill="none", stroke=SOFT, **dotted
+        ),
         canvas.mark("path", d=up, fill=FAST, opacity=0.8),
         canvas.mark("path", d=down, fill=SLOW, opacity=0.8),
     )

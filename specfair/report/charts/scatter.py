@@ -27,7 +27,7 @@ Fit = tuple[float, float, float]  # a slope and both ends of its interval
 class Spot:
     """A group in the plane of mentions and gain."""
 
-    name: str
+    group: str
     n: int
     gain: float
     low: float
@@ -56,12 +56,15 @@ def scatter(
         marks.append(canvas.line(*ends, s.colour, opacity=0.6))
     marks += [canvas.dot((x(s.x), y(s.gain)), 3.75, s.colour) for s in spots]
     marks += _names(spots, [(x(s.x), y(s.gain)) for s in spots])
-    middle = {"text_anchor": "middle"}
     for power in range(int(right) + 1):
         figure = f"{10**power:,}" if power else "0"
-        marks.append(canvas.write(figure, (x(power), BOTTOM + 12), **middle))
+        marks.append(
+            canvas.write(figure, (x(power), BOTTOM + 12), text_anchor="middle")
+        )
     title = "mentions in the corpus, whole words"
-    marks.append(canvas.write(title, ((LEFT + RIGHT) / 2, BOTTOM + 28), **middle))
+    marks.append(
+        canvas.write(title, ((LEFT + RIGHT) / 2, BOTTOM + 28), text_anchor="middle")
+    )
     return canvas.svg(marks, (WIDTH, BOTTOM + 40), name=name)
 
 
@@ -94,14 +97,13 @@ def _names(spots: Sequence[Spot], dots: Sequence[canvas.Point]) -> Iterator[Mark
     """
     taken: list[Box] = [(x - 4, y - 4, x + 4, y + 4) for x, y in dots]
     for i in sorted(range(len(spots)), key=lambda i: spots[i].colour == QUIET):
-        text = canvas.fitted(spots[i].name, LABEL, 10)
+        text = canvas.fitted(spots[i].group, LABEL, 10)
         for box in _places(*dots[i], canvas.wide(text, 10)):
             if _free(box, taken):
                 taken.append(box)
                 ink = SOFT if spots[i].colour == QUIET else spots[i].colour
                 at = (box[0], box[1] + LEADING / 2)
-                style = {"fill": ink, "class": "halo"}
-                yield canvas.write(text, at, size=10, **style)
+                yield canvas.write(text, at, size=10, fill=ink, look="halo")
                 break
 
 

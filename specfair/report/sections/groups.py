@@ -1,0 +1,132 @@
+"""How groups compare: each metric by group at the base pair, and who differs from whom
+at every stage.
+"""
+
+from specfair.report import findings, many
+from specfair.report.blocks import Panel, Section, Table
+from specfair.report.charts import canvas
+from specfair.report.charts.forest import forest
+from specfair.report.charts.matrix import Cell, matrix
+from specfair.report.lookup import Index, stages
+from specfair.report.sections.parts import (
+    CHANGED,
+    CLUSTERS,
+    GROUP,
+    PROMPTS,
+    alternative,
+    basis,
+    lines,
+    where,
+)
+from specfair.report.text import clean, count, interval, number, odds, plural, signed
+from specfair.run.rows import PairRow
+from specfair.vocabulary import BASE, Stage
+
+METRICS = {  # their titles and digits
+    "acceptance_rate": ("Acceptance rate", 3),
+    "alpha": ("Alpha", 3),
+    "mean_acceptance_length": ("Mean acceptance length", 2),
+    "speedup_predicted": ("Predicted speed-up", 2),
+}
+
+
+def who_waits(found: Index) -> Section | None:
+    """Each metric by group at the base pair, and who differs from whom at every
+    stage.
+    """
+    panels = [_forest(found, metric) for metric in METRICS]
+    panels += [_matrix(found, at) for at in stages(found.run, found.run.pairs)]
+    if not any(panels):
+        return None
+    return Section(
+        id="section-groups",
+        name="Groups",
+        title="Who waits longer?",
+        answer=findings.slowest(found),
+        panels=[panel for panel in panels if panel],
+        key=(
+            ("dot", "value with its 95% interval"),
+            ("slow", "slowest group of the base pair"),
+            ("fast", "fastest"),
+            ("faster", "row is faster than column"),
+            ("slower", "row is slower"),
+            ("muted", "within noise"),
+            ("outline", "the worst pair"),
+        ),
+    )
+
+
+def _forest(found: Index, metric: str) -> Panel | None:
+    title, digits = METRICS[metric]
+    rows = found.with_everyone(metric, BASE)
+    if not rows:
+        return None
+    columns = (
+        GROUP,
+        (f"#{metric}", lambda row: number(row.value, digits)),
+        ("#interval", lambda row: interval(row.low, row.high, digits)),
+        PROMPTS,
+        CLUSTERS,
+    )
+    drawing = forest(
+        lines(found, rows, digits),
+        domain=canvas.span(end for row in rows for end in (row.low, row.high)),
+        reference=next((row.value for row in rows if not row.group), None),
+        name=alternative(f"{title} of the base pair by group"),
+    )
+    return Panel(
+        title=f"{title}, base pair",
+        drawing=drawing,
+        basis=basis(rows),
+        table=Table.of(rows, columns),
+    )
+
+
+def _matrix(found: Index, at: Stage) -> Panel:
+    groups = many.outer(found, at)
+    pairs = [row for row in found.run.pairs if row.stage == at]
+    pairs = [row for row in pairs if {row.group_a, row.group_b} <= set(groups)]
+    pairs.sort(key=lambda row: row.p_holm)
+    cells = [_cell(row, groups) for row in pairs]
+    detected = [cell for cell in cells if cell.p < findings.LEVEL]
+    title = f"{where(at)}: {findings.worst_pair(found, at)}"
+    drawing = matrix(
+        groups,
+        cells,
+        worst=max(detected, key=lambda cell: abs(cell.difference), default=None),
+        name=alternative(f"{title}. Differences of all pairs of groups"),
+    )
+    columns = (
+        ("group", lambda row: clean(row.group_a, 60)),
+        ("minus", lambda row: clean(row.group_b, 60)),
+        ("#difference", lambda row: signed(row.difference)),
+        CHANGED,
+        ("#p", lambda row: odds(row.p_holm)),
+    )
+    return Panel(
+        title=title,
+        drawing=drawing,
+        basis=_basis(len(pairs), len(found.run.groups)),
+        table=Table.of(pairs, columns),
+        dataset=at.dataset,
+    )
+
+
+def _cell(row: PairRow, groups: tuple[str, ...]) -> Cell:
+    """The pair below the diagonal: the later group minus the earlier one."""
+    a, b = groups.index(row.group_a), groups.index(row.group_b)
+    if a > b:
+        return Cell(row=a, column=b, difference=row.difference, p=row.p_holm)
+    return Cell(row=b, column=a, difference=-row.difference, p=row.p_holm)
+
+
+def _basis(n: int, n_groups: int) -> str:
+    pairs = f"n = {plural(n, 'pair')}"
+    if n_groups <= many.MANY:
+        return f"{pairs}; row minus column, p corrected by Holm."
+    ends = f"the {many.FEWEST} slowest and the {many.FEWEST} fastest"
+    every = count(n_groups * (n_groups - 1) // 2)
+    return (
+        f"{pairs}, of {ends} of {count(n_groups)} groups; row minus column, p "
+        f"corrected for all {every} pairs."
+    )
