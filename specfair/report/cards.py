@@ -9,7 +9,7 @@ from markupsafe import Markup
 from specfair.report.blocks import Card
 from specfair.report.charts.canvas import WIDTH
 from specfair.report.charts.forest import Judged, beam
-from specfair.report.text import COMMAND, anchor, clean, interval, number, odds, plural
+from specfair.report.text import COMMAND, anchor, clean, counted, interval, number, odds
 from specfair.run.rows import ExampleRow
 from specfair.run.run import Run
 from specfair.run.verdict import Verdict
@@ -37,7 +37,7 @@ def _card(run: Run, v: Verdict, taken: dict[str, int]) -> Card:
     again = v.reproduce or f"pytest evals -k {shlex.quote(clean(v.case, 120))}"
     about, n = run.elsewhere(v), []
     for group, (prompts, clusters) in v.n.items():
-        counts = plural(prompts, "prompt"), plural(clusters, "cluster")
+        counts = counted(prompts, "prompt"), counted(clusters, "cluster")
         n.append((group or "all groups", *counts))
     expected = f"{SIGNS.get(v.comparison, '')} {number(v.bound)}".strip()
     said = f"value {number(v.value)}, interval {interval(v.low, v.high)}"

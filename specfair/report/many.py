@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from specfair.report.lookup import Index
-from specfair.report.text import count, plural
+from specfair.report.text import counted, thousands
 from specfair.run.run import Run
 from specfair.vocabulary import Stage
 
@@ -31,7 +31,7 @@ def drawn(n: int, order: str = "lowest and the {} highest") -> str:
     """What `ends` left out of n groups, as the end of a sentence."""
     if n <= MANY:
         return ""
-    some = f"the {ENDS} {order.format(ENDS)} of {plural(n, 'group')}"
+    some = f"the {ENDS} {order.format(ENDS)} of {counted(n, 'group')}"
     return f"; drawn are {some}, the table has all"
 
 
@@ -51,8 +51,9 @@ def note(run: Run) -> tuple[str, ...]:
     if n <= MANY:
         return ()
     return (
-        f"Of {plural(n, 'group')}, charts draw the {ENDS} at either end and the tables "
-        f"below them have all. Pairs and tokens are shown of the {FEWEST} slowest and "
-        f"the {FEWEST} fastest groups only, causes of the {2 * FEWEST} slowest; gaps, "
-        f"ratios and checks are about all {count(n * (n - 1) // 2)} pairs.",
+        f"Of {counted(n, 'group')}, charts draw the {ENDS} at either end and the "
+        "tables below them have all. Pairs and tokens are shown of the "
+        f"{FEWEST} slowest and the {FEWEST} fastest groups only, causes of the "
+        f"{2 * FEWEST} slowest; gaps, ratios and checks are about all "
+        f"{thousands(n * (n - 1) // 2)} pairs.",
     )

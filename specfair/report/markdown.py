@@ -13,7 +13,7 @@ from specfair.report.cards import cards
 from specfair.report.lookup import Index, index, tally
 from specfair.report.sections.before_after import together
 from specfair.report.sections.mentions import gaps
-from specfair.report.text import COMMAND, clean, plural
+from specfair.report.text import COMMAND, clean, counted
 from specfair.run.run import Run
 
 N_CHECKS = 12
@@ -92,7 +92,7 @@ def _checks(run: Run) -> str:
     shown = _table(Table.of(urgent[:N_CHECKS], columns))
     more = len(urgent) - N_CHECKS
     if more > 0:
-        shown += f"\n\nand {plural(more, 'more check')} of this kind."
+        shown += f"\n\nand {counted(more, 'more check')} of this kind."
     return shown
 
 

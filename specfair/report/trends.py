@@ -12,7 +12,7 @@ from specfair.report.charts.curves import Point, Series, curves
 from specfair.report.lookup import Index, figure, index, stages, tally
 from specfair.report.sections.groups import METRICS
 from specfair.report.sections.parts import INTERVAL, alternative
-from specfair.report.text import clean, number, plural
+from specfair.report.text import clean, counted, number
 from specfair.run.rows import EstimateRow, GapRow
 from specfair.run.run import Run
 from specfair.vocabulary import Decision, Stage
@@ -75,7 +75,7 @@ def _trend(found: Sequence[Index], metric: str, title: str) -> Panel | None:
     return Panel(
         title=title,
         drawing=curves(series, name=alternative(f"{title} by run")),
-        basis=f"n = {plural(len(found), 'run')}; lines are 95% intervals.",
+        basis=f"n = {counted(len(found), 'run')}; lines are 95% intervals.",
         table=Table.of(every, columns),
     )
 
@@ -97,6 +97,6 @@ def answer(runs: Sequence[Run]) -> str:
     """What the trends show, in one sentence about the latest run."""
     said = findings.slowest(index(runs[-1])) if runs else ""
     if not said:
-        return f"{plural(len(runs), 'run')}."
+        return f"{counted(len(runs), 'run')}."
     latest = f"{said[:1].lower()}{said[1:]}"
-    return f"{plural(len(runs), 'run')}, the oldest first. In the latest, {latest}"
+    return f"{counted(len(runs), 'run')}, the oldest first. In the latest, {latest}"

@@ -45,10 +45,10 @@ def matrix(
         left, middle = LABELS + (i + 0.5) * size, TOP + (i + 0.5) * size
         room = LABELS - 7 - canvas.wide(f" {i + 1}")
         named = f"{canvas.fitted(group, room)} {i + 1}"
-        marks.append(canvas.write(named, (LABELS - 7, middle), text_anchor="end"))
+        marks.append(canvas.letter(named, (LABELS - 7, middle), text_anchor="end"))
         if i < len(groups) - 1:
             at = (left, middle + 0.18 * size)
-            marks.append(canvas.write(str(i + 1), at, text_anchor="middle"))
+            marks.append(canvas.letter(str(i + 1), at, text_anchor="middle"))
     return canvas.svg(marks, (WIDTH, TOP + size * len(groups) + 4), name=name)
 
 
@@ -64,7 +64,7 @@ def _cell(cell: Cell, size: float, most: float) -> Markup:
         return square
     figure = number(cell.difference, 2).replace("0.", ".", 1)
     middle = (a[0] + size / 2, a[1] + size / 2)
-    return square + canvas.write(
+    return square + canvas.letter(
         figure, middle, text_anchor="middle", size=9.5, fill=INK
     )
 

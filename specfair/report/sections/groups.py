@@ -15,10 +15,18 @@ from specfair.report.sections.parts import (
     PROMPTS,
     alternative,
     basis,
-    lines,
+    value_lines,
     where,
 )
-from specfair.report.text import clean, count, interval, number, odds, plural, signed
+from specfair.report.text import (
+    clean,
+    counted,
+    interval,
+    number,
+    odds,
+    signed,
+    thousands,
+)
 from specfair.run.rows import PairRow
 from specfair.vocabulary import BASE, Stage
 
@@ -69,7 +77,7 @@ def _forest(found: Index, metric: str) -> Panel | None:
         CLUSTERS,
     )
     drawing = forest(
-        lines(found, rows, digits),
+        value_lines(found, rows, digits),
         domain=canvas.span(end for row in rows for end in (row.low, row.high)),
         reference=next((row.value for row in rows if not row.group), None),
         name=alternative(f"{title} of the base pair by group"),
@@ -89,7 +97,7 @@ def _matrix(found: Index, at: Stage) -> Panel:
     pairs.sort(key=lambda row: row.p_holm)
     cells = [_cell(row, groups) for row in pairs]
     detected = [cell for cell in cells if cell.p < findings.LEVEL]
-    title = f"{where(at)}: {findings.worst_pair(found, at)}"
+    title = f"{where(at)}: {findings.widest_pair(found, at)}"
     drawing = matrix(
         groups,
         cells,
@@ -121,12 +129,12 @@ def _cell(row: PairRow, groups: tuple[str, ...]) -> Cell:
 
 
 def _basis(n: int, n_groups: int) -> str:
-    pairs = f"n = {plural(n, 'pair')}"
+    pairs = f"n = {counted(n, 'pair')}"
     if n_groups <= many.MANY:
         return f"{pairs}; row minus column, p corrected by Holm."
     ends = f"the {many.FEWEST} slowest and the {many.FEWEST} fastest"
-    every = count(n_groups * (n_groups - 1) // 2)
+    every = thousands(n_groups * (n_groups - 1) // 2)
     return (
-        f"{pairs}, of {ends} of {count(n_groups)} groups; row minus column, p "
+        f"{pairs}, of {ends} of {thousands(n_groups)} groups; row minus column, p "
         f"corrected for all {every} pairs."
     )

@@ -24,7 +24,7 @@ from specfair.report.sections.parts import (
     colour,
     where,
 )
-from specfair.report.text import clean, number, plural, signed
+from specfair.report.text import clean, counted, number, signed
 from specfair.run.rows import EstimateRow, GapRow
 from specfair.vocabulary import BASE, Stage
 
@@ -142,7 +142,7 @@ def _gap(found: Index, names: Sequence[str]) -> Panel | None:
         SLOWEST,
         FASTEST,
     )
-    n = plural(len(found.run.groups), "group")
+    n = counted(len(found.run.groups), "group")
     return Panel(
         title="Gap between groups",
         drawing=drawing,
