@@ -99,14 +99,14 @@ def heads(run: Run, every: Sequence[Card]) -> tuple[str, ...]:
 
 def overview(run: Run, every: Sequence[Card]) -> list[tuple[str, list[Card | None]]]:
     """A row a group, a column a dataset: the gravest verdict of each. The first row
-    holds verdicts about all groups.
+    holds verdicts about all groups, the last ones those of other audits.
     """
     gravest: dict[tuple[str, str], Card] = {}
     for card in every:  # the gravest first, as `cards` orders them
         group = card.groups[0] if len(card.groups) == 1 else ""
         gravest.setdefault((group, card.dataset), card)
     rows = []
-    for group in ("", *run.groups):
+    for group in dict.fromkeys(("", *run.groups, *(group for group, _ in gravest))):
         row = [gravest.get((group, dataset)) for dataset in heads(run, every)]
         if any(row):
             rows.append((group, row))
