@@ -33,8 +33,7 @@ from specfair.report import render_markdown
 from specfair.run.rows import GapRow
 from specfair.run.run import Run, merge
 from specfair.store import write_text_atomically
-from specfair.traces.metrics import METRICS
-from specfair.vocabulary import BASE, TUNED, Stage
+from specfair.vocabulary import BASE, METRICS, TUNED, Stage
 
 T = TypeVar("T")
 # of cases, in a report's provenance; absent where all were asked

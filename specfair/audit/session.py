@@ -13,14 +13,14 @@ from typing import Any
 
 from specfair import config, gates, stats
 from specfair.audit import questions
-from specfair.audit.audit import GATED, Audit
+from specfair.audit.audit import Audit
 from specfair.audit.tracing import Say
 from specfair.errors import UsageError, as_typed, plain, unknown
 from specfair.gates import baseline, bounds
 from specfair.run.run import measured_on
 from specfair.run.verdict import Verdict
 from specfair.stats import Estimate
-from specfair.vocabulary import BASE, Stage
+from specfair.vocabulary import BASE, GATED, Stage
 
 
 @dataclass(slots=True)

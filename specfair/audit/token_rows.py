@@ -12,17 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specfair import stats
-from specfair.run.rows import N_BINS, HistogramRow, MistakeRow
+from specfair.run.rows import ENDS, MANY, N_BINS, HistogramRow, MistakeRow
 from specfair.traces.measured import Measured
-from specfair.traces.metrics import CONFIDENT
 from specfair.traces.trace import Trace
-from specfair.vocabulary import Stage
+from specfair.vocabulary import CONFIDENT, GATED, Stage
 
 Decode: TypeAlias = Callable[[Sequence[int]], str]
 
-EXPLAINED = "acceptance_rate"  # the metric that examples of prompts show
-MANY = 24  # groups from which on pairs, splits and tokens are shown of some only
-N_ENDS = 5  # of the slowest and of the fastest groups, where there are many
 N_MISTAKES = 5  # shown of each group and outcome
 N_BEFORE = 12  # tokens of context before a mistake
 _TOKENS = 1 << 18  # counted at a time
@@ -119,7 +115,7 @@ def outermost(measured: Measured, groups: Sequence[str]) -> set[str]:
     """
     if len(groups) <= MANY:
         return set(groups)
-    rates = measured.sample(EXPLAINED)
+    rates = measured.sample(GATED)
     sums = stats.tally.sums_by(
         rates.codes("group"), np.stack([rates.numerator, rates.denominator], axis=-1)
     )
@@ -127,7 +123,7 @@ def outermost(measured: Measured, groups: Sequence[str]) -> set[str]:
         rates.groups[i]
         for i in np.argsort(stats.divide(sums[:, 0], sums[:, 1]), kind="stable")
     ]
-    return {*ordered[:N_ENDS], *ordered[-N_ENDS:]}
+    return {*ordered[:ENDS], *ordered[-ENDS:]}
 
 
 def _surest(

@@ -18,8 +18,7 @@ from typing import Any
 from specfair.errors import UsageError, unknown
 from specfair.gates import KINDS, OWN, Bound
 from specfair.texts import corpora
-from specfair.traces.metrics import METRICS
-from specfair.vocabulary import BASE, TUNED, Stage
+from specfair.vocabulary import BASE, METRICS, TUNED, Stage
 
 _NUMBER = r"[-+\w.]+?"
 _PATH = r"""(?:"[^"]*"|'[^']*'|[^"'<>=])+?"""

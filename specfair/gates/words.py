@@ -10,7 +10,7 @@ from specfair.errors import counted, plain
 from specfair.gates.kinds import KINDS, Bound
 from specfair.run.verdict import Verdict
 from specfair.stats import Estimate, Part, prompts_needed
-from specfair.traces.metrics import METRICS
+from specfair.vocabulary import METRICS
 
 MANY_TIMES = 100  # more evidence than so many times what is there is no advice
 _NAMED = 3  # groups, at most, in advice

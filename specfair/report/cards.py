@@ -9,12 +9,11 @@ from collections.abc import Sequence
 
 from specfair.report.blocks import Card, Drawing
 from specfair.report.text import COMMAND, anchor, clean, interval, number, odds, plural
-from specfair.run.rows import ExampleRow
+from specfair.run.rows import N_EXAMPLES, ExampleRow
 from specfair.run.run import Run
 from specfair.run.verdict import Verdict
 from specfair.vocabulary import DECISIONS
 
-N_EXAMPLES = 5
 SIGNS = {"<=": "\u2264", ">=": "\u2265"}
 
 

@@ -5,6 +5,8 @@ Knows the questions of the original study; knows nothing of HTML or Markdown, an
 says more than a row does.
 """
 
+from collections.abc import Mapping
+
 from specfair.report.lookup import (
     Index,
     Shape,
@@ -15,12 +17,12 @@ from specfair.report.lookup import (
 from specfair.report.text import clean, interval, listed, number, plural, signed
 from specfair.run.rows import EstimateRow, GapRow
 from specfair.run.run import Run
-from specfair.vocabulary import BASE, Decision, Stage
+from specfair.vocabulary import ALPHA, BASE, Decision, Stage
 
 N_SURE = 2  # bins of 20: a probability of 0.9 or more, or of 0.1 or less
 FEW = 3  # names before "and more"
 NOISE = "no measurable change"
-WORDS = {
+WORDS: Mapping[Decision, str] = {
     "fail": "failed",
     "invalid": "could not be measured",
     "insufficient": "undecided",
@@ -204,8 +206,7 @@ def chance(row: GapRow) -> str:
 def worst_pair(found: Index, at: Stage) -> str:
     """The detected pair with the greatest difference, or that none is detected."""
     pairs = [row for row in found.report.pairs if row.stage == at]
-    # the level of all tests here
-    detected = [row for row in pairs if row.p_holm < 0.05]
+    detected = [row for row in pairs if row.p_holm < ALPHA]
     if not detected:
         return f"none of {plural(len(pairs), 'pair')} differs measurably"
     worst = max(detected, key=lambda row: abs(row.difference))

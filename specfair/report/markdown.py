@@ -5,17 +5,22 @@ cannot form Markdown or HTML.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from specfair.report import findings
 from specfair.report.cards import cards
 from specfair.report.lookup import Index, index, measurable, stages, tally
 from specfair.report.text import COMMAND, clean, interval, number, plural, signed
 from specfair.run.run import Run
-from specfair.vocabulary import BASE, Stage
+from specfair.vocabulary import BASE, Decision, Stage
 
 N_CHECKS = 12
-MARKS = {"fail": "\u2717", "invalid": "!", "insufficient": "?", "pass": "\u2713"}
+MARKS: Mapping[Decision, str] = {
+    "fail": "\u2717",
+    "invalid": "!",
+    "insufficient": "?",
+    "pass": "\u2713",
+}
 _SYNTAX = re.compile(r"([\\`*_\[\]#|<>~&$]|:(?=//)|(?<=www)\.)")
 _JOINER = "\u2060"  # after an @, so that nobody is notified
 

@@ -10,11 +10,10 @@ from specfair.report.blocks import Panel, Table
 from specfair.report.charts_lines import Point, Series
 from specfair.report.lookup import Index, index, stages, tally
 from specfair.report.sections import TABLE_BELOW
-from specfair.report.sections_groups import METRICS
 from specfair.report.text import clean, interval, number, plural
 from specfair.run.rows import EstimateRow, GapRow
 from specfair.run.run import Run
-from specfair.vocabulary import Decision, Stage
+from specfair.vocabulary import CHARTED, METRICS, Decision, Stage
 
 GAP = "gap"
 
@@ -55,7 +54,7 @@ def trends(reports: Sequence[Run]) -> list[Panel]:
     """
     found = [index(report) for report in reports]
     wanted = [
-        *((metric, title) for metric, title, _ in METRICS),
+        *((metric, METRICS[metric].title) for metric in CHARTED),
         (GAP, "Gap between groups"),
     ]
     return [

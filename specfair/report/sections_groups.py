@@ -12,14 +12,9 @@ from specfair.report.charts_rows import Line
 from specfair.report.lookup import Index, extremes, stages
 from specfair.report.sections import EVERYONE, TABLE_BELOW, basis, shown
 from specfair.report.text import clean, count, interval, number, odds, plural, signed
-from specfair.vocabulary import BASE, Stage
+from specfair.run.rows import ENDS, MANY
+from specfair.vocabulary import BASE, CHARTED, METRICS, Stage
 
-METRICS = (
-    ("acceptance_rate", "Acceptance rate", 3),
-    ("alpha", "Alpha", 3),
-    ("mean_acceptance_length", "Mean acceptance length", 2),
-    ("speedup_predicted", "Predicted speed-up", 2),
-)
 DOT = (
     ("dot", "value with its 95% interval"),
     ("slow", "slowest group of the base pair"),
@@ -31,11 +26,7 @@ def groups(found: Index) -> Section | None:
     """Each metric by group at the base pair, and who differs from whom at every
     stage.
     """
-    panels = [
-        panel
-        for metric, title, digits in METRICS
-        if (panel := _forest(found, metric, title, digits))
-    ]
+    panels = [panel for metric in CHARTED if (panel := _forest(found, metric))]
     panels += [_matrix(found, at) for at in stages(found.report, found.report.pairs)]
     if not panels:
         return None
@@ -54,7 +45,8 @@ def groups(found: Index) -> Section | None:
     )
 
 
-def _forest(found: Index, metric: str, title: str, digits: int) -> Panel | None:
+def _forest(found: Index, metric: str) -> Panel | None:
+    title, digits = METRICS[metric].title, METRICS[metric].digits
     rows = [
         row
         for group in ("", *found.report.groups)
@@ -104,12 +96,9 @@ def _forest(found: Index, metric: str, title: str, digits: int) -> Panel | None:
 
 
 def _basis_of_pairs(n: int, n_groups: int) -> str:
-    if n_groups <= many.MANY:
+    if n_groups <= MANY:
         return f"n = {plural(n, 'pair')}; row minus column, p corrected by Holm."
-    ends = (
-        f"the {many.FEWEST} slowest and the {many.FEWEST} fastest of "
-        f"{count(n_groups)} groups"
-    )
+    ends = f"the {ENDS} slowest and the {ENDS} fastest of {count(n_groups)} groups"
     n_all = count(n_groups * (n_groups - 1) // 2)
     return (
         f"n = {plural(n, 'pair')}, of {ends}; row minus column, p corrected for "

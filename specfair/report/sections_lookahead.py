@@ -14,13 +14,7 @@ from specfair.report.sections import EVERYONE, TABLE_BELOW, basis
 from specfair.report.sections_tokens import where
 from specfair.report.text import clean, interval, number, plural, signed
 from specfair.run.rows import EstimateRow, GapRow
-from specfair.vocabulary import BASE, Stage
-
-CURVES = (
-    ("acceptance_rate", "Acceptance rate"),
-    ("mean_acceptance_length", "Mean acceptance length"),
-    ("speedup_predicted", "Predicted speed-up"),
-)
+from specfair.vocabulary import ACROSS, BASE, METRICS, Stage
 
 
 def lookahead(found: Index) -> Section | None:
@@ -31,11 +25,7 @@ def lookahead(found: Index) -> Section | None:
     )
     if len(names) < 2:  # one point is no curve
         return None
-    panels = [
-        panel
-        for metric, title in CURVES
-        if (panel := _curve(found, names, metric, title))
-    ]
+    panels = [panel for metric in ACROSS if (panel := _curve(found, names, metric))]
     panels += [panel for panel in (_gap_curve(found, names),) if panel]
     at = [
         s
@@ -101,10 +91,11 @@ def _points(
     return points
 
 
-def _curve(found: Index, names: Sequence[str], metric: str, title: str) -> Panel | None:
+def _curve(found: Index, names: Sequence[str], metric: str) -> Panel | None:
+    title = METRICS[metric].title
     ends, series = extremes(found), []
     rows: list[EstimateRow] = []
-    drawn = {"", *many.outer(found, BASE, many.ENDS)}
+    drawn = {"", *many.outer(found, BASE, many.DRAWN)}
     for group in ("", *found.report.groups):
         own = [
             row for name in names if (row := found.estimate(metric, BASE, group, name))

@@ -128,7 +128,7 @@ def _course(found: Index, metric: str, dataset: str) -> Panel:
             EVERYONE if not group else group if group in ends else "",
             charts.colour(group, ends) if group else charts.INK,
         )
-        for group in ("", *many.outer(found, BASE, many.ENDS))
+        for group in ("", *many.outer(found, BASE, many.DRAWN))
     ]
     title = f"{clean(dataset, 40)} {clean(metric, 40)}"
     steps, groups = {r.stage.step for r in rows}, {r.group for r in rows if r.group}

@@ -13,9 +13,8 @@ from specfair import config
 from specfair.audit.audit import Audit, prompt_set
 from specfair.audit.rows import training
 from specfair.errors import DataError, UsageError
-from specfair.traces.metrics import METRICS
 from specfair.traces.replay import Lookahead
-from specfair.vocabulary import BASE, Stage
+from specfair.vocabulary import BASE, METRICS, Stage
 from tests.conftest import small_audit
 
 

@@ -6,8 +6,7 @@ import pytest
 
 from specfair.audit import rows
 from specfair.audit.audit import Audit
-from specfair.traces.metrics import CONFIDENT
-from specfair.vocabulary import BASE
+from specfair.vocabulary import BASE, CONFIDENT
 
 
 @pytest.fixture(scope="module")
