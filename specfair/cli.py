@@ -142,7 +142,7 @@ def _add_audit(commands: Any) -> None:
 
 
 def _audit(options: argparse.Namespace) -> int:
-    from specfair.audit import holding, record
+    from specfair.audit import holding, record, writing
     from specfair.audit.session import Session, ask_all
 
     given = {
@@ -164,7 +164,7 @@ def _audit(options: argparse.Namespace) -> int:
     report = record.build(session)
     print(_text(report), flush=True)
     lost: list[str] = []
-    said = record.write_files(report, to, lost)[1] if to else []
+    said = writing.write_files(report, to, lost)[1] if to else []
     for line in (
         *wrong,
         *holding.others([each for each in unheld if not each[1]]),

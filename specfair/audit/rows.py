@@ -22,17 +22,14 @@ from specfair.gates.baseline import Baseline
 from specfair.run.rows import (
     ENDS,
     MANY,
-    N_EXAMPLES,
     BaselineRow,
     EstimateRow,
-    ExampleRow,
     FrequencyRow,
     GapRow,
     MentionRow,
     PairRow,
     SplitRow,
 )
-from specfair.run.verdict import Verdict
 from specfair.stats import Estimate
 from specfair.texts.mentions import Mentions
 from specfair.traces.measured import Measured
@@ -43,7 +40,6 @@ from specfair.vocabulary import ACROSS, GATED, METRICS, STORED, Stage
 LOOKAHEADS = tuple(Lookahead.parse(text) for text in config.LOOKAHEADS)
 ALONG = ("kl", "acceptance_rate")  # metrics shown over training
 PATIENCE = 3.0  # seconds without a word
-_CHANGES = ("gain", "improve", "widening")
 
 
 def of_stage(
@@ -127,7 +123,7 @@ def against(
     for stage in old.counts:
         if stage in now.counts:
             before, after = old.sample(stage), now.sample(stage)
-            found = baseline.compare(old, now, stage)
+            found = baseline.change_at(old, now, stage)
             for group, change in ((None, found.overall), *found.by_group.items()):
                 then, today = (
                     s if group is None else s.of(group) for s in (before, after)
@@ -160,33 +156,6 @@ def mentions(dataset: str, counts: Mapping[str, Mentions]) -> tuple[MentionRow, 
         MentionRow(dataset, g, c.n_words, c.n_documents, c.n_substrings)
         for g, c in counts.items()
     )
-
-
-def examples(audit: Audit, verdict: Verdict) -> Iterator[ExampleRow]:
-    """The prompts that contribute most to a verdict that did not pass: those that lost
-    most, or are slowest.
-    """
-    stage, undone = verdict.stage, verdict.decision in ("fail", "insufficient")
-    if not undone or stage not in audit.stages or not verdict.groups:
-        return
-    group = verdict.groups[0]
-    now = audit.measured(stage).sample(GATED).of(group).macro()
-    before = (
-        audit.base.sample(GATED).of(group).macro() if verdict.gate in _CHANGES else None
-    )
-    effect = now.numerator if before is None else now.numerator - before.numerator
-    texts = {p.id: p.text for p in audit.prompts}
-    for row in np.argsort(effect, kind="stable")[:N_EXAMPLES]:
-        reference = None if before is None else float(before.numerator[row])
-        value, name = float(now.numerator[row]), str(now.prompt[row])
-        yield ExampleRow(
-            case=verdict.case,
-            gate=verdict.gate,
-            group=group,
-            text=texts[name],
-            value=value,
-            reference=reference,
-        )
 
 
 def frequency(stage: Stage, trend: stats.Trend) -> FrequencyRow:

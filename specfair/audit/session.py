@@ -16,7 +16,7 @@ from specfair.audit import questions
 from specfair.audit.audit import Audit
 from specfair.audit.tracing import Say
 from specfair.errors import UsageError, as_typed, plain, unknown
-from specfair.gates import baseline, bounds
+from specfair.gates import baseline, bounds, kept
 from specfair.run.run import measured_on
 from specfair.run.verdict import Verdict
 from specfair.stats import Estimate
@@ -154,10 +154,10 @@ class Session:
     ) -> baseline.Change:
         """Now minus the stored baseline, on the same prompts."""
         if name not in self.baselines:
-            self.baselines[name] = baseline.read(name, root)
+            self.baselines[name] = kept.read(name, root)
         now = snapshot(audit, (stage,))
         baseline.check_comparable(self.baselines[name], now, name)
-        return baseline.compare(self.baselines[name], now, stage)
+        return baseline.change_at(self.baselines[name], now, stage)
 
     @property
     def measured(self) -> Audit | None:

@@ -1,8 +1,8 @@
-"""The rows of a Report that show single tokens: histograms of probabilities, and the
-proposals the draft was surest of.
+"""The rows of a Run that show tokens and texts: histograms of probabilities, the
+proposals the draft was surest of, the prompts behind a verdict.
 
-Knows tokens and which of them are worth reading. Does not know intervals, bounds or how
-a row is drawn.
+Knows which of them are worth reading. Does not know intervals, bounds or how a row is
+drawn.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specfair import stats
-from specfair.run.rows import ENDS, MANY, N_BINS, HistogramRow, MistakeRow
+from specfair.audit.audit import Audit
+from specfair.run.rows import (
+    ENDS,
+    MANY,
+    N_BINS,
+    N_EXAMPLES,
+    ExampleRow,
+    HistogramRow,
+    MistakeRow,
+)
+from specfair.run.verdict import Verdict
 from specfair.traces.measured import Measured
 from specfair.traces.trace import Trace
 from specfair.vocabulary import CONFIDENT, GATED, Stage
@@ -21,6 +31,7 @@ Decode: TypeAlias = Callable[[Sequence[int]], str]
 
 N_MISTAKES = 5  # shown of each group and outcome
 N_BEFORE = 12  # tokens of context before a mistake
+_CHANGES = ("gain", "improve", "widening")  # gates about a before and an after
 _TOKENS = 1 << 18  # counted at a time
 _QUANTITIES = {"target_prob": (0, 1), "draft_prob": (0, 1), "difference": (-1, 1)}
 
@@ -37,14 +48,10 @@ def _codes(trace: Trace) -> tuple[tuple[str, ...], NDArray[np.int32]]:
 def histograms(measured: Measured, stage: Stage) -> Iterator[HistogramRow]:
     """Proposals' probabilities, accepted and rejected, of each group and of all."""
     trace = measured.trace
-    target, draft, accepted = (
-        trace["proposal_target_prob"],
-        trace["proposal_draft_prob"],
-        trace["accepted"],
-    )
+    target, draft = trace["proposal_target_prob"], trace["proposal_draft_prob"]
     names, codes = _codes(trace)
     values = {"target_prob": target, "draft_prob": draft, "difference": target - draft}
-    cells = codes * 2 + ~accepted
+    cells = codes * 2 + ~trace["accepted"]
     counted = {
         q: _binned(values[q], cells, 2 * len(names), span=span)
         for q, span in _QUANTITIES.items()
@@ -159,3 +166,30 @@ def _mistake(
         draft_prob=float(trace["proposal_draft_prob"][row]),
         target_token=decode([int(trace["token"][row])]),
     )
+
+
+def examples(audit: Audit, verdict: Verdict) -> Iterator[ExampleRow]:
+    """The prompts that contribute most to a verdict that did not pass: those that lost
+    most, or are slowest.
+    """
+    stage, undone = verdict.stage, verdict.decision in ("fail", "insufficient")
+    if not undone or stage not in audit.stages or not verdict.groups:
+        return
+    group = verdict.groups[0]
+    now = audit.measured(stage).sample(GATED).of(group).macro()
+    before = (
+        audit.base.sample(GATED).of(group).macro() if verdict.gate in _CHANGES else None
+    )
+    effect = now.numerator if before is None else now.numerator - before.numerator
+    texts = {p.id: p.text for p in audit.prompts}
+    for row in np.argsort(effect, kind="stable")[:N_EXAMPLES]:
+        reference = None if before is None else float(before.numerator[row])
+        value, name = float(now.numerator[row]), str(now.prompt[row])
+        yield ExampleRow(
+            case=verdict.case,
+            gate=verdict.gate,
+            group=group,
+            text=texts[name],
+            value=value,
+            reference=reference,
+        )

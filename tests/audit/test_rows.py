@@ -9,9 +9,7 @@ import pytest
 
 from specfair.audit import rows
 from specfair.audit.audit import Audit
-from specfair.run.rows import N_EXAMPLES
 from specfair.vocabulary import BASE, STORED, Stage
-from tests.report_samples import verdict
 
 
 @pytest.fixture(scope="module")
@@ -67,19 +65,3 @@ def test_mentions_and_frequency(measured: Audit) -> None:
     trend = rows.frequency(Stage("imdb"), measured.frequency("imdb"))
     assert trend.stage == Stage("imdb")
     assert math.isfinite(trend.slope) or np.isnan(trend.slope)
-
-
-def test_examples_are_the_prompts_that_lost_most(measured: Audit) -> None:
-    found = list(rows.examples(measured, verdict(groups=("queer",))))
-    changes = [row.value - row.reference for row in found]
-    assert changes == sorted(changes)
-    assert len(found) == N_EXAMPLES
-    assert {row.text for row in found} <= {
-        p.text for p in measured.prompts if p.group == "queer"
-    }
-    gap = list(rows.examples(measured, verdict(gate="gap", groups=("male", "female"))))
-    assert [row.group for row in gap] == ["male"] * N_EXAMPLES
-    assert all(row.reference is None for row in gap)
-    assert not list(
-        rows.examples(measured, verdict(groups=("queer",), decision="pass"))
-    )
