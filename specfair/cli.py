@@ -160,7 +160,7 @@ def _audit(options: argparse.Namespace) -> int:
     unheld = holding.unheld(
         holding.Asked(settings, given, stages), [holding.held_by(session)]
     )
-    wrong = holding.mistakes(unheld)
+    wrong = holding.lines_of_mistakes(unheld)
     report = record.build(session)
     print(_text(report), flush=True)
     lost: list[str] = []

@@ -195,7 +195,7 @@ def _compares(config: pytest.Config) -> bool:
         return bool(name)
     from specfair.gates import kept
 
-    return kept.exists(name, project_of(config).root)
+    return kept.is_kept(name, project_of(config).root)
 
 
 @pytest.fixture
@@ -340,7 +340,7 @@ def _unheld(
     from specfair.audit import holding
 
     found = holding.unheld(holding.Asked.of(settings_of(config), given(config)), parts)
-    wrong = holding.mistakes(found) if whole else []
+    wrong = holding.lines_of_mistakes(found) if whole else []
     rest = [(rule, mistake) for rule, mistake in found if not (mistake and whole)]
     config.stash[_WRITTEN] += map(
         plain, [*(f"ERROR: {line}" for line in wrong), *holding.others(rest)]

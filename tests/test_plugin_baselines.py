@@ -45,7 +45,7 @@ def project(pytester: pytest.Pytester, measured: Audit) -> pytest.Pytester:
         ),
     }
     for name, made in kept.items():
-        kept.save(made, name, root=pytester.path)
+        kept.save_baseline(made, name, root=pytester.path)
     folder = pytester.path / kept.FOLDER
     text = (folder / "same.json").read_text()
     (folder / "truncated.json").write_text(text[: len(text) // 2])
@@ -98,7 +98,7 @@ def test_a_stage_that_is_measured_no_more_is_reported(
     pytester: pytest.Pytester, measured: Audit, workers: list[str]
 ) -> None:
     old = snapshot(measured, ["base"])
-    kept.save(
+    kept.save_baseline(
         replace(old, counts={**old.counts, "sst2": old.counts["base"]}),
         "old",
         root=pytester.path,

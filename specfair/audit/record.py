@@ -54,7 +54,11 @@ def build(session: Session) -> Run:
     tables += [_against(session, audit)]
     own = [v for v in empty.verdicts if not empty.elsewhere(v)]
     tables.append(
-        {"examples": tuple(row for v in own for row in token_rows.examples(audit, v))}
+        {
+            "examples": tuple(
+                row for v in own for row in token_rows.example_rows(audit, v)
+            )
+        }
     )
     whole = merge([empty, *(replace(empty, **table) for table in tables)])
     return Run.from_json(whole.to_json())
@@ -124,7 +128,7 @@ def keep_baseline(
             f"baseline {name!r} would be empty: nothing was measured. Run "
             "evals that measure a pair."
         )
-    return kept.save(baseline.together(found), name, root=root, update=update)
+    return kept.save_baseline(baseline.together(found), name, root=root, update=update)
 
 
 def _shared(settings: Settings) -> dict[str, object]:
@@ -172,14 +176,14 @@ def _of_change(audit: Audit, stage: Stage) -> dict[str, tuple[Any, ...]]:
     """The rows that compare a stage with the base pair."""
     dataset = stage.dataset
     found = {
-        "changes": rows.changes(audit, stage),
-        "widenings": (rows.widening(audit, stage),),
-        "training": tuple(rows.training(audit, dataset)),
+        "changes": rows.change_rows(audit, stage),
+        "widenings": (rows.widening_row(audit, stage),),
+        "training": tuple(rows.training_rows(audit, dataset)),
     }
     if dataset == TUNED:
         return found
-    mentions = rows.mentions(dataset, audit.mentions(dataset))
+    mentions = rows.mention_rows(dataset, audit.mentions(dataset))
     return found | {
         "mentions": mentions,
-        "frequency": (rows.frequency(stage, audit.frequency(stage)),),
+        "frequency": (rows.frequency_row(stage, audit.frequency(stage)),),
     }

@@ -14,8 +14,8 @@ from specfair import config, stats
 from specfair.audit.audit import Audit
 from specfair.audit.token_rows import (
     Decode,
-    histograms,
-    mistakes,
+    histogram_rows,
+    mistake_rows,
 )
 from specfair.gates import baseline
 from specfair.gates.baseline import Baseline
@@ -80,13 +80,13 @@ def of_stage(
         "estimates": tuple(estimates),
         "gaps": tuple(gaps),
         "pairs": tuple(pairs),
-        "histograms": tuple(histograms(measured, stage)),
-        "mistakes": tuple(mistakes(measured, stage, decode)),
+        "histograms": tuple(histogram_rows(measured, stage)),
+        "mistakes": tuple(mistake_rows(measured, stage, decode)),
         "splits": tuple(_splits(measured, stage)),
     }
 
 
-def changes(audit: Audit, stage: Stage) -> tuple[EstimateRow, ...]:
+def change_rows(audit: Audit, stage: Stage) -> tuple[EstimateRow, ...]:
     """Before to after, for every group and for everyone."""
     deployed = audit.settings.deployed
     found = []
@@ -99,13 +99,13 @@ def changes(audit: Audit, stage: Stage) -> tuple[EstimateRow, ...]:
     return tuple(found)
 
 
-def widening(audit: Audit, stage: Stage) -> GapRow:
+def widening_row(audit: Audit, stage: Stage) -> GapRow:
     """How much further apart groups lie than before, slowest and fastest after."""
     name = _named(GATED, audit.settings.deployed)
     return _gap_row(stage, name, audit.widening(stage), np.nan)
 
 
-def training(audit: Audit, dataset: str) -> Iterator[EstimateRow]:
+def training_rows(audit: Audit, dataset: str) -> Iterator[EstimateRow]:
     """How alignment moved along the fine-tuning, where checkpoints were kept."""
     for step, measured in audit.training(dataset).items():
         for metric in ALONG:
@@ -150,7 +150,9 @@ def against(
             )
 
 
-def mentions(dataset: str, counts: Mapping[str, Mentions]) -> tuple[MentionRow, ...]:
+def mention_rows(
+    dataset: str, counts: Mapping[str, Mentions]
+) -> tuple[MentionRow, ...]:
     """How often the corpus mentions each group."""
     return tuple(
         MentionRow(dataset, g, c.n_words, c.n_documents, c.n_substrings)
@@ -158,7 +160,7 @@ def mentions(dataset: str, counts: Mapping[str, Mentions]) -> tuple[MentionRow, 
     )
 
 
-def frequency(stage: Stage, trend: stats.Trend) -> FrequencyRow:
+def frequency_row(stage: Stage, trend: stats.Trend) -> FrequencyRow:
     """Gain against mentions, over groups."""
     return FrequencyRow(
         stage=stage,

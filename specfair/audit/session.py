@@ -154,7 +154,7 @@ class Session:
     ) -> baseline.Change:
         """Now minus the stored baseline, on the same prompts."""
         if name not in self.baselines:
-            self.baselines[name] = kept.read(name, root)
+            self.baselines[name] = kept.read_baseline(name, root)
         now = snapshot(audit, (stage,))
         baseline.check_comparable(self.baselines[name], now, name)
         return baseline.change_at(self.baselines[name], now, stage)

@@ -45,7 +45,7 @@ def _codes(trace: Trace) -> tuple[tuple[str, ...], NDArray[np.int32]]:
     return tuple(index), np.repeat(of_prompt, trace.lengths)
 
 
-def histograms(measured: Measured, stage: Stage) -> Iterator[HistogramRow]:
+def histogram_rows(measured: Measured, stage: Stage) -> Iterator[HistogramRow]:
     """Proposals' probabilities, accepted and rejected, of each group and of all."""
     trace = measured.trace
     target, draft = trace["proposal_target_prob"], trace["proposal_draft_prob"]
@@ -94,7 +94,9 @@ def _binned(
     return counts
 
 
-def mistakes(measured: Measured, stage: Stage, decode: Decode) -> Iterator[MistakeRow]:
+def mistake_rows(
+    measured: Measured, stage: Stage, decode: Decode
+) -> Iterator[MistakeRow]:
     """The proposals the draft was surest of, rejected and accepted, at most one of each
     token and group.
     """
@@ -168,7 +170,7 @@ def _mistake(
     )
 
 
-def examples(audit: Audit, verdict: Verdict) -> Iterator[ExampleRow]:
+def example_rows(audit: Audit, verdict: Verdict) -> Iterator[ExampleRow]:
     """The prompts that contribute most to a verdict that did not pass: those that lost
     most, or are slowest.
     """

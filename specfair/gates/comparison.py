@@ -14,7 +14,7 @@ from specfair import gates
 from specfair.errors import plain
 from specfair.gates import Verdict, baseline, bounds, kept
 from specfair.gates.bounds import Rule, Where
-from specfair.run.run import plain as plain_value
+from specfair.run.run import stored_form
 from specfair.vocabulary import Stage
 
 KIND = "regression"
@@ -69,7 +69,7 @@ def _read(name: str, root: Path) -> baseline.Baseline:
     return (
         kept.read_file(Path(name), name)
         if name.endswith(".json")
-        else kept.read(name, root)
+        else kept.read_baseline(name, root)
     )
 
 
@@ -127,7 +127,7 @@ def _cell(text: str) -> str:
 
 
 def _json(found: Comparison) -> str:
-    whole = {f.name: plain_value(getattr(found, f.name)) for f in fields(found)}
+    whole = {f.name: stored_form(getattr(found, f.name)) for f in fields(found)}
     whole["exit_code"] = found.exit_code
     return json.dumps(whole, indent=1, sort_keys=True, allow_nan=False)
 

@@ -174,15 +174,15 @@ def check_asked(
     if compare is not None and not (
         update and not os.path.lexists(path_of(compare, root))
     ):
-        read(compare, root)
+        read_baseline(compare, root)
 
 
-def exists(name: str, root: Path) -> bool:
+def is_kept(name: str, root: Path) -> bool:
     """Whether something stands where the baseline of this name is."""
     return os.path.lexists(path_of(name, root))
 
 
-def read(name: str, root: Path) -> Baseline:
+def read_baseline(name: str, root: Path) -> Baseline:
     """The stored baseline of this name."""
     return read_file(path_of(name, root), name)
 
@@ -204,7 +204,7 @@ def read_file(path: Path, name: str) -> Baseline:
         ) from error
 
 
-def save(
+def save_baseline(
     baseline: Baseline, name: str, *, root: Path, update: bool = False
 ) -> list[str]:
     """Write it, and return what changed in words. Without `update` an existing file is
@@ -226,7 +226,7 @@ def save(
         return [f"baseline {name!r} saved: {what}"]
     if not update:
         raise _exists(name)
-    old = read(name, root)
+    old = read_baseline(name, root)
     other = differences(old, baseline) + of_other_models(old, baseline)
     lost = [stage for stage in old.counts if stage not in baseline.counts]
     new = (

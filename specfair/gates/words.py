@@ -56,9 +56,8 @@ def _relation(v: Verdict) -> str:
     bound = f"the margin of {v.bound:.3g} either way" if margin else f"{v.bound:.3g}"
     effect = f"the minimum effect {v.min_effect:g}"
     if v.decision == "fail":
-        return f"{exceeds} {bound}" + (
-            f" by more than {effect}" if v.min_effect else ""
-        )
+        said = f"{exceeds} {bound}"
+        return f"{said} by more than {effect}" if v.min_effect else said
     if v.decision == "insufficient":
         said = f"leaves {bound} undecided"
         return f"{said} with {effect}" if v.min_effect else said

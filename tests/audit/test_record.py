@@ -130,7 +130,7 @@ def test_a_baseline_of_what_was_measured(session: Session, tmp_path: Path) -> No
     assert said == ["baseline 'main' saved: 2 stages, 18 prompts"]
     # what is written is what is read
     now = snapshot(session.audit(), [BASE, Stage("imdb")])
-    assert kept.read("main", tmp_path) == now
+    assert kept.read_baseline("main", tmp_path) == now
     with pytest.raises(UsageError, match="nothing was measured"):
         record.keep_baseline([], "other", root=tmp_path, update=False)
 

@@ -48,7 +48,7 @@ def test_gaps_are_shown_under_every_lookahead(tables: dict) -> None:
 
 def test_changes_are_after_minus_before(measured: Audit) -> None:
     found = {
-        (r.metric, r.group): r.value for r in rows.changes(measured, Stage("imdb"))
+        (r.metric, r.group): r.value for r in rows.change_rows(measured, Stage("imdb"))
     }
     for metric in STORED:
         before, after = (
@@ -61,7 +61,7 @@ def test_changes_are_after_minus_before(measured: Audit) -> None:
 
 def test_mentions_and_frequency(measured: Audit) -> None:
     counts = measured.mentions("imdb")
-    assert [r.group for r in rows.mentions("imdb", counts)] == list(counts)
-    trend = rows.frequency(Stage("imdb"), measured.frequency("imdb"))
+    assert [r.group for r in rows.mention_rows("imdb", counts)] == list(counts)
+    trend = rows.frequency_row(Stage("imdb"), measured.frequency("imdb"))
     assert trend.stage == Stage("imdb")
     assert math.isfinite(trend.slope) or np.isnan(trend.slope)

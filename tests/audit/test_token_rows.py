@@ -44,7 +44,7 @@ def test_mistakes_are_confident_and_come_with_their_text(
 
 
 def test_examples_are_the_prompts_that_lost_most(measured: Audit) -> None:
-    found = list(token_rows.examples(measured, verdict(groups=("queer",))))
+    found = list(token_rows.example_rows(measured, verdict(groups=("queer",))))
     changes = [row.value - row.reference for row in found]
     assert changes == sorted(changes)
     assert len(found) == N_EXAMPLES
@@ -52,10 +52,12 @@ def test_examples_are_the_prompts_that_lost_most(measured: Audit) -> None:
         p.text for p in measured.prompts if p.group == "queer"
     }
     gap = list(
-        token_rows.examples(measured, verdict(gate="gap", groups=("male", "female")))
+        token_rows.example_rows(
+            measured, verdict(gate="gap", groups=("male", "female"))
+        )
     )
     assert [row.group for row in gap] == ["male"] * N_EXAMPLES
     assert all(row.reference is None for row in gap)
     assert not list(
-        token_rows.examples(measured, verdict(groups=("queer",), decision="pass"))
+        token_rows.example_rows(measured, verdict(groups=("queer",), decision="pass"))
     )

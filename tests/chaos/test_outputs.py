@@ -253,7 +253,7 @@ def test_an_audit_prints_its_verdicts_first(
 
 def test_a_full_standard_output_is_one_line(chaos: Chaos, tmp_path: Path) -> None:
     """`specfair compare main other > /dev/full`, in each format."""
-    kept.save(make(base=0.0), "main", root=tmp_path)
+    kept.save_baseline(make(base=0.0), "main", root=tmp_path)
     with chaos.promise(
         "outputs", "a full standard output is one line and exit code 2"
     ) as tried:
@@ -287,7 +287,9 @@ def test_a_baseline_that_cannot_be_written_is_said(
         with broken(tmp_path / kept.FOLDER, fault, ["main.json"]):
             for update in (False, True):
                 with pytest.raises((baseline.StoreError, OSError)) as caught:
-                    kept.save(make(base=0.0), "main", root=tmp_path, update=update)
+                    kept.save_baseline(
+                        make(base=0.0), "main", root=tmp_path, update=update
+                    )
                 assert "\n" not in str(caught.value)
                 tried.case()
 

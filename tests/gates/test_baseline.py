@@ -107,9 +107,9 @@ def test_damage_is_named(text: str, said: str) -> None:
 
 
 def test_missing_names_what_there_is(tmp_path: Path) -> None:
-    kept.save(make(base=0.0), "main", root=tmp_path)
+    kept.save_baseline(make(base=0.0), "main", root=tmp_path)
     with pytest.raises(StoreError, match=r"'mian' does not exist; stored here: main"):
-        kept.read("mian", tmp_path)
+        kept.read_baseline("mian", tmp_path)
 
 
 def test_unreadable_is_one_line(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_unreadable_is_one_line(tmp_path: Path) -> None:
 def test_a_name_leads_nowhere_else(name: str, tmp_path: Path) -> None:
     """Finding 21."""
     with pytest.raises(UsageError, match="baseline"):
-        kept.save(make(base=0.0), name, root=tmp_path)
+        kept.save_baseline(make(base=0.0), name, root=tmp_path)
     with pytest.raises(UsageError, match="baseline"):
         kept.check_asked(tmp_path, compare=None, save=name, update=False)
     assert not list(tmp_path.iterdir())
@@ -160,7 +160,7 @@ def test_what_can_only_fail_is_refused_before_the_run(tmp_path: Path) -> None:
         asked("main")
     asked("main", update=True)
     asked(save="main.json")
-    kept.save(make(base=0.0), "main", root=tmp_path)
+    kept.save_baseline(make(base=0.0), "main", root=tmp_path)
     asked("main")
     asked("main", update=True)
     for name in ("main", "main.json"):
@@ -178,7 +178,7 @@ def test_what_is_invalid_is_never_stored(tmp_path: Path) -> None:
     nan, empty = sample(), sample()
     nan.numerator[1] = np.nan
     empty.denominator[empty.group == "b"] = 0
-    kept.save(make(base=0.0), "main", root=tmp_path)
+    kept.save_baseline(make(base=0.0), "main", root=tmp_path)
     before = kept.path_of("main", tmp_path).read_bytes()
     for wrong, said in (
         (nan, r"imdb has no number for 'b' \(NaN\)"),
@@ -186,7 +186,7 @@ def test_what_is_invalid_is_never_stored(tmp_path: Path) -> None:
     ):
         made = baseline.take({BASE: sample(), Stage("imdb"): wrong}, ABOUT)
         with pytest.raises(StoreError, match=f"'main' is not written: .*{said}"):
-            kept.save(made, "main", root=tmp_path, update=True)
+            kept.save_baseline(made, "main", root=tmp_path, update=True)
     assert kept.path_of("main", tmp_path).read_bytes() == before
 
 
@@ -206,13 +206,13 @@ def test_a_group_named_overall_is_one_group(tmp_path: Path) -> None:
     assert found.by_group["overall"].value == pytest.approx(0, abs=1e-3)
     assert found.overall.value == pytest.approx(-0.1, abs=1e-3)
     assert sum(part.n_prompts for part in found.overall.parts) == 24
-    kept.save(old, "main", root=tmp_path)
+    kept.save_baseline(old, "main", root=tmp_path)
     assert set(json.loads(kept.dumps(old))["estimates"]) == {
         "base",
         "base: overall",
         "base: b",
     }
-    said = kept.save(new, "main", root=tmp_path, update=True)
+    said = kept.save_baseline(new, "main", root=tmp_path, update=True)
     assert [line.partition(":")[0] for line in said] == [
         "baseline base",
         "baseline base-b",
@@ -222,13 +222,13 @@ def test_a_group_named_overall_is_one_group(tmp_path: Path) -> None:
 def test_stages_of_another_pair_are_not_kept_under_the_new_name(tmp_path: Path) -> None:
     """Finding 18."""
     pair = {**ABOUT, "target": "t", "draft": "d", "draft_fingerprint": "1"}
-    kept.save(
+    kept.save_baseline(
         baseline.take({BASE: sample(), Stage("imdb"): sample()}, pair),
         "main",
         root=tmp_path,
     )
     other = baseline.take({BASE: sample()}, {**pair, "draft_fingerprint": "2"})
-    said = kept.save(other, "main", root=tmp_path, update=True)
+    said = kept.save_baseline(other, "main", root=tmp_path, update=True)
     assert said == [
         (
             "baseline 'main' was of something else (draft_fingerprint '1' is not "
@@ -236,7 +236,7 @@ def test_stages_of_another_pair_are_not_kept_under_the_new_name(tmp_path: Path) 
         ),
         "baseline 'main' dropped what was not measured again: imdb",
     ]
-    assert kept.read("main", tmp_path) == other
+    assert kept.read_baseline("main", tmp_path) == other
 
 
 def test_a_deep_file_is_refused() -> None:
@@ -247,18 +247,20 @@ def test_a_deep_file_is_refused() -> None:
 def test_save_never_overwrites_and_update_says_what_changed(tmp_path: Path) -> None:
     assert (
         "saved: 1 stage, 24 prompts"
-        in kept.save(make(base=0.0), "main", root=tmp_path)[0]
+        in kept.save_baseline(make(base=0.0), "main", root=tmp_path)[0]
     )
     with pytest.raises(StoreError, match="--specfair-update-baseline"):
-        kept.save(make(base=0.1), "main", root=tmp_path)
-    assert kept.read("main", tmp_path) == make(base=0.0)
-    said = kept.save(make(base=0.1, imdb=0.0), "main", root=tmp_path, update=True)
+        kept.save_baseline(make(base=0.1), "main", root=tmp_path)
+    assert kept.read_baseline("main", tmp_path) == make(base=0.0)
+    said = kept.save_baseline(
+        make(base=0.1, imdb=0.0), "main", root=tmp_path, update=True
+    )
     assert "baseline base: 0.6 -> 0.7" in said
     assert any(line.startswith("baseline imdb-a: absent -> ") for line in said)
-    assert kept.save(make(imdb=0.0), "main", root=tmp_path, update=True) == [
+    assert kept.save_baseline(make(imdb=0.0), "main", root=tmp_path, update=True) == [
         "baseline 'main' is unchanged"
     ]
-    assert set(kept.read("main", tmp_path).counts) == {BASE, Stage("imdb")}
+    assert set(kept.read_baseline("main", tmp_path).counts) == {BASE, Stage("imdb")}
 
 
 def test_other_prompts_are_not_compared_and_replaced_only_on_update(
@@ -270,9 +272,12 @@ def test_other_prompts_are_not_compared_and_replaced_only_on_update(
         match=r"answers another question: prompts_fingerprint 'f' is not 'g'",
     ):
         baseline.check_comparable(make(base=0.0), other, "main")
-    kept.save(make(base=0.0), "main", root=tmp_path)
-    assert "was replaced" in kept.save(other, "main", root=tmp_path, update=True)[0]
-    assert kept.read("main", tmp_path) == other
+    kept.save_baseline(make(base=0.0), "main", root=tmp_path)
+    assert (
+        "was replaced"
+        in kept.save_baseline(other, "main", root=tmp_path, update=True)[0]
+    )
+    assert kept.read_baseline("main", tmp_path) == other
 
 
 def test_absent_and_stale_stages() -> None:

@@ -16,10 +16,10 @@ from tests.gates.test_baseline import make
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    kept.save(make(base=0.0, imdb=0.0), "main", root=tmp_path)
-    kept.save(make(base=-0.1, imdb=0.1), "worse", root=tmp_path)
-    kept.save(make(base=0.0, imdb=0.05), "better", root=tmp_path)
-    kept.save(make(base=0.0), "partial", root=tmp_path)
+    kept.save_baseline(make(base=0.0, imdb=0.0), "main", root=tmp_path)
+    kept.save_baseline(make(base=-0.1, imdb=0.1), "worse", root=tmp_path)
+    kept.save_baseline(make(base=0.0, imdb=0.05), "better", root=tmp_path)
+    kept.save_baseline(make(base=0.0), "partial", root=tmp_path)
     return tmp_path
 
 

@@ -12,7 +12,7 @@ def test_what_the_terminal_says() -> None:
     run = report_samples.full()
     lines = summary(run, "r.html", {"improve": 3})
     assert lines[0].startswith("measured: ")
-    assert lines[1] == "verdicts: 19 pass, 6 fail, 29 insufficient, 1 invalid"
+    assert lines[1] == "verdicts: 24 pass, 6 fail, 24 insufficient, 1 invalid"
     (worst,) = [line for line in lines if line.startswith("worst gap: ")]
     at = [gap for gap in run.gaps if gap.lookahead == run.lookahead]
     assert f"{max(gap.gap for gap in at):.3f} [" in worst
