@@ -310,7 +310,6 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
         config.workeroutput |= {"specfair_parts": parts, "specfair_errors": errors}
     elif parts:
         from specfair.audit import writing
-        from specfair.run.summary import properties
 
         chosen = selection_of(session)
         explicit = config.getoption("specfair_report") is not None
@@ -322,7 +321,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
             *written.lines,
         ]
         lost = written.lost
-        _tell_junit(config, properties(written.run))
+        _tell_junit(config, written.properties)
         # after a mistake, what was not asked is no news
         errors += _unheld(config, parts, whole=not (chosen or errors))
         errors += _keep_baseline(config, parts)

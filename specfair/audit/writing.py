@@ -9,7 +9,7 @@ import json
 import os
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from specfair.errors import SpecfairError, as_typed, plain
 from specfair.outputs import Outputs
 from specfair.report import render_markdown
 from specfair.run.run import Run, merge
-from specfair.run.summary import SELECTION, summary
+from specfair.run.summary import SELECTION, properties, summary
 from specfair.store import write_text_atomically
 
 T = TypeVar("T")
@@ -30,13 +30,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What became of the results: lines to print last, and whether any of them is a
-    loss.
+    """What became of the results: lines to print last, whether any of them is a loss,
+    and what a JUnit file carries.
     """
 
     lines: tuple[str, ...]
     lost: bool
-    run: Run
+    properties: Mapping[str, str]
 
 
 def write_parts(
@@ -73,7 +73,9 @@ def write_parts(
         ungated.update(json.loads(part["ungated"]))
     lines = [*summary(run, place, ungated), *aside, *said]
     tried("the step summary could not be written", lambda: ci.summarize(run), lost)
-    return Written((*map(plain, [*lines, *lost]), *ci.commands(run)), bool(lost), run)
+    return Written(
+        (*map(plain, [*lines, *lost]), *ci.commands(run)), bool(lost), properties(run)
+    )
 
 
 def _is_whole(stored: Path) -> bool:

@@ -12,7 +12,6 @@ from specfair.audit import record, writing
 from specfair.audit.session import Session
 from specfair.errors import UsageError
 from specfair.run.run import Run
-from specfair.run.summary import properties
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,7 +33,7 @@ def test_files_and_summary(session: Session, tmp_path: Path) -> None:
     assert written.lines[1].startswith("verdicts: ")
     assert any(line.startswith("worst gap: ") for line in written.lines)
     assert not written.lost
-    assert properties(written.run)["specfair.groups"] == "female, male, queer"
+    assert written.properties["specfair.groups"] == "female, male, queer"
 
 
 def test_a_name_with_a_dot_is_a_name(session: Session, tmp_path: Path) -> None:
