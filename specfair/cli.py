@@ -13,14 +13,12 @@ import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from specfair import config, outputs, project
 from specfair.errors import DataError, SpecfairError, StoreError, plain
+from specfair.run.run import Run
 from specfair.vocabulary import BASE, EMBEDDED
-
-if TYPE_CHECKING:
-    from specfair.run.run import Run
 
 OK, FAILED, USAGE, UNDECIDED = 0, 1, 2, 3
 INTERRUPTED = 130  # as shells have it for SIGINT
@@ -142,7 +140,7 @@ def _add_audit(commands: Any) -> None:
 
 
 def _audit(options: argparse.Namespace) -> int:
-    from specfair.audit import holding, record
+    from specfair.audit import holding, record, writing
     from specfair.audit.session import Session, ask_all
 
     given = {
@@ -160,12 +158,12 @@ def _audit(options: argparse.Namespace) -> int:
     unheld = holding.unheld(
         holding.Asked(settings, given, stages), [holding.held_by(session)]
     )
-    wrong = holding.mistakes(unheld)
+    wrong = holding.lines_of_mistakes(unheld)
     report = record.build(session)
     print(_text(report), flush=True)
     lost: list[str] = []
     if to:
-        record.write_files(report, to, lost)
+        writing.write_files(report, to, lost)
     for line in (
         *wrong,
         *holding.others([each for each in unheld if not each[1]]),
@@ -175,14 +173,14 @@ def _audit(options: argparse.Namespace) -> int:
     return USAGE if lost or wrong else _exit_code(report)
 
 
-def _exit_code(report: "Run") -> int:
+def _exit_code(report: Run) -> int:
     decisions = {v.decision for v in report.verdicts}
     if decisions & {"fail", "invalid"}:
         return FAILED
     return UNDECIDED if "insufficient" in decisions else OK
 
 
-def _text(report: "Run") -> str:
+def _text(report: Run) -> str:
     order = ("invalid", "fail", "insufficient", "pass")
     ordered = sorted(report.verdicts, key=lambda v: order.index(v.decision))
     return "\n".join(plain(f"{v.decision:<12} {v.sentence}") for v in ordered)
@@ -203,7 +201,6 @@ def _add_report(commands: Any) -> None:
 
 def _report(options: argparse.Namespace) -> int:
     from specfair.report import render_html, render_index, render_markdown
-    from specfair.run.run import Run
     from specfair.store import write_text_atomically
 
     to = outputs.file(options.out, option="--out") if options.out is not None else None
@@ -223,9 +220,8 @@ def _report(options: argparse.Namespace) -> int:
     return OK
 
 
-def read_run(path: Path) -> "Run":
+def read_run(path: Path) -> Run:
     """A stored run; what is no run is a StoreError."""
-    from specfair.run.run import Run
     from specfair.texts.reading import whole
 
     try:

@@ -85,9 +85,9 @@ def _check_baselines(config: pytest.Config) -> None:
     if (save is not None or update or compare is not None) and not hasattr(
         config, "workerinput"
     ):
-        from specfair.gates import baseline
+        from specfair.gates import kept
 
-        baseline.check_asked(
+        kept.check_asked(
             project_of(config).root, compare=compare, save=save, update=update
         )
 
@@ -193,9 +193,9 @@ def _compares(config: pytest.Config) -> bool:
     name = settings_of(config).baseline
     if not name or not config.getoption("specfair_update_baseline"):
         return bool(name)
-    from specfair.gates import baseline
+    from specfair.gates import kept
 
-    return baseline.exists(name, project_of(config).root)
+    return kept.is_kept(name, project_of(config).root)
 
 
 @pytest.fixture
@@ -309,11 +309,11 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
     if hasattr(config, "workeroutput"):
         config.workeroutput |= {"specfair_parts": parts, "specfair_errors": errors}
     elif parts:
-        from specfair.audit import record
+        from specfair.audit import writing
 
         chosen = selection_of(session)
         explicit = config.getoption("specfair_report") is not None
-        written = record.write(
+        written = writing.write_parts(
             parts, settings_of(config), selection=chosen, chosen=explicit
         )
         config.stash[_WRITTEN] += [
@@ -321,7 +321,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
             *written.lines,
         ]
         lost = written.lost
-        _tell_junit(config, record.properties(written.report))
+        _tell_junit(config, written.properties)
         # after a mistake, what was not asked is no news
         errors += _unheld(config, parts, whole=not (chosen or errors))
         errors += _keep_baseline(config, parts)
@@ -339,7 +339,7 @@ def _unheld(
     from specfair.audit import holding
 
     found = holding.unheld(holding.Asked.of(settings_of(config), given(config)), parts)
-    wrong = holding.mistakes(found) if whole else []
+    wrong = holding.lines_of_mistakes(found) if whole else []
     rest = [(rule, mistake) for rule, mistake in found if not (mistake and whole)]
     config.stash[_WRITTEN] += map(
         plain, [*(f"ERROR: {line}" for line in wrong), *holding.others(rest)]

@@ -24,18 +24,16 @@ from specfair.texts import corpora, prompts
 from specfair.texts.mentions import Mentions
 from specfair.texts.mentions import mentions as count_mentions
 from specfair.traces.measured import Measured
-from specfair.traces.metrics import METRICS, Groups
+from specfair.traces.metrics import Groups
 from specfair.traces.replay import Lookahead
 from specfair.traces.replay import replay as replayed
 from specfair.traces.trace import Trace
-from specfair.vocabulary import BASE, TUNED, Stage
+from specfair.vocabulary import BASE, GATED, METRICS, TUNED, Stage
 
 if TYPE_CHECKING:
     from specfair.engine.agreement import Agreement
     from specfair.models.pairs import Pair
     from specfair.training.finetune import Recipe, Tuned
-
-GATED = "acceptance_rate"  # the metric that gates look at unless told otherwise
 
 
 class Audit:

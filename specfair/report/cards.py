@@ -10,12 +10,11 @@ from specfair.report.blocks import Card
 from specfair.report.charts.canvas import WIDTH
 from specfair.report.charts.forest import Judged, beam
 from specfair.report.text import COMMAND, anchor, clean, counted, interval, number, odds
-from specfair.run.rows import ExampleRow
+from specfair.run.rows import N_EXAMPLES, ExampleRow
 from specfair.run.run import Run
 from specfair.run.verdict import Verdict
 from specfair.vocabulary import DECISIONS
 
-N_EXAMPLES = 5
 SIGNS = {"<=": "\u2264", ">=": "\u2265"}
 
 

@@ -5,7 +5,7 @@ Knows the questions of the original study; knows nothing of HTML or Markdown, an
 says more than a row does.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from specfair.report.lookup import (
     Index,
@@ -18,13 +18,12 @@ from specfair.report.lookup import (
 from specfair.report.text import clean, counted, enumerated, interval, number, signed
 from specfair.run.rows import EstimateRow, FrequencyRow, GapRow
 from specfair.run.run import Run
-from specfair.vocabulary import BASE, Decision, Stage
+from specfair.vocabulary import ALPHA, BASE, Decision, Stage
 
 N_SURE = 2  # bins of 20: a probability of 0.9 or more, or of 0.1 or less
 FEW = 3  # names before "and more"
-LEVEL = 0.05  # of all tests here
 NOISE = "no measurable change"
-WORDS = {
+WORDS: Mapping[Decision, str] = {
     "fail": "failed",
     "invalid": "could not be measured",
     "insufficient": "undecided",
@@ -178,7 +177,7 @@ def chance(row: GapRow) -> str:
 def widest_pair(found: Index, at: Stage) -> str:
     """The detected pair with the greatest difference, or that none is detected."""
     pairs = [row for row in found.run.pairs if row.stage == at]
-    detected = [row for row in pairs if row.p_holm < LEVEL]
+    detected = [row for row in pairs if row.p_holm < ALPHA]
     if not detected:
         return f"none of {counted(len(pairs), 'pair')} differs measurably"
     worst = max(detected, key=lambda row: abs(row.difference))

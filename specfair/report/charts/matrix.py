@@ -12,10 +12,10 @@ from markupsafe import Markup
 from specfair.report.charts import canvas
 from specfair.report.charts.canvas import CARD, FAST, INK, LABELS, SLOW, WIDTH
 from specfair.report.text import number
+from specfair.vocabulary import ALPHA
 
 MIN_CELL = 19  # pixels; a figure does not fit into less
 MAX_CELL = 40
-DETECTED = 0.05
 TOP = 2
 
 
@@ -60,7 +60,7 @@ def _corners(cell: Cell, size: float) -> tuple[canvas.Point, canvas.Point]:
 def _cell(cell: Cell, size: float, most: float) -> Markup:
     a, b = _corners(cell, size)
     square = canvas.rect(a, b, _paint(cell, most), stroke=CARD)
-    if not cell.p < DETECTED or size < MIN_CELL:
+    if not cell.p < ALPHA or size < MIN_CELL:
         return square
     figure = number(cell.difference, 2).replace("0.", ".", 1)
     middle = (a[0] + size / 2, a[1] + size / 2)
@@ -73,7 +73,7 @@ def _paint(cell: Cell, most: float) -> str:
     """Blue where the row is faster, orange where it is slower, deeper for more, pale
     where nothing is detected.
     """
-    if not cell.p < DETECTED:
+    if not cell.p < ALPHA:
         return "var(--faint)"
     hue = FAST if cell.difference > 0 else SLOW
     depth = round(15 + 55 * abs(cell.difference) / most)

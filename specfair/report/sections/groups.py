@@ -27,22 +27,15 @@ from specfair.report.text import (
     signed,
     thousands,
 )
-from specfair.run.rows import PairRow
-from specfair.vocabulary import BASE, Stage
-
-METRICS = {  # their titles and digits
-    "acceptance_rate": ("Acceptance rate", 3),
-    "alpha": ("Alpha", 3),
-    "mean_acceptance_length": ("Mean acceptance length", 2),
-    "speedup_predicted": ("Predicted speed-up", 2),
-}
+from specfair.run.rows import ENDS, MANY, PairRow
+from specfair.vocabulary import ALPHA, BASE, CHARTED, METRICS, Stage
 
 
 def who_waits(found: Index) -> Section | None:
     """Each metric by group at the base pair, and who differs from whom at every
     stage.
     """
-    panels = [_forest(found, metric) for metric in METRICS]
+    panels = [_forest(found, metric) for metric in CHARTED]
     panels += [_matrix(found, at) for at in stages(found.run, found.run.pairs)]
     if not any(panels):
         return None
@@ -65,7 +58,7 @@ def who_waits(found: Index) -> Section | None:
 
 
 def _forest(found: Index, metric: str) -> Panel | None:
-    title, digits = METRICS[metric]
+    title, digits = METRICS[metric].title, METRICS[metric].digits
     rows = found.with_everyone(metric, BASE)
     if not rows:
         return None
@@ -96,7 +89,7 @@ def _matrix(found: Index, at: Stage) -> Panel:
     pairs = [row for row in pairs if {row.group_a, row.group_b} <= set(groups)]
     pairs.sort(key=lambda row: row.p_holm)
     cells = [_cell(row, groups) for row in pairs]
-    detected = [cell for cell in cells if cell.p < findings.LEVEL]
+    detected = [cell for cell in cells if cell.p < ALPHA]
     title = f"{where(at)}: {findings.widest_pair(found, at)}"
     drawing = matrix(
         groups,
@@ -130,9 +123,9 @@ def _cell(row: PairRow, groups: tuple[str, ...]) -> Cell:
 
 def _basis(n: int, n_groups: int) -> str:
     pairs = f"n = {counted(n, 'pair')}"
-    if n_groups <= many.MANY:
+    if n_groups <= MANY:
         return f"{pairs}; row minus column, p corrected by Holm."
-    ends = f"the {many.FEWEST} slowest and the {many.FEWEST} fastest"
+    ends = f"the {ENDS} slowest and the {ENDS} fastest"
     every = thousands(n_groups * (n_groups - 1) // 2)
     return (
         f"{pairs}, of {ends} of {thousands(n_groups)} groups; row minus column, p "

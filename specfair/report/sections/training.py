@@ -36,7 +36,7 @@ def _course(found: Index, metric: str, dataset: str) -> Panel:
     alike = [row for row in found.run.training if row.metric == metric]
     rows = [row for row in alike if row.stage.dataset == dataset]
     ends, series = found.ends(), []
-    for group in ("", *many.outer(found, BASE, many.ENDS)):
+    for group in ("", *many.outer(found, BASE, many.DRAWN)):
         own = [row for row in rows if row.group == group]
         name = (group or EVERYONE) if group in ("", *ends) else ""
         points = [Point(row.stage.step or 0, row.value) for row in own]
