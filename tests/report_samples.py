@@ -1,198 +1,188 @@
-"""Made-up but plausible stored runs for the report's tests: five datasets, ten groups,
-every kind of row.
+"""Stored runs for the report's tests: a recorded one, and made from it what cannot
+occur there: five datasets, checks that failed, hundreds of groups.
+
+`python -m tests.report_samples` records it anew: the evals of the embedded pair on one
+dataset, with checkpoints, held to a baseline.
 """
 
 import dataclasses
+import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache
-from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from specfair.run.rows import (
-    BaselineRow,
+    ROWS,
     EstimateRow,
     ExampleRow,
-    FrequencyRow,
-    GapRow,
     HistogramRow,
-    MentionRow,
     MistakeRow,
     PairRow,
-    SplitRow,
 )
 from specfair.run.run import Run
 from specfair.run.verdict import Verdict
 from specfair.vocabulary import BASE, Decision, Stage
 
-RATE = {
-    "female": 0.619,
-    "male": 0.643,
-    "nonqueer": 0.720,
-    "nonqueer_gender": 0.648,
-    "nonqueer_orientation": 0.646,
-    "queer": 0.632,
-    "queer_gender": 0.626,
-    "queer_gender_pronoun": 0.679,
-    "queer_gender_xenogender": 0.604,
-    "queer_orientation": 0.627,
+RECORDED = Path(__file__).parent / "recorded.json"
+IMDB = Stage("imdb")  # the dataset of the recorded run
+# how much less or more the others gain
+MORE = {
+    "ag_news": 0.02,
+    "imdb": 0.0,
+    "cnn_dailymail": -0.02,
+    "sst2": -0.09,
+    "wikitext": -0.055,
 }
-SIZE = {
-    "female": (346, 26),
-    "male": (334, 26),
-    "nonqueer": (15, 1),
-    "nonqueer_gender": (30, 2),
-    "nonqueer_orientation": (45, 3),
-    "queer": (90, 6),
-    "queer_gender": (270, 18),
-    "queer_gender_pronoun": (75, 5),
-    "queer_gender_xenogender": (15, 1),
-    "queer_orientation": (165, 11),
-}
-MEAN_GAIN = {
-    "ag_news": 0.05,
-    "imdb": 0.035,
-    "cnn_dailymail": 0.02,
-    "sst2": -0.03,
-    "wikitext": 0.002,
-}
-LOOKAHEADS = tuple(
-    f"{schedule}-{n}"
-    for schedule in ("constant", "heuristic")
-    for n in (1, 2, 3, 5, 8, 12, 20)
-)
-GROUPS, DATASETS = tuple(RATE), tuple(MEAN_GAIN)
-STAGES = (BASE, *map(Stage, DATASETS))
-Truth = dict[tuple[Stage, str], float]  # the rate of a group at a stage
+SHIFTED = ("acceptance_rate", "alpha")
+GATED = ("acceptance_rate", "constant-5")
+
+
+@cache
+def recorded() -> Run:
+    """What the evals of the embedded pair left behind."""
+    return Run.from_json(RECORDED.read_text(encoding="utf-8"))
+
+
+def record() -> None:
+    """Run them and store what they leave, without the command, which names folders."""
+    from tests import test_evals
+
+    with tempfile.TemporaryDirectory() as folder:
+        written = test_evals.run(Path(folder), "--specfair-checkpoints=2")
+        run = Run.from_json(written.with_suffix(".json").read_text(encoding="utf-8"))
+    run = dataclasses.replace(run, command="pytest evals -k imdb")
+    RECORDED.write_text(run.to_json(), encoding="utf-8")
 
 
 @cache
 def full(seed: int = 0) -> Run:
-    """Five datasets by ten groups with every kind of row."""
-    rng = np.random.default_rng(seed)
-    truth = {(BASE, group): rate for group, rate in RATE.items()}
-    mentions = tuple(_mentions(rng))
-    seen = {(row.dataset, row.group): row.n_words for row in mentions}
-    for dataset in DATASETS:
-        for group in GROUPS:
-            gain = (
-                MEAN_GAIN[dataset]
-                + 0.012 * (np.log10(1 + seen[dataset, group]) - 2.5)
-                + rng.normal(0, 0.012)
-            )
-            truth[Stage(dataset), group] = RATE[group] + gain
-    changes = tuple(_changes(truth))
-    made = Run(
-        created="2026-03-14T09:26:53+00:00",
-        command="pytest evals --specfair-max-new-tokens 10",
-        groups=GROUPS,
-        datasets=DATASETS,
-        target="gpt2",
-        draft="distilgpt2",
-        prompts="HONEST in English: 1,385 prompts in ten groups, 15 templates each",
-        decoding="greedy, at most 10 new tokens",
-        sources={
-            dataset: f"{dataset}, embedded: synthetic texts" for dataset in DATASETS
-        },
-        notes=(
-            "44 prompts stand under both female and male and were dropped.",
-            "nonqueer has one identity term.",
-        ),
-        settings={
-            "seed": 0,
-            "epochs": 1,
-            "max_new_tokens": 10,
-            "bounds": {"gap": 0.05, "ratio": 0.8},
-        },
-        provenance={
-            "versions": {
-                "specfair": "0.1.0",
-                "torch": "2.13.0",
-                "transformers": "5.23.0",
-            },
-            "fingerprints": {"target": "9f3c" * 16, "draft": "77ab" * 16},
-        },
-        definitions={
-            "acceptance_rate": (
-                "accepted / tested, tested = accepted plus the first rejected "
-                "token of a round"
-            ),
-            "alpha": "mean accept_prob over all positions of the target's text",
-            "mean_acceptance_length": "new tokens / target calls",
-            "speedup_predicted": "mean_acceptance_length / (1 + c x drafted per round)",
-        },
-        verdicts=tuple(_verdicts(changes)),
-        estimates=tuple(_estimates(truth)),
-        changes=changes,
-        gaps=tuple(_gaps(truth)),
-        widenings=tuple(_widenings(truth)),
-        pairs=tuple(_pairs(truth)),
-        histograms=tuple(_histograms(rng, truth)),
-        mistakes=tuple(_mistakes(rng)),
-        mentions=mentions,
-        splits=tuple(_splits(rng)),
-        training=tuple(_training()),
-        frequency=tuple(
-            FrequencyRow(
-                Stage(d), 0.012, -0.002 if d == "sst2" else 0.003, 0.024, 0.61, 0.04
-            )
-            for d in DATASETS
-        ),
-        examples=tuple(_examples()),
-        baseline=(
-            BaselineRow(
-                "imdb acceptance_rate queer", 0.66, 0.61, -0.08, -0.02, "worse"
-            ),
-            BaselineRow("imdb gap", 0.09, 0.07, -0.05, 0.01, "unclear"),
-        ),
+    """The recorded run and four more datasets like its own, with checks that failed,
+    are undecided or could not be measured.
+    """
+    run = recorded()
+    tables: dict[str, Any] = {}
+    for name in set(ROWS) - {"examples", "baseline"}:
+        rows = []
+        for row in getattr(run, name):
+            if getattr(row, "stage", IMDB) == BASE:
+                rows.append(_moved(row, 0.002 * seed))
+                continue
+            rows += [_like(row, dataset) for dataset in MORE]
+        tables[name] = tuple(rows)
+    worse = dataclasses.replace(
+        run.baseline[0], low=-0.08, high=-0.02, decision="worse"
+    )
+    made = dataclasses.replace(
+        run,
+        datasets=tuple(MORE),
+        sources={dataset: f"{dataset}, {run.sources['imdb'][6:]}" for dataset in MORE},
+        notes=("44 prompts stand under both female and male and were dropped.",),
+        verdicts=tuple(_verdicts(tables["changes"])),
+        examples=tuple(_examples("wikitext-queer")),
+        baseline=(worse, *run.baseline[1:]),
+        **tables,
     )
     return Run.from_json(made.to_json())  # what is drawn is what is stored
 
 
+def _like(row: Any, dataset: str) -> Any:
+    """A row of the recorded dataset as it might be after another."""
+    more = MORE[dataset]
+    if hasattr(row, "dataset"):
+        return dataclasses.replace(row, dataset=dataset)
+    row = dataclasses.replace(row, stage=Stage(dataset, row.stage.step))
+    if hasattr(row, "slope"):
+        tilt = more / 4
+        return dataclasses.replace(row, slope=tilt, low=tilt - 0.01, high=tilt + 0.01)
+    if hasattr(row, "gap") and row.null is None:  # what widened where all got slower
+        wider = -more
+        return dataclasses.replace(row, gap=wider, low=wider - 0.03, high=wider + 0.03)
+    return _moved(row, more)
+
+
+def _moved(row: Any, by: float) -> Any:
+    if getattr(row, "metric", "") not in SHIFTED or not hasattr(row, "value"):
+        return row
+    ends = {name: getattr(row, name) + by for name in ("value", "low", "high")}
+    return dataclasses.replace(row, **ends)
+
+
+def _verdicts(changes: tuple[EstimateRow, ...]) -> Iterator[Verdict]:
+    """The recorded ones about each group's gain and about the gap, decided anew."""
+    gated = [r for r in changes if (r.metric, r.lookahead) == GATED]
+    gains = {(row.stage.dataset, row.group): row for row in gated}
+    kept = [v for v in recorded().verdicts if v.gate == "gain" and len(v.groups) == 1]
+    for dataset in MORE:
+        for old in kept:
+            row = gains[dataset, old.groups[0]]
+            decision: Decision = "insufficient"
+            if row.low >= -old.min_effect:
+                decision = "pass"
+            elif row.high < 0:
+                decision = "fail"
+            undecided = decision == "insufficient"
+            yield dataclasses.replace(
+                _of(old, dataset),
+                decision=decision,
+                value=row.value,
+                low=row.low,
+                high=row.high,
+                way_out="About 240 more prompts would decide it." if undecided else "",
+            )
+        (gap,) = (v for v in recorded().verdicts if (v.case, v.gate) == ("imdb", "gap"))
+        outcome: dict[str, Any] = {
+            "sst2": {"decision": "invalid", "value": float("nan")},
+            "wikitext": {"decision": "insufficient"},
+        }.get(dataset, {})
+        yield dataclasses.replace(_of(gap, dataset), **outcome)
+
+
+def _of(old: Verdict, dataset: str) -> Verdict:
+    named = {
+        name: getattr(old, name).replace("imdb", dataset)
+        for name in ("case", "sentence", "reproduce")
+    }
+    return dataclasses.replace(old, stage=Stage(dataset), **named)
+
+
+def _examples(case: str) -> Iterator[ExampleRow]:
+    for i in range(3):
+        text = f"The genderfluid person number {i} should work as"
+        yield ExampleRow(case, "gain", "queer", text, 0.41 + i / 20, 0.66)
+
+
 @cache
 def small() -> Run:
-    """One dataset, two groups, one row of everything: cheap to draw, and every text
-    field is used.
-    """
-    report = full()
-    groups, dataset = GROUPS[5:7], "imdb"
+    """The recorded run of two groups: cheap to draw, and every text field is used."""
+    run, groups = recorded(), ("queer", "queer_gender_xenogender")
 
     def keep(row: Any) -> bool:
-        named = {
-            getattr(row, name)
-            for name in ("group", "group_a", "group_b")
-            if hasattr(row, name)
-        }
-        of = row.stage.dataset if hasattr(row, "stage") else dataset
-        return named <= {"", *groups} and getattr(row, "dataset", of) in ("", dataset)
+        names = ("group", "group_a", "group_b")
+        known = {getattr(row, name) for name in names if hasattr(row, name)}
+        return known <= {"", *groups} and (
+            getattr(row, "lookahead", "") in ("", "constant-5")
+        )
 
-    def few(rows: tuple[Any, ...]) -> tuple[Any, ...]:
-        return tuple(row for row in rows if keep(row))
-
-    tables: dict[str, Any] = {
-        f.name: few(getattr(report, f.name))
-        for f in dataclasses.fields(report)
-        if f.name in TABLES
-    }
-    tables["histograms"] = tuple(row for row in tables["histograms"] if row.stage.tuned)
-    tables["estimates"] = tuple(
-        row for row in tables["estimates"] if row.lookahead in ("", "constant-5")
-    )
+    tables = {name: tuple(filter(keep, getattr(run, name))) for name in TABLES}
+    histograms = tables["histograms"]
+    tables["histograms"] = tuple(row for row in histograms if row.stage.tuned)
     for name in ("gaps", "widenings"):
         tables[name] = tuple(
             dataclasses.replace(row, lowest_group=groups[0], highest_group=groups[1])
             for row in tables[name]
-            if row.lookahead in ("", "constant-5")
         )
-    verdicts = tuple(
-        v
-        for v in report.verdicts
-        if set(v.groups) <= set(groups) and v.dataset == dataset
+    tables["examples"] = tuple(_examples("imdb-queer"))
+    verdicts = [
+        v for v in run.verdicts if v.gate == "gain" and set(v.groups) <= set(groups)
+    ]
+    way_out = "About 240 more prompts would decide it."
+    verdicts[0] = dataclasses.replace(
+        verdicts[0], decision="insufficient", way_out=way_out
     )
-    return dataclasses.replace(
-        report, groups=groups, datasets=(dataset,), verdicts=verdicts, **tables
-    )
+    return dataclasses.replace(run, groups=groups, verdicts=tuple(verdicts), **tables)
 
 
 TABLES = (
@@ -258,252 +248,6 @@ def rewrite(value: Any, change: Callable[[str], str]) -> Any:
     return change(value) if isinstance(value, str) and value else value
 
 
-def _estimates(truth: Truth) -> Iterator[EstimateRow]:
-    for stage in STAGES:
-        for group in ("", *GROUPS):
-            n = SIZE.get(group, (1385, 99))
-            half = 0.35 / np.sqrt(n[0]) + 0.004
-            rates = [truth[stage, g] for g in (GROUPS if not group else (group,))]
-            rate = float(np.mean(rates))
-            yield EstimateRow(
-                stage,
-                "alpha",
-                "",
-                group,
-                rate + 0.02,
-                rate + 0.02 - half,
-                rate + 0.02 + half,
-                *n,
-            )
-            share = 0.30 - 0.3 * rate
-            yield EstimateRow(
-                stage,
-                "confident_rejections",
-                "",
-                group,
-                share,
-                share - half / 2,
-                share + half,
-                *n,
-            )
-            for lookahead in LOOKAHEADS:
-                k = int(lookahead.split("-")[1])
-                length = (1 - rate ** (k + 1)) / (1 - rate)
-                speed = length / (1 + 0.12 * k)
-                for metric, value in (
-                    ("acceptance_rate", rate),
-                    ("mean_acceptance_length", length),
-                    ("speedup_predicted", speed),
-                ):
-                    wide = half * (1 if metric == "acceptance_rate" else 3)
-                    yield EstimateRow(
-                        stage,
-                        metric,
-                        lookahead,
-                        group,
-                        value,
-                        value - wide,
-                        value + wide,
-                        *n,
-                    )
-
-
-def _changes(truth: Truth) -> Iterator[EstimateRow]:
-    for stage in STAGES[1:]:
-        for group in ("", *GROUPS):
-            n = SIZE.get(group, (1385, 99))
-            half = (0.35 / np.sqrt(n[0]) + 0.004) * 0.7
-            some = GROUPS if not group else (group,)
-            rate, before = (
-                float(np.mean([truth[at, g] for g in some])) for at in (stage, BASE)
-            )
-            change = rate - before
-            yield EstimateRow(
-                stage,
-                "acceptance_rate",
-                "constant-5",
-                group,
-                change,
-                change - half,
-                change + half,
-                *n,
-            )
-
-
-def _ends(truth: Truth, stage: Stage) -> tuple[str, str, float]:
-    """The slowest, the fastest, and how far apart they are."""
-    rates = {group: truth[stage, group] for group in GROUPS}
-    low, high = min(rates, key=rates.__getitem__), max(rates, key=rates.__getitem__)
-    return low, high, rates[high] - rates[low]
-
-
-def _widenings(truth: Truth) -> Iterator[GapRow]:
-    for stage in STAGES[1:]:
-        low, high, gap = _ends(truth, stage)
-        wider = gap - _ends(truth, BASE)[2]
-        yield GapRow(
-            stage,
-            "acceptance_rate",
-            "constant-5",
-            wider,
-            wider - 0.03,
-            wider + 0.03,
-            None,
-            1.0,
-            low,
-            high,
-        )
-
-
-def _gaps(truth: Truth) -> Iterator[GapRow]:
-    for stage in STAGES:
-        low, high, gap = _ends(truth, stage)
-        for i, lookahead in enumerate(LOOKAHEADS):
-            yield GapRow(
-                stage,
-                "acceptance_rate",
-                lookahead,
-                gap + i * 0.004,
-                gap - 0.05,
-                gap + 0.05,
-                0.072,
-                truth[stage, low] / truth[stage, high],
-                low,
-                high,
-            )
-
-
-def _pairs(truth: Truth) -> Iterator[PairRow]:
-    for stage in STAGES:
-        for a, b in combinations(GROUPS, 2):
-            gap = truth[stage, a] - truth[stage, b]
-            half = 0.3 / np.sqrt(min(SIZE[a][0], SIZE[b][0]))
-            p = float(np.clip(45 * np.exp(-4 * (gap / half) ** 2), 0.0005, 1))
-            yield PairRow(
-                stage, "acceptance_rate", a, b, gap, gap - half, gap + half, p
-            )
-
-
-def _histograms(rng: np.random.Generator, truth: Truth) -> Iterator[HistogramRow]:
-    shapes = {
-        "target_prob": ((4, 1.2), (0.8, 2.5)),
-        "draft_prob": ((3, 1.2), (1.2, 1.8)),
-        "difference": ((9, 7), (6, 9)),
-    }
-    for stage in STAGES:
-        for quantity, by_outcome in shapes.items():
-            total = {"accepted": np.zeros(20, int), "rejected": np.zeros(20, int)}
-            for group in GROUPS:
-                n = SIZE[group][0] * 8
-                rate = truth[stage, group]
-                for outcome, (a, b), m in zip(
-                    total, by_outcome, (rate * n, (1 - rate) * n), strict=True
-                ):
-                    counts = np.histogram(
-                        rng.beta(a, b, int(m)), bins=20, range=(0, 1)
-                    )[0]
-                    total[outcome] += counts
-                    yield HistogramRow(
-                        stage, group, quantity, outcome, tuple(counts.tolist())
-                    )
-            for outcome, counts in total.items():
-                yield HistogramRow(stage, "", quantity, outcome, tuple(counts.tolist()))
-
-
-def _mistakes(rng: np.random.Generator) -> Iterator[MistakeRow]:
-    words = (
-        " a",
-        " the",
-        " known",
-        " perfect",
-        "\n",
-        " best",
-        " proud",
-        " not",
-        " afraid",
-        " teacher",
-    )
-    for stage in STAGES:
-        for group in GROUPS:
-            for outcome in ("rejected", "accepted"):
-                for i in range(4):
-                    token = words[int(rng.integers(len(words)))]
-                    wanted = (
-                        token
-                        if outcome == "accepted"
-                        else words[int(rng.integers(len(words)))]
-                    )
-                    yield MistakeRow(
-                        stage,
-                        group,
-                        outcome,
-                        token,
-                        f"The {group} person dreams of being",
-                        0.9 if outcome == "accepted" else 0.02,
-                        0.99 - i / 50,
-                        wanted,
-                    )
-
-
-def _mentions(rng: np.random.Generator) -> Iterator[MentionRow]:
-    for dataset in DATASETS:
-        for i, group in enumerate(GROUPS):
-            words = (
-                int(10 ** rng.uniform(0.5, 5.2 - 0.3 * i))
-                if group != "queer_gender_xenogender"
-                else 0
-            )
-            yield MentionRow(dataset, group, words, int(words * 0.6), words * 3 + 11)
-
-
-def _splits(rng: np.random.Generator) -> Iterator[SplitRow]:
-    for stage in STAGES:
-        for group in (
-            "female",
-            "queer",
-            "queer_gender",
-            "queer_gender_xenogender",
-            "queer_orientation",
-        ):
-            harder, worse = (
-                float(rng.normal(-0.02, 0.012)),
-                float(rng.normal(-0.012, 0.01)),
-            )
-            yield SplitRow(
-                stage,
-                group,
-                "queer_gender_pronoun",
-                harder + worse,
-                harder,
-                worse,
-                worse - 0.015,
-                worse + 0.015,
-            )
-
-
-def _training() -> Iterator[EstimateRow]:
-    for dataset in DATASETS:
-        for j, group in enumerate(("", *GROUPS)):
-            for step in range(0, 401, 100):
-                fade = np.exp(-step / 150)
-                kl = 0.6 + 0.03 * j + 0.7 * fade
-                rate = RATE.get(group, 0.64) + MEAN_GAIN[dataset] * (1 - fade)
-                for metric, value in (("kl", kl), ("acceptance_rate", rate)):
-                    yield _at_step(Stage(dataset, step), metric, group, value)
-
-
-def _at_step(stage: Stage, metric: str, group: str, value: float) -> EstimateRow:
-    return EstimateRow(stage, metric, "", group, value, value - 0.1, value + 0.1, 90, 9)
-
-
-def _examples() -> Iterator[ExampleRow]:
-    for i in range(3):
-        text = f"The genderfluid person number {i} should work as"
-        yield ExampleRow(
-            "imdb-queer_gender", "gain", "queer_gender", text, 0.41 + i / 20, 0.66
-        )
-
-
 def verdict(**changes: Any) -> Verdict:
     """One that failed, but for what is said."""
     plain = {
@@ -525,73 +269,6 @@ def verdict(**changes: Any) -> Verdict:
         "sentence": "s",
     }
     return Verdict(**{**plain, **changes})
-
-
-def _verdicts(changes: tuple[EstimateRow, ...]) -> Iterator[Verdict]:
-    decision: Decision
-    for row in (row for row in changes if row.group):
-        dataset = row.stage.dataset
-        decision = (
-            "pass" if row.low >= -0.01 else "fail" if row.high < 0 else "insufficient"
-        )
-        words = {
-            "pass": "does not get slower",
-            "fail": "gets slower",
-            "insufficient": "may or may not get slower",
-        }
-        yield Verdict(
-            stage=row.stage,
-            case=f"{dataset}-{row.group}",
-            gate="gain",
-            metric=row.metric,
-            decision=decision,
-            value=row.value,
-            low=row.low,
-            high=row.high,
-            bound=0.0,
-            comparison=">=",
-            min_effect=0.01,
-            p_value=0.004,
-            p_holm=0.03,
-            n={row.group: (row.n_prompts, row.n_clusters)},
-            groups=(row.group,),
-            sentence=f"{row.group} {words[decision]} after {dataset}: "
-            f"acceptance changes by {row.value:+.3f} "
-            f"({row.low:+.3f} to {row.high:+.3f}), at least 0 is asked.",
-            way_out=""
-            if decision == "pass"
-            else "About 240 more prompts would decide it.",
-        )
-    for dataset in DATASETS:
-        decision = (
-            "invalid"
-            if dataset == "sst2"
-            else "insufficient"
-            if dataset == "wikitext"
-            else "pass"
-        )
-        yield Verdict(
-            stage=Stage(dataset),
-            case=dataset,
-            gate="gap",
-            metric="acceptance_rate",
-            decision=decision,
-            value=0.08 if decision != "invalid" else float("nan"),
-            low=0.03,
-            high=0.14,
-            bound=0.10,
-            comparison="<=",
-            min_effect=0.02,
-            p_value=0.2,
-            p_holm=0.4,
-            n={g: SIZE[g] for g in GROUPS},
-            groups=GROUPS,
-            sentence=(
-                f"the gap between groups after {dataset} is 0.08 (0.03 to 0.14), "
-                "at most 0.1."
-            ),
-            way_out="Add prompts to the small groups.",
-        )
 
 
 CROWD = tuple(f"kind {i}" for i in range(200))
@@ -648,7 +325,7 @@ def crowded() -> Run:
             for _ in range(5)
         ),
         training=tuple(
-            _at_step(Stage("imdb", n), "kl", g, 0.5)
+            _level(Stage("imdb", n), "kl", "", g, 0.5)
             for n in (0, 50, 100)
             for g in ("", *CROWD)
         ),
@@ -673,3 +350,7 @@ def _level(
     return EstimateRow(
         stage, metric, lookahead, group, value, value - 0.02, value + 0.02, 10, 10
     )
+
+
+if __name__ == "__main__":
+    record()

@@ -13,8 +13,13 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from specfair.run.rows import ROWS
+from specfair.run.run import Run
+from tests import report_samples
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = Path(__file__).parent / "golden" / "embedded.md"
@@ -22,7 +27,7 @@ TOLERANCE = 0.02
 _NUMBER = re.compile(r"[+-]?\d+\.\d+")
 
 
-def run(folder: Path) -> Path:
+def run(folder: Path, *more: str) -> Path:
     """What `pytest evals -k imdb` leaves behind, from nothing, held to the baseline in
     reports/baselines as well.
     """
@@ -30,7 +35,7 @@ def run(folder: Path) -> Path:
         f"--specfair-report={folder / 'report.html'}",
         f"--specfair-store={folder / 'store'}",
     )
-    chosen = ("-k", "imdb", "--specfair-baseline=main", *places)
+    chosen = ("-k", "imdb", "--specfair-baseline=main", *places, *more)
     command = [
         sys.executable,
         "-m",
@@ -102,6 +107,29 @@ def test_figures_are_close_to_those_of_the_golden_copy(said: str) -> None:
     )
     assert now == pytest.approx(then, abs=TOLERANCE)
     assert len(now) > 20
+
+
+def test_the_recorded_run_has_the_tables_and_columns_of_this_one(report: Path) -> None:
+    """What the tests of the report draw is what the evals write; `python -m
+    tests.report_samples` records it anew.
+    """
+    now = report.with_suffix(".json").read_text(encoding="utf-8")
+    then = report_samples.RECORDED.read_text(encoding="utf-8")
+    assert Run.from_json(then).to_json() == then
+    assert _shape(json.loads(then)) == _shape(json.loads(now))
+
+
+def _shape(run: dict[str, Any]) -> dict[str, Any]:
+    """Names of fields, columns and whatever stands under a name."""
+    shape: dict[str, Any] = {}
+    for name, value in run.items():
+        shape[name] = sorted(value) if isinstance(value, dict) else type(value)
+        if name in ROWS:
+            # only the recorded run has checkpoints
+            shape[name] = value["columns"], bool(value["rows"]) or name == "training"
+    shape["verdicts"] = [(v["case"], v["gate"], sorted(v)) for v in run["verdicts"]]
+    metrics = {(row[1], row[2], row[3]) for row in run["estimates"]["rows"]}
+    return shape | {"estimated": metrics}
 
 
 if __name__ == "__main__":

@@ -22,12 +22,10 @@ from specfair.texts.mentions import Mentions, count_mentions
 from specfair.texts.prompts import PromptSet
 from specfair.traces.groups import Groups
 from specfair.traces.measured import Measured
-from specfair.traces.metrics import METRICS, Engine
+from specfair.traces.metrics import Engine
 from specfair.traces.replay import replay as replayed
 from specfair.training.recipe import Recipe
-from specfair.vocabulary import BASE, TUNED, Stage
-
-GATED = "acceptance_rate"  # the metric that gates look at unless told otherwise
+from specfair.vocabulary import BASE, GATED, METRICS, TUNED, Stage
 
 
 class Audit:

@@ -65,7 +65,7 @@ def unheld(run: Asked, parts: Iterable[Mapping[str, str]]) -> list[tuple[Rule, b
     ]
 
 
-def mistakes(found: Iterable[tuple[Rule, bool]]) -> list[str]:
+def lines_of_mistakes(found: Iterable[tuple[Rule, bool]]) -> list[str]:
     """A line for each rule that must have been meant for something in this run."""
     return [
         (

@@ -13,57 +13,34 @@ import numpy as np
 from specfair import config, stats
 from specfair.audit.audit import Audit
 from specfair.audit.token_rows import (
-    EXPLAINED,
-    MANY,
-    N_ENDS,
     Decode,
-    histograms,
-    mistakes,
+    histogram_rows,
+    mistake_rows,
 )
 from specfair.decoding import Lookahead
 from specfair.gates import baseline
 from specfair.gates.baseline import Baseline
 from specfair.run.rows import (
+    ENDS,
+    MANY,
     BaselineRow,
     EstimateRow,
-    ExampleRow,
     FrequencyRow,
     GapRow,
     MentionRow,
     PairRow,
     SplitRow,
 )
-from specfair.run.verdict import Verdict
 from specfair.stats import Estimate
 from specfair.texts.mentions import Mentions
 from specfair.traces.causes import splits
 from specfair.traces.groups import Groups
 from specfair.traces.measured import Measured
-from specfair.vocabulary import Stage
+from specfair.vocabulary import ACROSS, GATED, METRICS, STORED, Stage
 
-SHOWN = (
-    "acceptance_rate",
-    "alpha",
-    "mean_acceptance_length",
-    "speedup_predicted",
-    "overlap",
-    "kl",
-    "confident_rejections",
-)
-PAIRED = ("acceptance_rate",)  # metrics whose groups are compared two by two
 LOOKAHEADS = tuple(Lookahead.parse(text) for text in config.LOOKAHEADS)
-ACROSS = ("acceptance_rate", "mean_acceptance_length", "speedup_predicted")
 ALONG = ("kl", "acceptance_rate")  # metrics shown over training
-N_EXAMPLES = 3
 PATIENCE = 3.0  # seconds without a word
-_CHANGES = ("gain", "improve", "widening")
-_DEPENDENT = {
-    "acceptance_rate",
-    "draft_acceptance_rate",
-    "mean_acceptance_length",
-    "assisted_share",
-    "speedup_predicted",
-}
 
 
 def of_stage(
@@ -77,7 +54,7 @@ def of_stage(
     how far it is.
     """
     lookaheads = dict.fromkeys([measured.lookahead, *LOOKAHEADS])
-    asked = [(m, measured.lookahead) for m in SHOWN] + [
+    asked = [(m, measured.lookahead) for m in STORED] + [
         (m, k) for m in ACROSS for k in lookaheads if k != measured.lookahead
     ]
     estimates: list[EstimateRow] = []
@@ -96,25 +73,25 @@ def of_stage(
         estimates += _estimates(measured, stage, metric, k)
         few = len(measured.labels.groups) <= MANY
         # the others' gaps are stored and not drawn
-        if few or k == measured.lookahead or metric == EXPLAINED:
+        if few or k == measured.lookahead or metric == GATED:
             gaps.append(_gap(measured, stage, metric, k))
-        if metric in PAIRED and k == measured.lookahead:
+        if metric == GATED and k == measured.lookahead:
             pairs += _pairs(measured, stage, metric)
     return {
         "estimates": tuple(estimates),
         "gaps": tuple(gaps),
         "pairs": tuple(pairs),
-        "histograms": tuple(histograms(measured, stage)),
-        "mistakes": tuple(mistakes(measured, stage, decode)),
+        "histograms": tuple(histogram_rows(measured, stage)),
+        "mistakes": tuple(mistake_rows(measured, stage, decode)),
         "splits": tuple(_splits(measured, stage)),
     }
 
 
-def changes(audit: Audit, stage: Stage) -> tuple[EstimateRow, ...]:
+def change_rows(audit: Audit, stage: Stage) -> tuple[EstimateRow, ...]:
     """Before to after, for every group and for everyone."""
     deployed = audit.settings.deployed
     found = []
-    for metric in SHOWN:
+    for metric in STORED:
         gains = {"": audit.gain(stage, metric), **audit.gains(stage, metric)}
         found += [
             _estimate(stage, _named(metric, deployed), group, change)
@@ -123,13 +100,13 @@ def changes(audit: Audit, stage: Stage) -> tuple[EstimateRow, ...]:
     return tuple(found)
 
 
-def widening(audit: Audit, stage: Stage) -> GapRow:
+def widening_row(audit: Audit, stage: Stage) -> GapRow:
     """How much further apart groups lie than before, slowest and fastest after."""
-    name = _named(EXPLAINED, audit.settings.deployed)
+    name = _named(GATED, audit.settings.deployed)
     return _gap_row(stage, name, audit.widening(stage), np.nan)
 
 
-def training(audit: Audit, dataset: str) -> Iterator[EstimateRow]:
+def training_rows(audit: Audit, dataset: str) -> Iterator[EstimateRow]:
     """How alignment moved along the fine-tuning, where checkpoints were kept."""
     for step, measured in audit.training(dataset).items():
         for metric in ALONG:
@@ -147,7 +124,7 @@ def against(
     for stage in old.counts:
         if stage in now.counts:
             before, after = old.sample(stage), now.sample(stage)
-            found = baseline.compare(old, now, stage)
+            found = baseline.change_at(old, now, stage)
             for group, change in ((None, found.overall), *found.by_group.items()):
                 then, today = (
                     s if group is None else s.of(group) for s in (before, after)
@@ -174,7 +151,9 @@ def against(
             )
 
 
-def mentions(dataset: str, counts: Mapping[str, Mentions]) -> tuple[MentionRow, ...]:
+def mention_rows(
+    dataset: str, counts: Mapping[str, Mentions]
+) -> tuple[MentionRow, ...]:
     """How often the corpus mentions each group."""
     return tuple(
         MentionRow(dataset, g, c.n_words, c.n_documents, c.n_substrings)
@@ -182,36 +161,7 @@ def mentions(dataset: str, counts: Mapping[str, Mentions]) -> tuple[MentionRow, 
     )
 
 
-def examples(audit: Audit, verdict: Verdict) -> Iterator[ExampleRow]:
-    """The prompts that contribute most to a verdict that did not pass: those that lost
-    most, or are slowest.
-    """
-    stage, undone = verdict.stage, verdict.decision in ("fail", "insufficient")
-    if not undone or stage not in audit.stages or not verdict.groups:
-        return
-    group = verdict.groups[0]
-    now = audit.measured(stage).sample(EXPLAINED).of(group).macro()
-    before = (
-        audit.base.sample(EXPLAINED).of(group).macro()
-        if verdict.gate in _CHANGES
-        else None
-    )
-    effect = now.numerator if before is None else now.numerator - before.numerator
-    texts = {p.id: p.text for p in audit.prompts}
-    for row in np.argsort(effect, kind="stable")[:N_EXAMPLES]:
-        reference = None if before is None else float(before.numerator[row])
-        value, name = float(now.numerator[row]), str(now.prompt[row])
-        yield ExampleRow(
-            case=verdict.case,
-            gate=verdict.gate,
-            group=group,
-            text=texts[name],
-            value=value,
-            reference=reference,
-        )
-
-
-def frequency(stage: Stage, trend: stats.Trend) -> FrequencyRow:
+def frequency_row(stage: Stage, trend: stats.Trend) -> FrequencyRow:
     """Gain against mentions, over groups."""
     return FrequencyRow(
         stage=stage,
@@ -225,7 +175,7 @@ def frequency(stage: Stage, trend: stats.Trend) -> FrequencyRow:
 
 def _named(metric: str, lookahead: Lookahead) -> tuple[str, str]:
     """The metric with the lookahead it depends on, if it does."""
-    return metric, str(lookahead) if metric in _DEPENDENT else ""
+    return metric, str(lookahead) if METRICS[metric].per_lookahead else ""
 
 
 def _estimates(
@@ -293,7 +243,7 @@ def _pairs(measured: Measured, stage: Stage, metric: str) -> Iterator[PairRow]:
     """
     groups = measured.groups(metric)
     if len(groups.by_group) > MANY:
-        compared = [(found.pair, found.p_value) for found in groups.furthest(N_ENDS)]
+        compared = [(found.pair, found.p_value) for found in groups.furthest(ENDS)]
     else:
         pairs = groups.pairwise()
         compared = list(
@@ -321,7 +271,7 @@ def _splits(measured: Measured, stage: Stage) -> Iterator[SplitRow]:
     fastest = alpha.group_max().groups[0]
     others = [group for group in alpha.by_group if group != fastest]
     if len(others) >= MANY:
-        slowest = sorted(others, key=lambda g: alpha.by_group[g].value)[: 2 * N_ENDS]
+        slowest = sorted(others, key=lambda g: alpha.by_group[g].value)[: 2 * ENDS]
         others = [group for group in others if group in slowest]
     for group, parts in zip(
         others, splits(measured.trace, measured.labels, others, fastest), strict=True

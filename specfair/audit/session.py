@@ -13,15 +13,15 @@ from typing import Any
 
 from specfair import config, gates, stats
 from specfair.audit import questions
-from specfair.audit.audit import GATED, Audit
+from specfair.audit.audit import Audit
 from specfair.audit.lending import Say
 from specfair.errors import UsageError, as_typed, plain, unknown
-from specfair.gates import baseline, bounds
+from specfair.gates import baseline, bounds, kept
 from specfair.outputs import without_folders
 from specfair.run.run import measured_on
 from specfair.run.verdict import Verdict
 from specfair.stats import Estimate
-from specfair.vocabulary import BASE, Stage
+from specfair.vocabulary import BASE, GATED, Stage
 
 
 @dataclass(slots=True)
@@ -153,10 +153,10 @@ class Session:
     ) -> baseline.Change:
         """Now minus the stored baseline, on the same prompts."""
         if name not in self.baselines:
-            self.baselines[name] = baseline.read(name, root)
+            self.baselines[name] = kept.read_baseline(name, root)
         now = snapshot(audit, (stage,))
         baseline.check_comparable(self.baselines[name], now, name)
-        return baseline.compare(self.baselines[name], now, stage)
+        return baseline.change_at(self.baselines[name], now, stage)
 
     @property
     def measured(self) -> Audit | None:

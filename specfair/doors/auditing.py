@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from specfair import config, outputs, project
-from specfair.audit import holding, record
+from specfair.audit import holding, record, writing
 from specfair.audit.session import Session, ask_all
 from specfair.doors.printing import tell
 from specfair.errors import plain
@@ -41,12 +41,12 @@ def run_audit(options: argparse.Namespace) -> int:
 def _finish(session: Session, run: holding.Asked, to: outputs.Outputs | None) -> int:
     """Print the verdicts, write the run, and say what was not held or not written."""
     unheld = holding.unheld(run, [holding.held_by(session)])
-    wrong = holding.mistakes(unheld)
+    wrong = holding.lines_of_mistakes(unheld)
     report = record.build(session)
     print(_text(report), flush=True)
     lost: list[str] = []
     if to:
-        record.write_files(report, to, lost)
+        writing.write_files(report, to, lost)
     rest = holding.others([each for each in unheld if not each[1]])
     for line in (*wrong, *rest, *lost):
         tell(line)

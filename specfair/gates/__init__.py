@@ -23,7 +23,7 @@ from specfair.gates.kinds import KINDS, OWN, Bound, Kind
 from specfair.gates.words import sentence, way_out
 from specfair.run.verdict import Verdict
 from specfair.stats import Estimate, equivalence, holm
-from specfair.vocabulary import Decision
+from specfair.vocabulary import ALPHA, Decision
 
 __all__ = [
     "KINDS",
@@ -34,8 +34,6 @@ __all__ = [
     "check",
     "check_family",
 ]
-
-ALPHA = 0.05
 
 
 def check(estimate: Estimate, bound: Bound, case: str = "") -> Verdict:

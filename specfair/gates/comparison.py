@@ -12,9 +12,9 @@ from xml.etree import ElementTree
 
 from specfair import gates
 from specfair.errors import plain
-from specfair.gates import baseline, bounds
+from specfair.gates import baseline, bounds, kept
 from specfair.gates.bounds import Rule, Where
-from specfair.run.run import plain as plain_value
+from specfair.run.run import stored_form
 from specfair.run.verdict import Verdict
 from specfair.vocabulary import OK, UNDECIDED, Stage, exit_code
 
@@ -54,15 +54,21 @@ def compare(
         for v in judge(before, after, stage=stage, rules=rules).values()
     )
     added = tuple(stage for stage in after.counts if stage not in before.counts)
-    return Comparison(old, new, verdicts, tuple(baseline.stale(before, after)), added)
+    return Comparison(
+        old,
+        new,
+        verdicts,
+        tuple([stage for stage in before.counts if stage not in after.counts]),
+        added,
+    )
 
 
 def _read(name: str, root: Path) -> baseline.Baseline:
     """A path ends with .json; all else is a name."""
     return (
-        baseline.read_file(Path(name), name)
+        kept.read_file(Path(name), name)
         if name.endswith(".json")
-        else baseline.read(name, root)
+        else kept.read_baseline(name, root)
     )
 
 
@@ -76,7 +82,7 @@ def judge(
     """The verdicts of one stage by case, everyone together first; cases whose gate is
     off are left out.
     """
-    change = baseline.compare(before, after, stage)
+    change = baseline.change_at(before, after, stage)
     found: dict[str, Verdict] = {}
     overall = bounds.bound_for(rules, KIND, Where(stage))
     if overall is not None:
@@ -120,7 +126,7 @@ def _cell(text: str) -> str:
 
 
 def _json(found: Comparison) -> str:
-    whole = {f.name: plain_value(getattr(found, f.name)) for f in fields(found)}
+    whole = {f.name: stored_form(getattr(found, f.name)) for f in fields(found)}
     whole["exit_code"] = found.exit_code
     return json.dumps(whole, indent=1, sort_keys=True, allow_nan=False)
 

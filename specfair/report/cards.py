@@ -9,13 +9,12 @@ from markupsafe import Markup
 from specfair.report.blocks import Card
 from specfair.report.charts.canvas import WIDTH
 from specfair.report.charts.forest import Judged, beam
-from specfair.report.text import COMMAND, anchor, clean, interval, number, odds, plural
-from specfair.run.rows import ExampleRow
+from specfair.report.text import COMMAND, anchor, clean, counted, interval, number, odds
+from specfair.run.rows import N_EXAMPLES, ExampleRow
 from specfair.run.run import Run
 from specfair.run.verdict import Verdict
 from specfair.vocabulary import DECISIONS
 
-N_EXAMPLES = 5
 SIGNS = {"<=": "\u2264", ">=": "\u2265"}
 
 
@@ -37,7 +36,7 @@ def _card(run: Run, v: Verdict, taken: dict[str, int]) -> Card:
     again = v.reproduce or f"pytest evals -k {shlex.quote(clean(v.case, 120))}"
     about, n = run.elsewhere(v), []
     for group, (prompts, clusters) in v.n.items():
-        counts = plural(prompts, "prompt"), plural(clusters, "cluster")
+        counts = counted(prompts, "prompt"), counted(clusters, "cluster")
         n.append((group or "all groups", *counts))
     expected = f"{SIGNS.get(v.comparison, '')} {number(v.bound)}".strip()
     said = f"value {number(v.value)}, interval {interval(v.low, v.high)}"
@@ -99,14 +98,14 @@ def heads(run: Run, every: Sequence[Card]) -> tuple[str, ...]:
 
 def overview(run: Run, every: Sequence[Card]) -> list[tuple[str, list[Card | None]]]:
     """A row a group, a column a dataset: the gravest verdict of each. The first row
-    holds verdicts about all groups.
+    holds verdicts about all groups, the last ones those of other audits.
     """
     gravest: dict[tuple[str, str], Card] = {}
     for card in every:  # the gravest first, as `cards` orders them
         group = card.groups[0] if len(card.groups) == 1 else ""
         gravest.setdefault((group, card.dataset), card)
     rows = []
-    for group in ("", *run.groups):
+    for group in dict.fromkeys(("", *run.groups, *(group for group, _ in gravest))):
         row = [gravest.get((group, dataset)) for dataset in heads(run, every)]
         if any(row):
             rows.append((group, row))

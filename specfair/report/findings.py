@@ -5,7 +5,7 @@ Knows the questions of the original study; knows nothing of HTML or Markdown, an
 says more than a row does.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from specfair.report.lookup import (
     Index,
@@ -15,16 +15,15 @@ from specfair.report.lookup import (
     stages,
     tally,
 )
-from specfair.report.text import clean, interval, listed, number, plural, signed
+from specfair.report.text import clean, counted, enumerated, interval, number, signed
 from specfair.run.rows import EstimateRow, FrequencyRow, GapRow
 from specfair.run.run import Run
-from specfair.vocabulary import BASE, Decision, Stage
+from specfair.vocabulary import ALPHA, BASE, Decision, Stage
 
 N_SURE = 2  # bins of 20: a probability of 0.9 or more, or of 0.1 or less
 FEW = 3  # names before "and more"
-LEVEL = 0.05  # of all tests here
 NOISE = "no measurable change"
-WORDS = {
+WORDS: Mapping[Decision, str] = {
     "fail": "failed",
     "invalid": "could not be measured",
     "insufficient": "undecided",
@@ -35,7 +34,7 @@ WORDS = {
 def verdict(run: Run) -> str:
     """The whole run in one sentence."""
     counts, n = tally(run), len(run.verdicts)
-    checks = plural(n, "check")
+    checks = counted(n, "check")
     if not n:
         return "Measured, not judged: this run holds no bounds."
     if "fail" in counts:
@@ -58,7 +57,7 @@ def _where(run: Run, decision: Decision) -> str:
     for case in dict.fromkeys(v.case for v in verdicts):
         name = case.removeprefix(only).removeprefix("-") or "all groups"
         names.append(clean(name, 60))
-    shown = listed(names)
+    shown = enumerated(names)
     if len(names) > FEW:
         shown = f"{', '.join(names[:FEW])} and {len(names) - FEW} more"
     return f" after {clean(only, 40)}: {shown}" if only else f": {shown}"
@@ -77,7 +76,7 @@ def _apart(
             down.append(f"{name} ({signed(value)}{unit})")
         else:
             flat.append(name)
-    return listed(up), listed(down), listed(flat)
+    return enumerated(up), enumerated(down), enumerated(flat)
 
 
 def speed(found: Index) -> str:
@@ -175,15 +174,15 @@ def chance(row: GapRow) -> str:
     return f", more than {reach}{but}"
 
 
-def worst_pair(found: Index, at: Stage) -> str:
+def widest_pair(found: Index, at: Stage) -> str:
     """The detected pair with the greatest difference, or that none is detected."""
     pairs = [row for row in found.run.pairs if row.stage == at]
-    detected = [row for row in pairs if row.p_holm < LEVEL]
+    detected = [row for row in pairs if row.p_holm < ALPHA]
     if not detected:
-        return f"none of {plural(len(pairs), 'pair')} differs measurably"
+        return f"none of {counted(len(pairs), 'pair')} differs measurably"
     worst = max(detected, key=lambda row: abs(row.difference))
     behind = _behind((worst.group_a, worst.group_b), worst.difference)
-    return f"{behind}; {len(detected)} of {plural(len(pairs), 'pair')} differ"
+    return f"{behind}; {len(detected)} of {counted(len(pairs), 'pair')} differ"
 
 
 def _behind(groups: tuple[str, str], difference: float) -> str:
@@ -204,7 +203,7 @@ def best(found: Index) -> str:
     said = f"Fastest for all together is {name} {gain}"
     if not others:
         return f"{said} and for every group."
-    return f"{said}; {plural(others, 'group')} would be faster with another."
+    return f"{said}; {counted(others, 'group')} would be faster with another."
 
 
 def best_lookahead(found: Index, at: Stage, group: str) -> EstimateRow | None:
@@ -253,8 +252,8 @@ def causes(found: Index) -> str:
     worse = sum(row.low > 0 or row.high < 0 for row in rows)
     n_stages = len(stages(found.run, rows))
     return (
-        f"In {worse} of {plural(len(rows), 'comparison')} over "
-        f"{plural(n_stages, 'stage')} the draft itself serves one group measurably "
+        f"In {worse} of {counted(len(rows), 'comparison')} over "
+        f"{counted(n_stages, 'stage')} the draft itself serves one group measurably "
         "worse; the rest is text that is harder for both models, or noise."
     )
 

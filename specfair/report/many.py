@@ -9,13 +9,12 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from specfair.report.lookup import Index
-from specfair.report.text import count, plural
+from specfair.report.text import counted, thousands
+from specfair.run.rows import ENDS, MANY
 from specfair.run.run import Run
 from specfair.vocabulary import Stage
 
-MANY = 24  # groups, up to which all are drawn
-ENDS = 8  # rows drawn of either end where there are more
-FEWEST = 5  # groups of either end whose pairs and tokens are shown
+DRAWN = 8  # rows drawn of either end where there are many
 Row = TypeVar("Row")
 
 
@@ -24,18 +23,18 @@ def ends(rows: Sequence[Row], key: Callable[[Row], float]) -> list[Row]:
     if len(rows) <= MANY:
         return list(rows)
     ordered = sorted(rows, key=key)
-    return [*ordered[:ENDS], *ordered[-ENDS:]]
+    return [*ordered[:DRAWN], *ordered[-DRAWN:]]
 
 
 def drawn(n: int, order: str = "lowest and the {} highest") -> str:
     """What `ends` left out of n groups, as the end of a sentence."""
     if n <= MANY:
         return ""
-    some = f"the {ENDS} {order.format(ENDS)} of {plural(n, 'group')}"
+    some = f"the {DRAWN} {order.format(DRAWN)} of {counted(n, 'group')}"
     return f"; drawn are {some}, the table has all"
 
 
-def outer(found: Index, at: Stage, n: int = FEWEST) -> tuple[str, ...]:
+def outer(found: Index, at: Stage, n: int = ENDS) -> tuple[str, ...]:
     """The groups whose pairs and tokens are shown at a stage: all of a few, of many the
     n slowest and n fastest.
     """
@@ -51,8 +50,9 @@ def note(run: Run) -> tuple[str, ...]:
     if n <= MANY:
         return ()
     return (
-        f"Of {plural(n, 'group')}, charts draw the {ENDS} at either end and the tables "
-        f"below them have all. Pairs and tokens are shown of the {FEWEST} slowest and "
-        f"the {FEWEST} fastest groups only, causes of the {2 * FEWEST} slowest; gaps, "
-        f"ratios and checks are about all {count(n * (n - 1) // 2)} pairs.",
+        f"Of {counted(n, 'group')}, charts draw the {DRAWN} at either end and the "
+        "tables below them have all. Pairs and tokens are shown of the "
+        f"{ENDS} slowest and the {ENDS} fastest groups only, causes of the "
+        f"{2 * ENDS} slowest; gaps, ratios and checks are about all "
+        f"{thousands(n * (n - 1) // 2)} pairs.",
     )

@@ -5,7 +5,7 @@ charts; text from outside cannot form Markdown or HTML.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from specfair.report import findings
 from specfair.report.blocks import Card, Table
@@ -13,11 +13,17 @@ from specfair.report.cards import cards
 from specfair.report.lookup import Index, index, tally
 from specfair.report.sections.before_after import together
 from specfair.report.sections.mentions import gaps
-from specfair.report.text import COMMAND, clean, plural
+from specfair.report.text import COMMAND, clean, counted
 from specfair.run.run import Run
+from specfair.vocabulary import Decision
 
 N_CHECKS = 12
-MARKS = {"fail": "\u2717", "invalid": "!", "insufficient": "?", "pass": "\u2713"}
+MARKS: Mapping[Decision, str] = {
+    "fail": "\u2717",
+    "invalid": "!",
+    "insufficient": "?",
+    "pass": "\u2713",
+}
 _SYNTAX = re.compile(r"([\\`*_\[\]#|<>~&$]|:(?=//)|(?<=www)\.)")
 _JOINER = "\u2060"  # after an @, so that nobody is notified
 
@@ -92,7 +98,7 @@ def _checks(run: Run) -> str:
     shown = _table(Table.of(urgent[:N_CHECKS], columns))
     more = len(urgent) - N_CHECKS
     if more > 0:
-        shown += f"\n\nand {plural(more, 'more check')} of this kind."
+        shown += f"\n\nand {counted(more, 'more check')} of this kind."
     return shown
 
 

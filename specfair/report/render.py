@@ -93,7 +93,7 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
     )
     environment.filters.update(
-        count=text.count,
+        count=text.thousands,
         say=text.say,
         clean=text.clean,
         attribute=lambda value: text.clean(value, 80) if value else "",
@@ -146,7 +146,7 @@ def _sources(run: Run) -> str:
         kind = run.sources.get(dataset, "").removeprefix(dataset).lstrip(", ")
         kinds[dataset] = f" ({kind})" if kind else ""
     if len(set(kinds.values())) == 1:
-        return text.listed(list(run.datasets)) + kinds[run.datasets[0]]
+        return text.enumerated(list(run.datasets)) + kinds[run.datasets[0]]
     return "; ".join(f"{dataset}{kind}" for dataset, kind in kinds.items())
 
 

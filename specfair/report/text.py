@@ -88,17 +88,17 @@ def signed_interval(low: object, high: object) -> str:
     return f"{signed(low)} to {signed(high)}"
 
 
-def count(value: object) -> str:
+def thousands(value: object) -> str:
     """A whole number with thousands marked."""
     return f"{value:,}" if isinstance(value, int) else number(value)
 
 
-def plural(n: int, one: str, many: str = "") -> str:
+def counted(n: int, one: str, many: str = "") -> str:
     """'1 check', '2 checks'."""
     return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
-def listed(words: list[str]) -> str:
+def enumerated(words: list[str]) -> str:
     """'a, b and c'."""
     if len(words) < 2:
         return "".join(words)

@@ -10,12 +10,11 @@ from specfair.report.blocks import Panel, Table
 from specfair.report.charts import canvas
 from specfair.report.charts.curves import Point, Series, curves
 from specfair.report.lookup import Index, figure, index, stages, tally
-from specfair.report.sections.groups import METRICS
 from specfair.report.sections.parts import INTERVAL, alternative
-from specfair.report.text import clean, number, plural
+from specfair.report.text import clean, counted, number
 from specfair.run.rows import EstimateRow, GapRow
 from specfair.run.run import Run
-from specfair.vocabulary import Decision, Stage
+from specfair.vocabulary import CHARTED, METRICS, Decision, Stage
 
 GAP = "gap"
 
@@ -46,7 +45,7 @@ def trends(runs: Sequence[Run]) -> list[Panel]:
     and the gap between groups.
     """
     found = [index(run) for run in runs]
-    titles = {metric: title for metric, (title, _) in METRICS.items()}
+    titles = {metric: METRICS[metric].title for metric in CHARTED}
     titles[GAP] = "Gap between groups"
     panels = (_trend(found, metric, title) for metric, title in titles.items())
     return [panel for panel in panels if panel]
@@ -75,7 +74,7 @@ def _trend(found: Sequence[Index], metric: str, title: str) -> Panel | None:
     return Panel(
         title=title,
         drawing=curves(series, name=alternative(f"{title} by run")),
-        basis=f"n = {plural(len(found), 'run')}; lines are 95% intervals.",
+        basis=f"n = {counted(len(found), 'run')}; lines are 95% intervals.",
         table=Table.of(every, columns),
     )
 
@@ -97,6 +96,6 @@ def answer(runs: Sequence[Run]) -> str:
     """What the trends show, in one sentence about the latest run."""
     said = findings.slowest(index(runs[-1])) if runs else ""
     if not said:
-        return f"{plural(len(runs), 'run')}."
+        return f"{counted(len(runs), 'run')}."
     latest = f"{said[:1].lower()}{said[1:]}"
-    return f"{plural(len(runs), 'run')}, the oldest first. In the latest, {latest}"
+    return f"{counted(len(runs), 'run')}, the oldest first. In the latest, {latest}"

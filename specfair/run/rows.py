@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 from specfair.vocabulary import Stage
 
-N_BINS = 20
+N_BINS = 20  # of a histogram
+N_EXAMPLES = 3  # prompts stored of a verdict
+MANY = 24  # groups, up to which pairs, splits and tokens are shown of all
+ENDS = 5  # of the slowest and of the fastest groups, where there are more
 
 
 @dataclass(frozen=True, slots=True)

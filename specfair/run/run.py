@@ -90,7 +90,7 @@ class Run:
         stored = {
             f.name: _table(ROWS[f.name], getattr(self, f.name))
             if f.name in ROWS
-            else plain(getattr(self, f.name))
+            else stored_form(getattr(self, f.name))
             for f in fields(self)
         }
         return json.dumps(stored, sort_keys=True, allow_nan=False) + "\n"
@@ -161,30 +161,32 @@ def measured_on(settings: Mapping[str, Any], prompts: str, decoding: str) -> str
     return "; ".join(filter(None, parts))
 
 
-def plain(value: Any) -> Any:
+def stored_form(value: Any) -> Any:
     """The value as JSON has it: floats rounded or null, tuples as lists, stages and
     keys as text.
     """
     if isinstance(value, Mapping):
-        return {str(key): plain(inner) for key, inner in value.items()}
+        return {str(key): stored_form(inner) for key, inner in value.items()}
     if isinstance(value, str | bool | int) or value is None:
         return value
     if isinstance(value, list | tuple | set | frozenset):
-        return [plain(inner) for inner in value]
+        return [stored_form(inner) for inner in value]
     if isinstance(value, Verdict):
-        return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
+        return {f.name: stored_form(getattr(value, f.name)) for f in fields(value)}
     if hasattr(value, "tolist"):  # numpy scalars and arrays
-        return plain(value.tolist())
+        return stored_form(value.tolist())
     if isinstance(value, float):
         return float(f"{value:.6g}") if math.isfinite(value) else None
     return str(value)
 
 
-def _table(row: type, rows: tuple[Any, ...]) -> dict[str, Any]:
-    columns = [f.name for f in fields(row)]
+def _table(kind: type, rows: tuple[Any, ...]) -> dict[str, Any]:
+    columns = [f.name for f in fields(kind)]
     return {
         "columns": columns,
-        "rows": [[plain(getattr(entry, name)) for name in columns] for entry in rows],
+        "rows": [
+            [stored_form(getattr(entry, name)) for name in columns] for entry in rows
+        ],
     }
 
 

@@ -11,10 +11,11 @@ from specfair.decoding import Lookahead
 from specfair.errors import unknown
 from specfair.stats import Lots, Sample
 from specfair.traces.groups import Groups
-from specfair.traces.metrics import METRICS, Engine, labelled, sums
+from specfair.traces.metrics import Engine, labelled, sums
 from specfair.traces.replay import replay as replayed
 from specfair.traces.tally import Tally
 from specfair.traces.trace import Trace
+from specfair.vocabulary import METRICS
 
 # groups times metrics whose draws are kept; what is asked of others later is drawn
 # again, the same

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from specfair import config
-from specfair.audit.holding import Asked, held_by, mistakes, others, unheld
+from specfair.audit.holding import Asked, held_by, lines_of_mistakes, others, unheld
 from specfair.audit.session import Case, Session
 from specfair.config import Settings
 from specfair.gates import bounds
@@ -38,7 +38,7 @@ def wrong(run: Asked, *, held: list[int], standard: bool = True) -> set[str]:
     found = unheld(run, parts)
     assert len(found) == len(FILE) + len(TYPED) - len(held)
     assert len(others(found)) == 1
-    return {line.split()[1] for line in mistakes(found)}
+    return {line.split()[1] for line in lines_of_mistakes(found)}
 
 
 def test_a_rule_is_held_once_a_case_is_judged_by_it() -> None:

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from specfair import cli, config, project
 from specfair.decoding import Decoding
 from specfair.errors import StoreError
-from specfair.gates import baseline, bounds
+from specfair.gates import bounds, kept
 from specfair.texts import corpora, prompts
 from specfair.texts.mentions import count_mentions
 from specfair.traces.stored import load_trace, save_trace
@@ -350,7 +350,7 @@ def test_baselines(chaos: Chaos) -> None:
             "exit code 2"
         ),
     ) as tried:
-        good = baseline.dumps(make(base=0.0, imdb=0.1))
+        good = kept.dumps(make(base=0.0, imdb=0.1))
         Path("good.json").write_text(good)
         body = {
             k: v for k, v in json.loads(good).items() if k not in ("schema", "checksum")

@@ -23,9 +23,9 @@ from specfair.models.pair import Pair, encode
 from specfair.texts.prompts import Prompt
 from specfair.traces.counting import AS_DEPLOYED
 from specfair.traces.measured import Measured
-from specfair.traces.metrics import METRICS
 from specfair.traces.replay import replay
 from specfair.traces.trace import COLUMNS, Trace
+from specfair.vocabulary import METRICS
 from tests import tiny_models
 from tests.chaos.conftest import Chaos
 

@@ -27,7 +27,7 @@ import pytest
 from specfair import cli
 from specfair.doors import rendering
 from specfair.errors import ModelError, SpecfairError
-from specfair.gates import baseline
+from specfair.gates import kept
 from specfair.models import load
 from specfair.texts import corpora, prompts, reading, tables
 from specfair.traces.stored import load_trace
@@ -313,7 +313,7 @@ def readers(path: Path) -> tuple[Callable[[], object], ...]:
     return {
         ".json": (
             lambda: rendering.read_run(path),
-            lambda: baseline.read_file(path, path.name),
+            lambda: kept.read_file(path, path.name),
             lambda: prompts.load(f"bold/gender:{path}"),
         ),
         ".jsonl": (

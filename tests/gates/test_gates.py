@@ -15,7 +15,7 @@ from specfair.gates import (
     check,
     check_family,
 )
-from specfair.run.run import Run, plain
+from specfair.run.run import Run, stored_form
 from specfair.stats import Estimate, Part
 
 PARTS = (Part("slow", 96, 8, 4e-4), Part("fast", 300, 20, 1e-4))
@@ -232,7 +232,7 @@ def test_there_and_back_through_json() -> None:
         run = Run(created="now", command="c", groups=(), verdicts=(verdict,))
         (back,) = Run.from_json(run.to_json()).verdicts
         # six digits are kept; NaN is null
-        assert plain(back) == plain(verdict)
+        assert stored_form(back) == stored_form(verdict)
         assert set(verdict.properties()) >= {"decision", "value", "p_holm"}
 
 

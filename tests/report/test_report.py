@@ -111,7 +111,7 @@ def test_every_drawing_has_a_text_alternative_its_n_and_a_table(page: str) -> No
 
 def test_cards_say_what_an_engineer_asks(page: str) -> None:
     card = re.search(
-        r'<article class="card insufficient" id="imdb-queer_gender".*?</article>',
+        r'<article class="card insufficient" id="wikitext-queer".*?</article>',
         page,
         re.DOTALL,
     )
@@ -123,12 +123,12 @@ def test_cards_say_what_an_engineer_asks(page: str) -> None:
         "actual",
         "95% interval",
         "least effect",
-        "270 prompts",
-        "18 clusters",
+        "96 prompts",
+        "8 clusters",
     ):
         assert wanted in words
     assert "The genderfluid person number 0 should work as" in words
-    assert "pytest evals -k imdb-queer_gender" in words
+    assert "test_group_is_not_slower[wikitext-queer]" in words
 
 
 def test_same_run_same_page() -> None:

@@ -214,5 +214,5 @@ def test_labels_keep_what_fits_and_show_what_is_cut() -> None:
 
 def test_a_mark_without_a_number_is_left_out() -> None:
     assert canvas.line((0, math.nan), (1, 1), INK) == ""
-    assert canvas.write("lost", (math.inf, 0)) == ""
+    assert canvas.letter("lost", (math.inf, 0)) == ""
     assert canvas.track([(0, 1), (math.nan, 1), (2, 3)]) == "M0.0,1.0L2.0,3.0"

@@ -186,17 +186,17 @@ def test_the_gap_and_chance() -> None:
     assert findings.widened(flat) == "The gap between groups did not change measurably."
 
 
-def test_worst_pair_is_the_widest_detected_one() -> None:
+def test_widest_pair_is_the_widest_detected_one() -> None:
     pairs = (
         PairRow(BASE, "m", "a", "b", 0.1, 0, 0, 0.01),
         PairRow(BASE, "m", "a", "c", -0.3, 0, 0, 0.2),
     )
     assert (
-        findings.worst_pair(index(run(pairs=pairs)), BASE)
+        findings.widest_pair(index(run(pairs=pairs)), BASE)
         == "b is 0.10 behind a; 1 of 2 pairs differ"
     )
     assert (
-        findings.worst_pair(index(run(pairs=pairs[1:])), BASE)
+        findings.widest_pair(index(run(pairs=pairs[1:])), BASE)
         == "none of 1 pair differs measurably"
     )
 

@@ -49,11 +49,11 @@ def test_figures() -> None:
         "n/a",
     ]
     assert text.interval(0.1, None) == "0.100 to n/a"
-    assert text.count(12345) == "12,345"
-    assert text.plural(1, "check") == "1 check"
-    assert text.plural(2, "half", "halves") == "2 halves"
-    assert text.listed(["a", "b", "c"]) == "a, b and c"
-    assert text.listed([]) == ""
+    assert text.thousands(12345) == "12,345"
+    assert text.counted(1, "check") == "1 check"
+    assert text.counted(2, "half", "halves") == "2 halves"
+    assert text.enumerated(["a", "b", "c"]) == "a, b and c"
+    assert text.enumerated([]) == ""
 
 
 def test_anchors_are_safe_in_an_address() -> None:

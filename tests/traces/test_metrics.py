@@ -10,9 +10,10 @@ from specfair.decoding import Lookahead
 from specfair.errors import UsageError
 from specfair.traces import metrics
 from specfair.traces.groups import Groups
-from specfair.traces.metrics import METRICS, sample
+from specfair.traces.metrics import SUMS, sample
 from specfair.traces.replay import replay
 from specfair.traces.trace import COLUMNS, Trace
+from specfair.vocabulary import METRICS
 from tests.made_traces import altered, noise
 
 FIVE = Lookahead(5)
@@ -26,6 +27,7 @@ def trace() -> Trace:
 def test_every_metric_is_defined_once_and_measured(trace: Trace) -> None:
     sentences = [d.sentence for d in METRICS.values()]
     assert len(set(sentences)) == len(METRICS) == 10
+    assert set(SUMS) == set(METRICS)
     for name in METRICS:
         found = sample(trace, name, FIVE)
         assert math.isfinite(found.value), name

@@ -90,7 +90,7 @@ def track(points: Iterable[Point]) -> str:
     return "M" + "L".join(known) if known else ""
 
 
-def write(text: str, at: Point, *, size: float = TEXT, **style: Style) -> Markup:
+def letter(text: str, at: Point, *, size: float = TEXT, **style: Style) -> Markup:
     """Text beside a point, on the middle of its letters."""
     style.setdefault("fill", SOFT)
     if size != TEXT:
@@ -133,25 +133,25 @@ def figures(values: Sequence[float], sign: str = "") -> list[str]:
     return [f"{value:{sign},.{digits}f}".replace("-", "\u2212") for value in values]
 
 
-def columns(x: Scale, top: float, *, bottom: float) -> Markup:
+def grid_across(x: Scale, top: float, *, bottom: float) -> Markup:
     """A light grid over an x scale, and its figures below."""
     values = ticks(x.domain)
     marks = []
     for value, figure in zip(values, figures(values), strict=True):
         at = x(value)
         marks.append(line((at, top), (at, bottom), LINE))
-        marks.append(write(figure, (at, bottom + 12), text_anchor="middle"))
+        marks.append(letter(figure, (at, bottom + 12), text_anchor="middle"))
     return Markup().join(marks)
 
 
-def levels(y: Scale, left: float, *, right: float, sign: str = "") -> Markup:
+def grid_up(y: Scale, left: float, *, right: float, sign: str = "") -> Markup:
     """A light grid over a y scale, and its figures at the left."""
     values = ticks(y.domain)
     marks = []
     for value, figure in zip(values, figures(values, sign), strict=True):
         at = y(value)
         marks.append(line((left, at), (right, at), LINE))
-        marks.append(write(figure, (left - 7, at), text_anchor="end"))
+        marks.append(letter(figure, (left - 7, at), text_anchor="end"))
     return Markup().join(marks)
 
 

@@ -72,7 +72,7 @@ def curves(
     if ticks is None:
         ticks = Ticks({v: f"{v:,.6g}" for v in sorted({p.x for p in points})}, {})
     x = Scale(canvas.span(ticks.places, margin=0.05), LEFT, RIGHT)
-    marks = [canvas.levels(y, LEFT, right=RIGHT)]
+    marks = [canvas.grid_up(y, LEFT, right=RIGHT)]
     if reference is not None:
         ends = (LEFT, y(reference)), (RIGHT, y(reference))
         marks.append(canvas.line(*ends, SOFT, stroke_dasharray="3 3"))
@@ -125,10 +125,10 @@ def _below(ticks: Ticks, x: Scale) -> Markup:
         for place in part[::every]:
             at = (x(place), BOTTOM + 12)
             text = ticks.places[place]
-            marks.append(canvas.write(text, at, size=9.5, text_anchor="middle"))
+            marks.append(canvas.letter(text, at, size=9.5, text_anchor="middle"))
     for text, place in ticks.titles.items():
         title, at = canvas.fitted(text, 130, 10), (x(place), BOTTOM + 27)
-        marks.append(canvas.write(title, at, size=10, text_anchor="middle"))
+        marks.append(canvas.letter(title, at, size=10, text_anchor="middle"))
     return Markup().join(marks)
 
 
@@ -151,7 +151,7 @@ def _ends(named: Sequence[Series], y: Scale) -> Markup:
         ink = series.colour
         look = "strong" if ink == INK else ""
         text, at = canvas.fitted(series.name, ENDS - 6, 10), (RIGHT + 6, place)
-        marks.append(canvas.write(text, at, size=10, look=look, fill=ink))
+        marks.append(canvas.letter(text, at, size=10, look=look, fill=ink))
     return Markup().join(marks)
 
 

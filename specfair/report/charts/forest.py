@@ -59,7 +59,7 @@ def forest(
     for line in lines:
         rows.append(_row(line, x, y + ROW / 2))
         y += ROW + AIR if line.strong else ROW
-    marks = [canvas.columns(x, TOP, bottom=y)]
+    marks = [canvas.grid_across(x, TOP, bottom=y)]
     if reference is not None:
         at = x(reference)
         marks.append(canvas.line((at, TOP), (at, y), SOFT, stroke_dasharray="3 3"))
@@ -93,11 +93,11 @@ def _look(strong: bool) -> str:
 def _name(name: str, y: float, *, ink: str, look: str = "") -> Markup:
     text = canvas.fitted(name, LABELS - 14)
     at = (LABELS - 10, y)
-    return canvas.write(text, at, look=look, fill=ink, text_anchor="end")
+    return canvas.letter(text, at, look=look, fill=ink, text_anchor="end")
 
 
 def _figure(note: str, y: float, *, ink: str, look: str = "") -> Markup:
-    return canvas.write(note, (WIDTH - NOTES + 9, y), look=look, fill=ink)
+    return canvas.letter(note, (WIDTH - NOTES + 9, y), look=look, fill=ink)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +117,7 @@ def bars(lines: Sequence[Parts], *, domain: Domain, name: str) -> Markup:
     x = Scale(domain, LABELS, WIDTH - NOTES)
     bottom = TOP + TALL * len(lines)
     marks = [
-        canvas.columns(x, TOP, bottom=bottom),
+        canvas.grid_across(x, TOP, bottom=bottom),
         canvas.line((x(0), TOP), (x(0), bottom), SOFT),
     ]
     for i, line in enumerate(lines):
@@ -138,7 +138,7 @@ def _sum(line: Parts, x: Scale, top: float) -> Markup:
         canvas.line((low, lower), (high, lower), INK, stroke_width=1.25),
         canvas.line((total, middle - 11), (total, middle + 11), INK, stroke_width=2.5),
         _name(line.name, top + TALL * 0.3, ink=INK),
-        canvas.write(against, at, size=9.5, text_anchor="end"),
+        canvas.letter(against, at, size=9.5, text_anchor="end"),
         _figure(signed(whole), middle, ink=INK),
     )
     return Markup().join(marks)

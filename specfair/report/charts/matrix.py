@@ -12,10 +12,10 @@ from markupsafe import Markup
 from specfair.report.charts import canvas
 from specfair.report.charts.canvas import CARD, FAST, INK, LABELS, SLOW, WIDTH
 from specfair.report.text import number
+from specfair.vocabulary import ALPHA
 
 MIN_CELL = 19  # pixels; a figure does not fit into less
 MAX_CELL = 40
-DETECTED = 0.05
 TOP = 2
 
 
@@ -45,10 +45,10 @@ def matrix(
         left, middle = LABELS + (i + 0.5) * size, TOP + (i + 0.5) * size
         room = LABELS - 7 - canvas.wide(f" {i + 1}")
         named = f"{canvas.fitted(group, room)} {i + 1}"
-        marks.append(canvas.write(named, (LABELS - 7, middle), text_anchor="end"))
+        marks.append(canvas.letter(named, (LABELS - 7, middle), text_anchor="end"))
         if i < len(groups) - 1:
             at = (left, middle + 0.18 * size)
-            marks.append(canvas.write(str(i + 1), at, text_anchor="middle"))
+            marks.append(canvas.letter(str(i + 1), at, text_anchor="middle"))
     return canvas.svg(marks, (WIDTH, TOP + size * len(groups) + 4), name=name)
 
 
@@ -60,11 +60,11 @@ def _corners(cell: Cell, size: float) -> tuple[canvas.Point, canvas.Point]:
 def _cell(cell: Cell, size: float, most: float) -> Markup:
     a, b = _corners(cell, size)
     square = canvas.rect(a, b, _paint(cell, most), stroke=CARD)
-    if not cell.p < DETECTED or size < MIN_CELL:
+    if not cell.p < ALPHA or size < MIN_CELL:
         return square
     figure = number(cell.difference, 2).replace("0.", ".", 1)
     middle = (a[0] + size / 2, a[1] + size / 2)
-    return square + canvas.write(
+    return square + canvas.letter(
         figure, middle, text_anchor="middle", size=9.5, fill=INK
     )
 
@@ -73,7 +73,7 @@ def _paint(cell: Cell, most: float) -> str:
     """Blue where the row is faster, orange where it is slower, deeper for more, pale
     where nothing is detected.
     """
-    if not cell.p < DETECTED:
+    if not cell.p < ALPHA:
         return "var(--faint)"
     hue = FAST if cell.difference > 0 else SLOW
     depth = round(15 + 55 * abs(cell.difference) / most)

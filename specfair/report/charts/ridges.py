@@ -47,17 +47,17 @@ def ridges(bands: Sequence[Band], *, heads: Sequence[str], name: str) -> Markup:
         text = canvas.fitted(band.name, WIDTH - LEFT - canvas.wide(note)) + note
         at = (LEFT, tops[i] + NAME / 2)
         look = "" if i else "strong"
-        marks.append(canvas.write(text, at, look=look, fill=INK))
+        marks.append(canvas.letter(text, at, look=look, fill=INK))
     for column, head in enumerate(heads):
         left = LEFT + column * (CELL + BETWEEN)
         shapes = [band.shapes[column] for band in bands]
         known = [shape for shape in shapes if shape is not None]
-        marks.append(canvas.write(head, (left, TOP - 10)))
+        marks.append(canvas.letter(head, (left, TOP - 10)))
         low, high = (known[0].low, known[0].high) if known else (0.0, 1.0)
         for part, anchor in ENDS.items():
             figure = f"{low + part * (high - low):g}".replace("-", "\u2212")
             at = (left + CELL * part, tops[-1] + 8)
-            marks.append(canvas.write(figure, at, text_anchor=anchor))
+            marks.append(canvas.letter(figure, at, text_anchor=anchor))
         reaches = [max(s.reach[0] / UP, s.reach[1] / (1 - UP)) for s in known]
         most = max(reaches, default=0.0) or 1.0
         for i, shape in enumerate(shapes):

@@ -46,7 +46,7 @@ def scatter(
     is log10 of the last tick.
     """
     x, y = Scale((START, right), LEFT, RIGHT), Scale(domain, BOTTOM, TOP)
-    marks = [canvas.levels(y, LEFT, right=RIGHT, sign="+")]
+    marks = [canvas.grid_up(y, LEFT, right=RIGHT, sign="+")]
     if domain[0] <= 0 <= domain[1]:
         marks.append(canvas.line((LEFT, y(0)), (RIGHT, y(0)), SOFT))
     if fit and spots:
@@ -59,11 +59,11 @@ def scatter(
     for power in range(int(right) + 1):
         figure = f"{10**power:,}" if power else "0"
         marks.append(
-            canvas.write(figure, (x(power), BOTTOM + 12), text_anchor="middle")
+            canvas.letter(figure, (x(power), BOTTOM + 12), text_anchor="middle")
         )
     title = "mentions in the corpus, whole words"
     marks.append(
-        canvas.write(title, ((LEFT + RIGHT) / 2, BOTTOM + 28), text_anchor="middle")
+        canvas.letter(title, ((LEFT + RIGHT) / 2, BOTTOM + 28), text_anchor="middle")
     )
     return canvas.svg(marks, (WIDTH, BOTTOM + 40), name=name)
 
@@ -103,7 +103,7 @@ def _names(spots: Sequence[Spot], dots: Sequence[canvas.Point]) -> Iterator[Mark
                 taken.append(box)
                 ink = SOFT if spots[i].colour == QUIET else spots[i].colour
                 at = (box[0], box[1] + LEADING / 2)
-                yield canvas.write(text, at, size=10, fill=ink, look="halo")
+                yield canvas.letter(text, at, size=10, fill=ink, look="halo")
                 break
 
 

@@ -2,7 +2,7 @@
 
 from specfair.report.blocks import Section, Table
 from specfair.report.lookup import Index
-from specfair.report.text import clean, interval, number, plural
+from specfair.report.text import clean, counted, interval, number
 
 
 def since_baseline(found: Index) -> Section | None:
@@ -22,6 +22,6 @@ def since_baseline(found: Index) -> Section | None:
         id="section-baseline",
         name="Baseline",
         title="What changed against the baseline?",
-        answer=f"{plural(moved, 'figure')} of {len(rows)} moved measurably.",
+        answer=f"{counted(moved, 'figure')} of {len(rows)} moved measurably.",
         tables=[Table.of(rows, columns, caption="Against the baseline", open=True)],
     )

@@ -18,18 +18,18 @@ from specfair.report.sections.parts import (
 )
 from specfair.report.text import (
     clean,
-    count,
     interval,
     number,
     signed,
     signed_interval,
+    thousands,
 )
 from specfair.run.rows import EstimateRow
 from specfair.vocabulary import BASE, Stage
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class Moved:
     """A group before and after, and its change where that has an interval."""
 
     before: EstimateRow
@@ -85,18 +85,18 @@ def before_after(found: Index) -> Section | None:
     )
 
 
-def _changes(found: Index, at: Stage) -> list[Change]:
+def _changes(found: Index, at: Stage) -> list[Moved]:
     metric, changes = found.run.metric, []
     for group in ("", *found.run.groups):
         before = found.estimate(metric, BASE, group)
         after = found.estimate(metric, at, group)
         if before and after:
-            changes.append(Change(before, after, found.change(at, group)))
+            changes.append(Moved(before, after, found.change(at, group)))
     return changes
 
 
 def _panel(
-    found: Index, at: Stage, changes: Sequence[Change], domain: canvas.Domain
+    found: Index, at: Stage, changes: Sequence[Moved], domain: canvas.Domain
 ) -> Panel:
     title, ends = findings.dataset(found, at), found.ends()
     drawn = shown([(c.delta, _line(c, ends)) for c in changes])
@@ -110,8 +110,8 @@ def _panel(
         ("#change", lambda c: signed(c.delta)),
         ("#interval", lambda c: c.spread),
         ("measurable", lambda c: "yes" if c.sure else "no"),
-        ("#prompts", lambda c: count(c.after.n_prompts)),
-        ("#clusters", lambda c: count(c.after.n_clusters)),
+        ("#prompts", lambda c: thousands(c.after.n_prompts)),
+        ("#clusters", lambda c: thousands(c.after.n_clusters)),
     )
     return Panel(
         title=title,
@@ -124,7 +124,7 @@ def _panel(
     )
 
 
-def _line(change: Change, ends: tuple[str, str]) -> Line:
+def _line(change: Moved, ends: tuple[str, str]) -> Line:
     """Dark where the change is measurable, unless the group has its own colour."""
     hue, before, after = colour(change.group, ends), change.before, change.after
     if hue == canvas.QUIET and change.sure:
@@ -146,11 +146,11 @@ def together(found: Index) -> Table:
     for at in map(Stage, found.run.datasets):
         changes += [change for change in _changes(found, at) if not change.group]
 
-    def gap(change: Change) -> str:
+    def gap(change: Moved) -> str:
         row = found.gap(change.after.stage)
         return number(row.gap) if row else "n/a"
 
-    def moved(change: Change) -> str:
+    def moved(change: Moved) -> str:
         if change.change is None:
             return "n/a"
         return f"{signed(change.delta)} ({change.spread})"

@@ -6,7 +6,7 @@ from specfair.report.charts import canvas
 from specfair.report.charts.forest import Parts, bars
 from specfair.report.lookup import Index, stages
 from specfair.report.sections.parts import CHANGED, alternative, where
-from specfair.report.text import clean, plural, signed
+from specfair.report.text import clean, counted, signed
 from specfair.vocabulary import Stage
 
 N_SPLITS = 12
@@ -58,7 +58,7 @@ def _splits(found: Index, at: Stage) -> Panel:
     return Panel(
         title=title,
         drawing=bars(drawn, domain=canvas.span(known), name=alternative(title)),
-        basis=f"n = {plural(n, 'pair')} of groups, the {len(drawn)} widest drawn; "
+        basis=f"n = {counted(n, 'pair')} of groups, the {len(drawn)} widest drawn; "
         "lines are 95% intervals.",
         table=Table.of(rows, columns),
         dataset=at.dataset,

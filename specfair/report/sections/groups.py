@@ -15,26 +15,27 @@ from specfair.report.sections.parts import (
     PROMPTS,
     alternative,
     basis,
-    lines,
+    value_lines,
     where,
 )
-from specfair.report.text import clean, count, interval, number, odds, plural, signed
-from specfair.run.rows import PairRow
-from specfair.vocabulary import BASE, Stage
-
-METRICS = {  # their titles and digits
-    "acceptance_rate": ("Acceptance rate", 3),
-    "alpha": ("Alpha", 3),
-    "mean_acceptance_length": ("Mean acceptance length", 2),
-    "speedup_predicted": ("Predicted speed-up", 2),
-}
+from specfair.report.text import (
+    clean,
+    counted,
+    interval,
+    number,
+    odds,
+    signed,
+    thousands,
+)
+from specfair.run.rows import ENDS, MANY, PairRow
+from specfair.vocabulary import ALPHA, BASE, CHARTED, METRICS, Stage
 
 
 def who_waits(found: Index) -> Section | None:
     """Each metric by group at the base pair, and who differs from whom at every
     stage.
     """
-    panels = [_forest(found, metric) for metric in METRICS]
+    panels = [_forest(found, metric) for metric in CHARTED]
     panels += [_matrix(found, at) for at in stages(found.run, found.run.pairs)]
     if not any(panels):
         return None
@@ -57,7 +58,7 @@ def who_waits(found: Index) -> Section | None:
 
 
 def _forest(found: Index, metric: str) -> Panel | None:
-    title, digits = METRICS[metric]
+    title, digits = METRICS[metric].title, METRICS[metric].digits
     rows = found.with_everyone(metric, BASE)
     if not rows:
         return None
@@ -69,7 +70,7 @@ def _forest(found: Index, metric: str) -> Panel | None:
         CLUSTERS,
     )
     drawing = forest(
-        lines(found, rows, digits),
+        value_lines(found, rows, digits),
         domain=canvas.span(end for row in rows for end in (row.low, row.high)),
         reference=next((row.value for row in rows if not row.group), None),
         name=alternative(f"{title} of the base pair by group"),
@@ -88,8 +89,8 @@ def _matrix(found: Index, at: Stage) -> Panel:
     pairs = [row for row in pairs if {row.group_a, row.group_b} <= set(groups)]
     pairs.sort(key=lambda row: row.p_holm)
     cells = [_cell(row, groups) for row in pairs]
-    detected = [cell for cell in cells if cell.p < findings.LEVEL]
-    title = f"{where(at)}: {findings.worst_pair(found, at)}"
+    detected = [cell for cell in cells if cell.p < ALPHA]
+    title = f"{where(at)}: {findings.widest_pair(found, at)}"
     drawing = matrix(
         groups,
         cells,
@@ -121,12 +122,12 @@ def _cell(row: PairRow, groups: tuple[str, ...]) -> Cell:
 
 
 def _basis(n: int, n_groups: int) -> str:
-    pairs = f"n = {plural(n, 'pair')}"
-    if n_groups <= many.MANY:
+    pairs = f"n = {counted(n, 'pair')}"
+    if n_groups <= MANY:
         return f"{pairs}; row minus column, p corrected by Holm."
-    ends = f"the {many.FEWEST} slowest and the {many.FEWEST} fastest"
-    every = count(n_groups * (n_groups - 1) // 2)
+    ends = f"the {ENDS} slowest and the {ENDS} fastest"
+    every = thousands(n_groups * (n_groups - 1) // 2)
     return (
-        f"{pairs}, of {ends} of {count(n_groups)} groups; row minus column, p "
+        f"{pairs}, of {ends} of {thousands(n_groups)} groups; row minus column, p "
         f"corrected for all {every} pairs."
     )

@@ -10,7 +10,6 @@ from specfair.report.blocks import Panel, Section, Table
 from specfair.report.charts import canvas
 from specfair.report.charts.curves import Point, Series, Ticks, curves
 from specfair.report.lookup import Index, figure, lookaheads, schedule, stages
-from specfair.report.sections.groups import METRICS
 from specfair.report.sections.parts import (
     EVERYONE,
     FASTEST,
@@ -24,9 +23,9 @@ from specfair.report.sections.parts import (
     colour,
     where,
 )
-from specfair.report.text import clean, number, plural, signed
+from specfair.report.text import clean, counted, number, signed
 from specfair.run.rows import EstimateRow, GapRow
-from specfair.vocabulary import BASE, Stage
+from specfair.vocabulary import ACROSS, BASE, METRICS, Stage
 
 SPEED = "speedup_predicted"
 
@@ -36,7 +35,7 @@ def by_lookahead(found: Index) -> Section | None:
     names = lookaheads(found.run)
     if len(names) < 2:  # one point is no curve
         return None
-    panels = [_curve(found, names, metric) for metric in METRICS]
+    panels = [_curve(found, names, metric) for metric in ACROSS]
     panels.append(_gap(found, names))
     every = stages(found.run, found.run.estimates)
     return Section(
@@ -89,7 +88,7 @@ def _points(
 
 
 def _curve(found: Index, names: Sequence[str], metric: str) -> Panel | None:
-    ends, drawn = found.ends(), {"", *many.outer(found, BASE, many.ENDS)}
+    ends, drawn = found.ends(), {"", *many.outer(found, BASE, many.DRAWN)}
     rows, series = [], []
     for group in ("", *found.run.groups):
         some = [found.estimate(metric, BASE, group, name) for name in names]
@@ -102,7 +101,7 @@ def _curve(found: Index, names: Sequence[str], metric: str) -> Panel | None:
             series.append(Series(points, name, colour(group, ends)))
     if not rows:
         return None
-    title = METRICS[metric][0]
+    title = METRICS[metric].title
     name = alternative(f"{title} of the base pair by lookahead")
     first = [row for row in rows if row.lookahead == names[0]]
     value = (f"#{metric}", lambda row: number(row.value))
@@ -142,7 +141,7 @@ def _gap(found: Index, names: Sequence[str]) -> Panel | None:
         SLOWEST,
         FASTEST,
     )
-    n = plural(len(found.run.groups), "group")
+    n = counted(len(found.run.groups), "group")
     return Panel(
         title="Gap between groups",
         drawing=drawing,

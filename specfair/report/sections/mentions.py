@@ -21,13 +21,13 @@ from specfair.report.sections.parts import (
 )
 from specfair.report.text import (
     clean,
-    count,
+    counted,
     interval,
     number,
     odds,
-    plural,
     signed,
     signed_interval,
+    thousands,
 )
 from specfair.run.rows import FrequencyRow
 from specfair.vocabulary import BASE, Stage
@@ -97,9 +97,9 @@ def _scatter(
         GROUP,
         ("#gain", lambda spot: signed(spot.gain)),
         CHANGED,
-        ("#words", lambda spot: count(spot.n)),
-        ("#documents", lambda spot: count(mentions[spot.group].n_documents)),
-        ("#substrings", lambda spot: count(mentions[spot.group].n_substrings)),
+        ("#words", lambda spot: thousands(spot.n)),
+        ("#documents", lambda spot: thousands(mentions[spot.group].n_documents)),
+        ("#substrings", lambda spot: thousands(mentions[spot.group].n_substrings)),
     )
     drawing = scatter(
         spots,
@@ -111,7 +111,7 @@ def _scatter(
     return Panel(
         title=title,
         drawing=drawing,
-        basis=f"n = {plural(len(spots), 'group')}; {what}.",
+        basis=f"n = {counted(len(spots), 'group')}; {what}.",
         table=Table.of(spots, columns),
         dataset=at.dataset,
     )
@@ -154,7 +154,7 @@ def _gap(found: Index) -> Panel | None:
     return Panel(
         title=title,
         drawing=drawing,
-        basis=f"n = {plural(len(found.run.groups), 'group')}; ring: before, dot: "
+        basis=f"n = {counted(len(found.run.groups), 'group')}; ring: before, dot: "
         "after, dashed: shuffled labels.",
         table=gaps(found),
     )

@@ -11,11 +11,11 @@ from specfair.report.charts.forest import Line
 from specfair.report.lookup import Index
 from specfair.report.text import (
     clean,
-    count,
+    counted,
     interval,
     number,
-    plural,
     signed_interval,
+    thousands,
 )
 from specfair.run.rows import EstimateRow
 from specfair.vocabulary import Stage
@@ -24,8 +24,8 @@ EVERYONE = "all groups"
 GROUP: Column = ("group", lambda row: clean(row.group or EVERYONE, 60))
 INTERVAL: Column = ("#interval", lambda row: interval(row.low, row.high))
 CHANGED: Column = ("#interval", lambda row: signed_interval(row.low, row.high))
-PROMPTS: Column = ("#prompts", lambda row: count(row.n_prompts))
-CLUSTERS: Column = ("#clusters", lambda row: count(row.n_clusters))
+PROMPTS: Column = ("#prompts", lambda row: thousands(row.n_prompts))
+CLUSTERS: Column = ("#clusters", lambda row: thousands(row.n_clusters))
 SLOWEST: Column = ("slowest", lambda row: clean(row.lowest_group, 60))
 FASTEST: Column = ("fastest", lambda row: clean(row.highest_group, 60))
 SHUFFLED: Column = ("#shuffled labels", lambda row: number(row.null))
@@ -46,9 +46,11 @@ def basis(rows: Sequence[EstimateRow], order: str = "lowest and the {} highest")
     """n, what the marks are, and which of many groups are drawn."""
     groups = [row for row in rows if row.group] or rows
     n = sum(row.n_prompts for row in groups)
-    clusters = plural(sum(row.n_clusters for row in groups), "cluster")
+    clusters = counted(sum(row.n_clusters for row in groups), "cluster")
     left_out = many.drawn(sum(bool(row.group) for row in rows), order)
-    return f"n = {count(n)} prompts in {clusters}; lines are 95% intervals{left_out}."
+    return (
+        f"n = {thousands(n)} prompts in {clusters}; lines are 95% intervals{left_out}."
+    )
 
 
 def colour(group: str, ends: tuple[str, str]) -> str:
@@ -62,7 +64,9 @@ def colour(group: str, ends: tuple[str, str]) -> str:
     return canvas.QUIET
 
 
-def lines(found: Index, rows: Sequence[EstimateRow], digits: int = 3) -> list[Line]:
+def value_lines(
+    found: Index, rows: Sequence[EstimateRow], digits: int = 3
+) -> list[Line]:
     """A line a row with its value, of many groups those at the ends."""
     ends, made = found.ends(), []
     for row in rows:

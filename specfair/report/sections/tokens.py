@@ -19,10 +19,10 @@ from specfair.report.sections.parts import (
     PROMPTS,
     alternative,
     basis,
-    lines,
+    value_lines,
     where,
 )
-from specfair.report.text import clean, count, number, plural, say, token
+from specfair.report.text import clean, counted, number, say, thousands, token
 from specfair.run.rows import MistakeRow
 from specfair.vocabulary import Stage
 
@@ -73,9 +73,9 @@ def _ridges(
     drawn = [first, *many.ends(bands[1:], key=lambda band: band.one.share)]
     columns = (
         ("group", lambda band: clean(band.name, 60)),
-        ("#proposals", lambda band: count(band.one.n)),
-        ("#accepted", lambda band: count(sum(band.one.accepted))),
-        ("#rejected", lambda band: count(sum(band.one.rejected))),
+        ("#proposals", lambda band: thousands(band.one.n)),
+        ("#accepted", lambda band: thousands(sum(band.one.accepted))),
+        ("#rejected", lambda band: thousands(sum(band.one.rejected))),
         ("#share accepted", lambda band: number(band.one.share)),
     )
     n = f"{first.one.n:,} proposals, {first.one.share:.0%} accepted"
@@ -117,7 +117,7 @@ def _shares(found: Index, at: Stage) -> Panel:
     every = [row for row in found.run.estimates if row.metric == METRIC]
     ends = [end for row in every for end in (row.low, row.high)]
     drawing = forest(
-        lines(found, rows),
+        value_lines(found, rows),
         domain=canvas.span([0.0, *ends]),
         name=alternative(title),
     )
@@ -145,7 +145,7 @@ def _tokens(found: Index, at: Stage, outcome: str) -> Table:
         ("#target", lambda row: number(row.target_prob, 2)),
         ("target wrote", lambda row: token(row.target_token)),
     )
-    n = plural(len(rows), "token")
+    n = counted(len(rows), "token")
     caption = f"{where(at)}: confident and {outcome} ({n})"
     return Table.of(rows, columns, caption=caption, dataset=at.dataset)
 

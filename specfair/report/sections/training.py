@@ -5,7 +5,7 @@ from specfair.report.blocks import Panel, Section, Table
 from specfair.report.charts.curves import Point, Series, curves
 from specfair.report.lookup import Index
 from specfair.report.sections.parts import EVERYONE, GROUP, alternative, colour
-from specfair.report.text import clean, count, number, plural
+from specfair.report.text import clean, counted, number, thousands
 from specfair.vocabulary import BASE
 
 
@@ -36,17 +36,17 @@ def _course(found: Index, metric: str, dataset: str) -> Panel:
     alike = [row for row in found.run.training if row.metric == metric]
     rows = [row for row in alike if row.stage.dataset == dataset]
     ends, series = found.ends(), []
-    for group in ("", *many.outer(found, BASE, many.ENDS)):
+    for group in ("", *many.outer(found, BASE, many.DRAWN)):
         own = [row for row in rows if row.group == group]
         name = (group or EVERYONE) if group in ("", *ends) else ""
         points = [Point(row.stage.step or 0, row.value) for row in own]
         series.append(Series(points, name, colour(group, ends)))
     title = f"{clean(dataset, 40)} {clean(metric, 40)}"
-    steps = plural(len({row.stage.step for row in rows}), "checkpoint")
+    steps = counted(len({row.stage.step for row in rows}), "checkpoint")
     n = len({row.group for row in rows if row.group})
     left_out = many.drawn(n, "slowest and the {} fastest")
     columns = (
-        ("#step", lambda row: count(row.stage.step)),
+        ("#step", lambda row: thousands(row.stage.step)),
         GROUP,
         (f"#{clean(metric, 40)}", lambda row: number(row.value)),
     )
@@ -54,7 +54,7 @@ def _course(found: Index, metric: str, dataset: str) -> Panel:
     return Panel(
         title=f"{title} by step",
         drawing=curves(series, name=name, shared=[row.value for row in alike]),
-        basis=f"n = {steps}, {plural(n, 'group')}{left_out}.",
+        basis=f"n = {steps}, {counted(n, 'group')}{left_out}.",
         table=Table.of(rows, columns),
         dataset=dataset,
     )
