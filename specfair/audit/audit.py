@@ -27,7 +27,7 @@ from specfair.traces.metrics import METRICS, Groups
 from specfair.traces.replay import Lookahead
 from specfair.traces.replay import replay as replayed
 from specfair.traces.trace import Trace
-from specfair.vocabulary import BASE, TUNED
+from specfair.vocabulary import BASE, TUNED, dataset_name
 
 if TYPE_CHECKING:
     from specfair.engine.agreement import Agreement
@@ -82,7 +82,7 @@ class Audit:
 
     def after(self, dataset: str) -> Measured:
         """The pair fine-tuned on the dataset, or the ready-made one."""
-        return self.measured(dataset)
+        return self.measured(dataset_name(dataset))
 
     def measured(self, stage: str) -> Measured:
         """`base`, or a dataset's name for the pair after it."""
