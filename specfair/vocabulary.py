@@ -64,10 +64,10 @@ class Stage:
 
     @classmethod
     def of(cls, named: "Stage | str") -> "Stage":
-        """A stage as users name it: "base", or a dataset."""
+        """A stage as users name it: "base", or a dataset, also as it was written."""
         if isinstance(named, Stage):
             return named
-        return BASE if named == str(BASE) else cls(named)
+        return BASE if named == str(BASE) else cls(dataset_name(named))
 
     @classmethod
     def parse(cls, text: str) -> "Stage":

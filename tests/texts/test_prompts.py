@@ -19,8 +19,7 @@ from hypothesis import strategies as st
 from specfair.errors import DataError, SpecfairError, UsageError
 from specfair.texts import prompts
 from specfair.texts.prompts import Prompt, PromptSet
-from specfair.texts.prompts.rows import Row, settle
-from specfair.texts.prompts.rows import prompts as numbered
+from specfair.texts.prompts.rows import Row, numbered, settle
 
 TEN = {
     *(
