@@ -9,7 +9,6 @@ column there and then: nothing of the vocabulary's size outlives its chunk.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -38,19 +37,6 @@ class Job:
     lengths: NDArray[np.int64] | None = None
     # each with the sheet of its reading; without any, only the tokens are kept
     drafts: Sequence[tuple[Draft, Sheet]] = ()
-
-
-class _Reader(Protocol):
-    """Who is told of every position."""
-
-    def add(self, logits: Tensor, tokens: Tensor) -> None:
-        """More positions: what the target made of them, and what stands there."""
-
-    def flush(self) -> None:
-        """Write down what is pending."""
-
-    def keep_rows(self, rows: Tensor) -> None:
-        """The others have come to the end of their text."""
 
 
 @torch.inference_mode()
@@ -185,10 +171,10 @@ def _target(job: Job, rows: Rows) -> _Writing | _Rereading:
     )
 
 
-def _readers(job: Job, rows: Rows) -> list[_Reader]:
+def _readers(job: Job, rows: Rows) -> "Sequence[_Reading | _Noting]":
     if not job.drafts:
         return [_Noting(job.text, rows)]
-    found: list[_Reader] = []
+    found: list[_Reading] = []
     for draft, sheet in job.drafts:
         # what is the target's alone is the same for all: the first writes it down
         first = not found and job.lengths is None

@@ -159,13 +159,13 @@ def _blocks(values: Tensor, reduce: Callable[..., Tensor]) -> Tensor:
     """Reduce every block of neighbouring tokens: vectorised reductions are far faster
     than argmax or cumsum.
     """
-    n_rest = values.shape[-1] % _WIDTH
-    whole = values.shape[-1] - n_rest
+    n_whole = values.shape[-1] // _WIDTH
+    whole = n_whole * _WIDTH
     parts = []
     if whole:
-        blocks = values[..., :whole].reshape(*values.shape[:-1], -1, _WIDTH)
+        blocks = values[..., :whole].reshape(*values.shape[:-1], n_whole, _WIDTH)
         parts.append(reduce(blocks, dim=-1))
-    if n_rest:
+    if whole < values.shape[-1]:
         parts.append(reduce(values[..., whole:], dim=-1, keepdim=True))
     return torch.cat(parts, dim=-1)
 

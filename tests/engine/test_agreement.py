@@ -104,7 +104,8 @@ def test_a_wrong_law_is_found(pair: Pair) -> None:
 
 def test_the_sample_takes_at_most_so_many_of_each_group(measured: Audit) -> None:
     assert agreement.sampled(measured.base.trace).all()
-    many = replace(measured.base.trace, prompts=measured.base.trace.prompts * 30)
+    text = measured.base.trace.text
+    many = replace(measured.base.trace, text=replace(text, prompts=text.prompts * 30))
     assert agreement.sampled(many).sum() == 3 * agreement.N_SAMPLE
 
 
