@@ -129,8 +129,10 @@ def overview(
         about = card.groups[0] if len(card.groups) == 1 else ""
         gravest[about, card.dataset] = card
     wanted = columns(report, all_cards)
+    # checks are there even where no table could be made
+    groups = dict.fromkeys(("", *report.groups, *(group for group, _ in gravest)))
     rows = [
         (group, [gravest.get((group, dataset)) for dataset in wanted])
-        for group in ("", *report.groups)
+        for group in groups
     ]
     return [row for row in rows if any(row[1])]
