@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 
 from specfair import store as stored
-from specfair.engine import agreement, timing
+from specfair.audit import kept
+from specfair.engine.agreement import Agreement
 from specfair.engine.timing import Times
 from specfair.store import Store
 from specfair.traces import trace
@@ -28,8 +29,8 @@ from tests.chaos.test_resume import FINISHED, TUNE
 
 READERS: dict[str, Callable[[Path], object]] = {
     "traces": trace.load,
-    "checks": agreement.load,
-    "times": timing.load,
+    "checks": kept.reader(lambda plain: Agreement(**plain)),
+    "times": kept.reader(Times.of),
     "tuned": tuned.read,
 }
 
@@ -85,8 +86,8 @@ def folder(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Path:
     store.get_or_make(
         "times",
         {"of": "a machine"},
-        make=lambda path: timing.save(times, path),
-        read=timing.load,
+        make=lambda path: kept.write(times, path),
+        read=kept.reader(Times.of),
     )
     return place
 

@@ -1,13 +1,10 @@
 """Measured times as a sample: ratios of sums by group, paired by round."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from specfair.engine import timing
 from specfair.engine.timing import Times
-from specfair.errors import StoreError
 from specfair.traces.metrics import Groups
 
 TIMES = Times(
@@ -42,13 +39,3 @@ def test_rounds_pair_the_groups() -> None:
     ratio = Groups(timing.sample(times), "speedup_measured").ratio()
     assert ratio.value == pytest.approx(0.8, abs=0.02)
     assert ratio.high - ratio.low < 0.1
-
-
-def test_round_trip_and_damage(tmp_path: Path) -> None:
-    timing.save(TIMES, tmp_path / "t")
-    again = timing.load(tmp_path / "t")
-    assert again.groups == TIMES.groups
-    assert np.array_equal(again.alone, TIMES.alone)
-    (tmp_path / "t").write_text("{}")
-    with pytest.raises(StoreError, match="taken again"):
-        timing.load(tmp_path / "t")
