@@ -29,17 +29,17 @@ def kept(
 ) -> T:
     """The value under the key; `read` makes it of plain JSON."""
     return store.get_or_make(
-        kind, key, make=lambda path: write(make(), path), read=reader(read)
+        kind, key, make=lambda path: keep(make(), path), read=reader(read)
     )
 
 
-def write(value: object, path: Path) -> None:
+def keep(value: object, path: Path) -> None:
     """Its fields by name, arrays as lists."""
     path.write_text(json.dumps(value, default=_plain), encoding="utf-8")
 
 
 def reader(read: Callable[[Any], T]) -> Callable[[Path], T]:
-    """Reads what `write` wrote."""
+    """Reads what `keep` kept."""
 
     def value(path: Path) -> T:
         try:

@@ -22,7 +22,6 @@ from specfair.models.identity import (
 )
 from specfair.store import Store
 from specfair.texts import corpora
-from specfair.training import tuned
 from specfair.training.recipe import Recipe
 from specfair.training.tuned import ROLES, Training, Tuned
 from specfair.vocabulary import BASE, Stage
@@ -39,9 +38,9 @@ class MissingError(Exception):
 
 def open_pair(choice: Choice, *, tiny: bool) -> "AbstractContextManager[Work]":
     """The one door behind which models are: nothing before it loads torch."""
-    from specfair.audit.work import opened
+    from specfair.audit.work import at_work
 
-    return opened(choice, tiny=tiny)
+    return at_work(choice, tiny=tiny)
 
 
 @dataclass(slots=True)
@@ -177,7 +176,7 @@ class Lender:
             "tuned",
             training.key | versions(),
             make=lambda folder: loan.work().train(training, folder, progress),
-            read=tuned.read,
+            read=Tuned.read,
         )
 
     def corpus(self, dataset: str) -> corpora.Corpus:

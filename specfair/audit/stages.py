@@ -124,7 +124,7 @@ class Stages:
                 return None
             return base.header.cost_ratio if base else loan.work().cost_ratio()
 
-        source = tracing.Source(
+        writer = tracing.Writer(
             loan.identity,
             self.settings.decoding,
             work=loan.work,
@@ -133,7 +133,7 @@ class Stages:
         )
         found = tracing.traced(
             self.store,
-            source,
+            writer,
             self.prompts,
             lambda line: self._tell(f"tracing {loan.stage}: {line}"),
         )

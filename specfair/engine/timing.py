@@ -44,20 +44,20 @@ class Times:
             np.array(plain["speculative"], dtype=np.float64),
         )
 
-
-def sample(times: Times) -> Sample:
-    """Each batch of each group is one observation; groups timed in the same round are
-    compared with each other.
-    """
-    n_rounds, n_groups = times.alone.shape
-    group = np.tile(np.array(times.groups, dtype=np.str_), n_rounds)
-    turn = np.repeat(np.arange(n_rounds).astype(np.str_), n_groups)
-    name = np.char.add(np.char.add(group, " "), turn)
-    return Sample(
-        times.alone.ravel(),
-        times.speculative.ravel(),
-        prompt=name,
-        group=group,
-        cluster=name,
-        template=turn,
-    )
+    @property
+    def sample(self) -> Sample:
+        """Each batch of each group is one observation; groups timed in the same round
+        are compared with each other.
+        """
+        n_rounds, n_groups = self.alone.shape
+        group = np.tile(np.array(self.groups, dtype=np.str_), n_rounds)
+        turn = np.repeat(np.arange(n_rounds).astype(np.str_), n_groups)
+        name = np.char.add(np.char.add(group, " "), turn)
+        return Sample(
+            self.alone.ravel(),
+            self.speculative.ravel(),
+            prompt=name,
+            group=group,
+            cluster=name,
+            template=turn,
+        )

@@ -15,7 +15,7 @@ TIMES = Times(("a", "b"), np.full((2, 2), 10), np.ones((2, 2)), np.full((2, 2), 
 
 
 def test_values_come_back(tmp_path: Path) -> None:
-    kept.write(TIMES, tmp_path / "t")
+    kept.keep(TIMES, tmp_path / "t")
     again = kept.reader(Times.of)(tmp_path / "t")
     assert again.groups == TIMES.groups
     for name in ("n_tokens", "alone", "speculative"):
@@ -23,10 +23,10 @@ def test_values_come_back(tmp_path: Path) -> None:
         assert np.array_equal(ours, theirs, equal_nan=True)
         assert ours.dtype == theirs.dtype
     found = Agreement(10, 1, "differs")
-    kept.write(found, tmp_path / "c")
+    kept.keep(found, tmp_path / "c")
     assert kept.reader(lambda plain: Agreement(**plain))(tmp_path / "c") == found
     with pytest.raises(TypeError, match="object is no plain value"):
-        kept.write(object(), tmp_path / "o")
+        kept.keep(object(), tmp_path / "o")
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", "{}", '{"groups": 1}'])

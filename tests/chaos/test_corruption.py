@@ -22,7 +22,7 @@ from specfair.engine.agreement import Agreement
 from specfair.engine.timing import Times
 from specfair.store import Store
 from specfair.traces import trace
-from specfair.training import tuned
+from specfair.training.tuned import Tuned
 from tests.chaos.conftest import Chaos
 from tests.chaos.forks import Forks
 from tests.chaos.test_resume import FINISHED, TUNE
@@ -31,7 +31,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "traces": trace.load,
     "checks": kept.reader(lambda plain: Agreement(**plain)),
     "times": kept.reader(Times.of),
-    "tuned": tuned.read,
+    "tuned": Tuned.read,
 }
 
 
@@ -86,7 +86,7 @@ def folder(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Path:
     store.get_or_make(
         "times",
         {"of": "a machine"},
-        make=lambda path: kept.write(times, path),
+        make=lambda path: kept.keep(times, path),
         read=kept.reader(Times.of),
     )
     return place
