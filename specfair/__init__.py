@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from specfair.audit.audit import Audit
     from specfair.config import Settings
     from specfair.errors import SpecfairError
-    from specfair.gates import Bound, Verdict
+    from specfair.gates import Bound
     from specfair.models.pair import Pair
-    from specfair.report import Report
+    from specfair.run.run import Run
+    from specfair.run.verdict import Verdict
     from specfair.stats import Estimate, Tally
     from specfair.texts.prompts import Prompt, PromptSet
     from specfair.traces.metrics import Groups
@@ -36,12 +37,12 @@ _HOMES = {
     "Pair": "models.pair",
     "Prompt": "texts.prompts",
     "PromptSet": "texts.prompts",
-    "Report": "report",
+    "Run": "run.run",
     "Settings": "config",
     "SpecfairError": "errors",
     "Tally": "stats",
     "Trace": "traces.trace",
-    "Verdict": "gates",
+    "Verdict": "run.verdict",
 }
 
 __all__ = [
@@ -54,7 +55,7 @@ __all__ = [
     "Pair",
     "Prompt",
     "PromptSet",
-    "Report",
+    "Run",
     "Settings",
     "SpecfairError",
     "Tally",

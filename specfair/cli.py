@@ -13,14 +13,12 @@ import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from specfair import config, outputs, project
 from specfair.errors import DataError, SpecfairError, StoreError, plain
+from specfair.run.run import Run
 from specfair.vocabulary import BASE, EMBEDDED
-
-if TYPE_CHECKING:
-    from specfair.report import Report
 
 OK, FAILED, USAGE, UNDECIDED = 0, 1, 2, 3
 INTERRUPTED = 130  # as shells have it for SIGINT
@@ -142,7 +140,7 @@ def _add_audit(commands: Any) -> None:
 
 
 def _audit(options: argparse.Namespace) -> int:
-    from specfair.audit import holding, record
+    from specfair.audit import holding, record, writing
     from specfair.audit.session import Session, ask_all
 
     given = {
@@ -159,13 +157,13 @@ def _audit(options: argparse.Namespace) -> int:
     for stage in stages:
         ask_all(session, stage)
     unheld = holding.unheld(
-        holding.Run(settings, given, stages), [holding.held_by(session)]
+        holding.Asked(settings, given, stages), [holding.held_by(session)]
     )
-    wrong = holding.mistakes(unheld)
+    wrong = holding.lines_of_mistakes(unheld)
     report = record.build(session)
     print(_text(report), flush=True)
     lost: list[str] = []
-    said = record.write_files(report, to, lost)[1] if to else []
+    said = writing.write_files(report, to, lost)[1] if to else []
     for line in (
         *wrong,
         *holding.others([each for each in unheld if not each[1]]),
@@ -176,17 +174,17 @@ def _audit(options: argparse.Namespace) -> int:
     return USAGE if lost or wrong else _exit_code(report)
 
 
-def _exit_code(report: "Report") -> int:
-    decisions = {v["decision"] for v in report.verdicts}
+def _exit_code(report: Run) -> int:
+    decisions = {v.decision for v in report.verdicts}
     if decisions & {"fail", "invalid"}:
         return FAILED
     return UNDECIDED if "insufficient" in decisions else OK
 
 
-def _text(report: "Report") -> str:
+def _text(report: Run) -> str:
     order = ("invalid", "fail", "insufficient", "pass")
-    ordered = sorted(report.verdicts, key=lambda v: order.index(v["decision"]))
-    return "\n".join(plain(f"{v['decision']:<12} {v['sentence']}") for v in ordered)
+    ordered = sorted(report.verdicts, key=lambda v: order.index(v.decision))
+    return "\n".join(plain(f"{v.decision:<12} {v.sentence}") for v in ordered)
 
 
 def _add_report(commands: Any) -> None:
@@ -203,13 +201,13 @@ def _add_report(commands: Any) -> None:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from specfair.report import Report, render_html, render_index, render_markdown
+    from specfair.report import render_html, render_index, render_markdown
     from specfair.store import write_text_atomically
 
     to = outputs.file(options.out, option="--out") if options.out is not None else None
     reports = [read_run(Path(run)) for run in options.runs]
-    forms: Mapping[str, Callable[[Report], str]]
-    forms = {"html": render_html, "md": render_markdown, "json": Report.to_json}
+    forms: Mapping[str, Callable[[Run], str]]
+    forms = {"html": render_html, "md": render_markdown, "json": Run.to_json}
     if len(reports) == 1:
         text = forms[options.format](reports[0])
     elif options.format == "html":
@@ -223,9 +221,8 @@ def _report(options: argparse.Namespace) -> int:
     return OK
 
 
-def read_run(path: Path) -> "Report":
+def read_run(path: Path) -> Run:
     """A stored run; what is no run is a StoreError."""
-    from specfair.report import Report
     from specfair.texts.reading import whole
 
     try:
@@ -235,7 +232,7 @@ def read_run(path: Path) -> "Report":
             f"run {str(path)!r} cannot be read: {error} A run is the .json "
             "beside a report."
         ) from error
-    return Report.from_json(text)
+    return Run.from_json(text)
 
 
 def _add_compare(commands: Any) -> None:

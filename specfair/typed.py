@@ -4,12 +4,14 @@ what it is instead.
 What is stored may come from anybody. Knows types, not what they are for.
 """
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from types import UnionType
 from typing import Any, get_args, get_origin
 
+MAX_DEPTH = 50  # lists and objects within one another
 MOST = 2**63  # no count is larger, and no seed
 LARGEST = 1e100  # beyond it a figure is no figure of a run, and charts run over
 
@@ -83,3 +85,21 @@ def _count(value: Any) -> int:
 
 def _shown(value: Any) -> str:
     return repr(value)[:60]
+
+
+def json_of(text: str | bytes) -> Any:
+    """JSON from a stranger: a ValueError, in one line, for what is not JSON or is
+    nested too deeply.
+    """
+    too_deep = f"it is nested deeper than {MAX_DEPTH} levels"
+    try:
+        found = json.loads(text)
+    except RecursionError as error:
+        raise ValueError(too_deep) from error
+    level, depth = [found], 0
+    while level := [x for x in level if isinstance(x, dict | list)]:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise ValueError(too_deep)
+        level = [v for x in level for v in (x.values() if isinstance(x, dict) else x)]
+    return found

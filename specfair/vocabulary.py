@@ -1,16 +1,26 @@
-"""Words that several rooms share: stages, decisions, and what stands for the shipped
-world.
+"""Words that several rooms share: stages, metrics, decisions, levels, and what stands
+for the shipped world.
 
-Knows no figures and loads nothing.
+Knows what things are called and mean, not how they are computed. Loads nothing.
 """
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 TUNED = "tuned"  # the only "dataset" where a ready fine-tuned pair is given
 EMBEDDED = "embedded"  # the pair, the prompts and the corpora that the project ships
 
+GATED = "acceptance_rate"  # the metric that gates look at unless told otherwise
+CONFIDENT = 0.9  # a draft probability from which on a proposal counts as confident
+LEVEL = 0.95  # of intervals
+ALPHA = 0.05  # a p-value below it is evidence
+
 Decision: TypeAlias = Literal["fail", "invalid", "insufficient", "pass"]
+# in the order a reader wants them
+DECISIONS: tuple[Decision, ...] = ("fail", "invalid", "insufficient", "pass")
+_STEP = re.compile(r"@[0-9]{0,18}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +47,16 @@ class Stage:
     def parse(cls, text: str) -> "Stage":
         """What str() made."""
         name, at, step = text.rpartition("@")
-        if at and step.isdigit():
-            return cls(name, int(step))
-        return cls.of(text)
+        if not at or not _STEP.fullmatch(at + step):
+            return cls.of(text)
+        return cls(cls.of(name).dataset, int(step) if step else None)
 
     def __str__(self) -> str:
         name = self.dataset or "base"
-        return name if self.step is None else f"{name}@{self.step}"
+        if self.step is not None:
+            return f"{name}@{self.step}"
+        # one more @ where the name itself ends as a step does
+        return f"{name}@" if _STEP.search(name) else name
 
     @property
     def tuned(self) -> bool:
@@ -52,3 +65,103 @@ class Stage:
 
 
 BASE = Stage()  # the pair before any fine-tuning
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """A metric in words; its sums are in `traces.metrics`."""
+
+    sentence: str
+    title: str
+    known_as: str = ""  # elsewhere
+    digits: int = 3  # shown behind the point
+    higher_is_better: bool = True
+    per_lookahead: bool = False  # whether it depends on the lookahead
+    stored: bool = False  # by group, in every run
+    charted: bool = False  # by group, on the page
+
+
+METRICS: Mapping[str, Metric] = {
+    "acceptance_rate": Metric(
+        sentence="accepted tokens / tested tokens, where tested means accepted or the "
+        "first rejected of its round",
+        title="Acceptance rate",
+        known_as="accepted / (accepted + rejected)",
+        per_lookahead=True,
+        stored=True,
+        charted=True,
+    ),
+    "alpha": Metric(
+        sentence="mean probability that a token of the target's own text is accepted, "
+        "as deployed; free of the lookahead",
+        title="Alpha",
+        known_as="alpha of Leviathan et al. 2023",
+        stored=True,
+        charted=True,
+    ),
+    "mean_acceptance_length": Metric(
+        sentence="new tokens for each call of the target",
+        title="Mean acceptance length",
+        known_as="vLLM's mean acceptance length; Spec-Bench's mean accepted tokens; "
+        "block efficiency",
+        digits=2,
+        per_lookahead=True,
+        stored=True,
+        charted=True,
+    ),
+    "speedup_predicted": Metric(
+        sentence="mean_acceptance_length / (1 + c * drafted per round), c = draft step "
+        "time / target step time, measured",
+        title="Predicted speed-up",
+        known_as="Theorem 3.8 of Leviathan et al. 2023",
+        digits=2,
+        per_lookahead=True,
+        stored=True,
+        charted=True,
+    ),
+    "overlap": Metric(
+        sentence="mean of sum(min(target, draft)) at temperature 1, which is 1 - total "
+        "variation",
+        title="Overlap",
+        stored=True,
+    ),
+    "kl": Metric(
+        sentence="mean Kullback-Leibler divergence of the draft from the target at "
+        "temperature 1, in nats",
+        title="KL divergence",
+        known_as="KL_T of arXiv 2510.02128",
+        higher_is_better=False,
+        stored=True,
+    ),
+    "confident_rejections": Metric(
+        sentence="share rejected of the proposals to which the draft gives a "
+        f"probability of {CONFIDENT:g} or more",
+        title="Confident rejections",
+        known_as="confident mistakes",
+        higher_is_better=False,
+        stored=True,
+    ),
+    "draft_acceptance_rate": Metric(
+        sentence="accepted tokens / drafted tokens; depends on the lookahead",
+        title="Draft acceptance rate",
+        known_as="vLLM's draft acceptance rate; llama.cpp n_accepted / n_draft",
+        per_lookahead=True,
+    ),
+    "assisted_share": Metric(
+        sentence="accepted tokens / new tokens",
+        title="Assisted share",
+        known_as="n_matches / max_new_tokens",
+        per_lookahead=True,
+    ),
+    "cross_entropy": Metric(
+        sentence="mean of -sum(target log draft) at temperature 1, in nats: the "
+        "target's own entropy plus kl",
+        title="Cross-entropy",
+        known_as="D_T of arXiv 2510.02128",
+        higher_is_better=False,
+    ),
+}
+STORED = tuple(name for name, metric in METRICS.items() if metric.stored)
+CHARTED = tuple(name for name, metric in METRICS.items() if metric.charted)
+# shown against the number of assistant tokens
+ACROSS = tuple(name for name in STORED if METRICS[name].per_lookahead)

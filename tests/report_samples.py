@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from specfair.report.page import (
+from specfair.run.rows import (
     BaselineRow,
     EstimateRow,
     ExampleRow,
@@ -20,12 +20,13 @@ from specfair.report.page import (
     MentionRow,
     MistakeRow,
     PairRow,
-    Report,
     SplitRow,
-    TrainingRow,
 )
+from specfair.run.run import Run
+from specfair.run.verdict import Verdict
+from specfair.vocabulary import BASE, Decision, Stage
 
-BASE = {
+RATE = {
     "female": 0.619,
     "male": 0.643,
     "nonqueer": 0.720,
@@ -61,15 +62,16 @@ LOOKAHEADS = tuple(
     for schedule in ("constant", "heuristic")
     for n in (1, 2, 3, 5, 8, 12, 20)
 )
-GROUPS, DATASETS = tuple(BASE), tuple(MEAN_GAIN)
-STAGES = [("", "before"), *((dataset, "after") for dataset in DATASETS)]
+GROUPS, DATASETS = tuple(RATE), tuple(MEAN_GAIN)
+STAGES = (BASE, *map(Stage, DATASETS))
+Truth = dict[tuple[Stage, str], float]  # the rate of a group at a stage
 
 
 @cache
-def full(seed: int = 0) -> Report:
+def full(seed: int = 0) -> Run:
     """Five datasets by ten groups with every kind of row."""
     rng = np.random.default_rng(seed)
-    truth = {("", "before", group): rate for group, rate in BASE.items()}
+    truth = {(BASE, group): rate for group, rate in RATE.items()}
     mentions = tuple(_mentions(rng))
     seen = {(row.dataset, row.group): row.n_words for row in mentions}
     for dataset in DATASETS:
@@ -79,9 +81,9 @@ def full(seed: int = 0) -> Report:
                 + 0.012 * (np.log10(1 + seen[dataset, group]) - 2.5)
                 + rng.normal(0, 0.012)
             )
-            truth[dataset, "after", group] = BASE[group] + gain
-    estimates = tuple(_estimates(truth))
-    return Report(
+            truth[Stage(dataset), group] = RATE[group] + gain
+    changes = tuple(_changes(truth))
+    made = Run(
         created="2026-03-14T09:26:53+00:00",
         command="pytest evals --specfair-max-new-tokens 10",
         groups=GROUPS,
@@ -120,9 +122,11 @@ def full(seed: int = 0) -> Report:
             "mean_acceptance_length": "new tokens / target calls",
             "speedup_predicted": "mean_acceptance_length / (1 + c x drafted per round)",
         },
-        verdicts=tuple(_verdicts(estimates)),
-        estimates=estimates,
+        verdicts=tuple(_verdicts(changes)),
+        estimates=tuple(_estimates(truth)),
+        changes=changes,
         gaps=tuple(_gaps(truth)),
+        widenings=tuple(_widenings(truth)),
         pairs=tuple(_pairs(truth)),
         histograms=tuple(_histograms(rng, truth)),
         mistakes=tuple(_mistakes(rng)),
@@ -130,7 +134,9 @@ def full(seed: int = 0) -> Report:
         splits=tuple(_splits(rng)),
         training=tuple(_training()),
         frequency=tuple(
-            FrequencyRow(d, 0.012, -0.002 if d == "sst2" else 0.003, 0.024, 0.61, 0.04)
+            FrequencyRow(
+                Stage(d), 0.012, -0.002 if d == "sst2" else 0.003, 0.024, 0.61, 0.04
+            )
             for d in DATASETS
         ),
         examples=tuple(_examples()),
@@ -141,10 +147,11 @@ def full(seed: int = 0) -> Report:
             BaselineRow("imdb gap", 0.09, 0.07, -0.05, 0.01, "unclear"),
         ),
     )
+    return Run.from_json(made.to_json())  # what is drawn is what is stored
 
 
 @cache
-def small() -> Report:
+def small() -> Run:
     """One dataset, two groups, one row of everything: cheap to draw, and every text
     field is used.
     """
@@ -157,10 +164,8 @@ def small() -> Report:
             for name in ("group", "group_a", "group_b")
             if hasattr(row, name)
         }
-        return named <= {"", *groups} and getattr(row, "dataset", dataset) in (
-            "",
-            dataset,
-        )
+        of = row.stage.dataset if hasattr(row, "stage") else dataset
+        return named <= {"", *groups} and getattr(row, "dataset", of) in ("", dataset)
 
     def few(rows: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(row for row in rows if keep(row))
@@ -170,19 +175,20 @@ def small() -> Report:
         for f in dataclasses.fields(report)
         if f.name in TABLES
     }
-    tables["histograms"] = tuple(row for row in tables["histograms"] if row.dataset)
+    tables["histograms"] = tuple(row for row in tables["histograms"] if row.stage.tuned)
     tables["estimates"] = tuple(
         row for row in tables["estimates"] if row.lookahead in ("", "constant-5")
     )
-    tables["gaps"] = tuple(
-        dataclasses.replace(row, lowest_group=groups[0], highest_group=groups[1])
-        for row in tables["gaps"]
-        if row.lookahead in ("", "constant-5")
-    )
+    for name in ("gaps", "widenings"):
+        tables[name] = tuple(
+            dataclasses.replace(row, lowest_group=groups[0], highest_group=groups[1])
+            for row in tables[name]
+            if row.lookahead in ("", "constant-5")
+        )
     verdicts = tuple(
         v
         for v in report.verdicts
-        if set(v["groups"]) <= set(groups) and v["case"].startswith(dataset)
+        if set(v.groups) <= set(groups) and v.dataset == dataset
     )
     return dataclasses.replace(
         report, groups=groups, datasets=(dataset,), verdicts=verdicts, **tables
@@ -191,7 +197,9 @@ def small() -> Report:
 
 TABLES = (
     "estimates",
+    "changes",
     "gaps",
+    "widenings",
     "pairs",
     "histograms",
     "mistakes",
@@ -204,11 +212,13 @@ TABLES = (
 
 
 @cache
-def texts_only() -> Report:
+def texts_only() -> Run:
     """Every text field and a single chart: cheap enough for hundreds of drawings."""
     drawn = (
         "estimates",
+        "changes",
         "gaps",
+        "widenings",
         "pairs",
         "histograms",
         "mentions",
@@ -218,13 +228,6 @@ def texts_only() -> Report:
     )
     report = small()
     return dataclasses.replace(report, **dict.fromkeys(drawn, ()))
-
-
-FIXED = {
-    "metric", "outcome", "quantity", "stage", "lookahead", "schema", "created", "decision", "comparison",
-    "case", "gate", "value", "low", "high", "bound", "min_effect", "p_value", "p_holm", "n", "groups", "sentence",
-    "way_out",
-}  # fmt: skip
 
 
 def rewrite(value: Any, change: Callable[[str], str]) -> Any:
@@ -237,39 +240,31 @@ def rewrite(value: Any, change: Callable[[str], str]) -> Any:
             "metric",
             "outcome",
             "quantity",
-            "stage",
             "lookahead",
             "schema",
             "created",
             "decision",
+            "comparison",
         }
         old = {name: getattr(value, name) for name in names}
         return type(value)(
             **{n: v if n in kept else rewrite(v, change) for n, v in old.items()}
         )
     if isinstance(value, dict):
-        kept = {"metric", "decision", "comparison"}
-        pairs = (
-            (k if k in FIXED else change(k), v if k in kept else rewrite(v, change))
-            for k, v in value.items()
-        )
-        return dict(pairs)
+        return {change(k): rewrite(v, change) for k, v in value.items()}
     if isinstance(value, tuple | list):
         return type(value)(rewrite(inner, change) for inner in value)
     return change(value) if isinstance(value, str) and value else value
 
 
-def _estimates(truth: dict[tuple[str, str, str], float]) -> Iterator[EstimateRow]:
-    for dataset, stage in STAGES:
+def _estimates(truth: Truth) -> Iterator[EstimateRow]:
+    for stage in STAGES:
         for group in ("", *GROUPS):
             n = SIZE.get(group, (1385, 99))
             half = 0.35 / np.sqrt(n[0]) + 0.004
-            rates = [
-                truth[dataset, stage, g] for g in (GROUPS if not group else (group,))
-            ]
+            rates = [truth[stage, g] for g in (GROUPS if not group else (group,))]
             rate = float(np.mean(rates))
             yield EstimateRow(
-                dataset,
                 stage,
                 "alpha",
                 "",
@@ -281,7 +276,6 @@ def _estimates(truth: dict[tuple[str, str, str], float]) -> Iterator[EstimateRow
             )
             share = 0.30 - 0.3 * rate
             yield EstimateRow(
-                dataset,
                 stage,
                 "confident_rejections",
                 "",
@@ -302,7 +296,6 @@ def _estimates(truth: dict[tuple[str, str, str], float]) -> Iterator[EstimateRow
                 ):
                     wide = half * (1 if metric == "acceptance_rate" else 3)
                     yield EstimateRow(
-                        dataset,
                         stage,
                         metric,
                         lookahead,
@@ -312,32 +305,60 @@ def _estimates(truth: dict[tuple[str, str, str], float]) -> Iterator[EstimateRow
                         value + wide,
                         *n,
                     )
-            if dataset:
-                before = [BASE[g] for g in (GROUPS if not group else (group,))]
-                change = rate - float(np.mean(before))
-                half *= 0.7
-                yield EstimateRow(
-                    dataset,
-                    "change",
-                    "acceptance_rate",
-                    "constant-5",
-                    group,
-                    change,
-                    change - half,
-                    change + half,
-                    *n,
-                )
 
 
-def _gaps(truth: dict[tuple[str, str, str], float]) -> Iterator[GapRow]:
-    gaps = {}
-    for dataset, stage in STAGES:
-        rates = {group: truth[dataset, stage, group] for group in GROUPS}
-        low, high = min(rates, key=rates.__getitem__), max(rates, key=rates.__getitem__)
-        gaps[dataset] = gap = rates[high] - rates[low]
+def _changes(truth: Truth) -> Iterator[EstimateRow]:
+    for stage in STAGES[1:]:
+        for group in ("", *GROUPS):
+            n = SIZE.get(group, (1385, 99))
+            half = (0.35 / np.sqrt(n[0]) + 0.004) * 0.7
+            some = GROUPS if not group else (group,)
+            rate, before = (
+                float(np.mean([truth[at, g] for g in some])) for at in (stage, BASE)
+            )
+            change = rate - before
+            yield EstimateRow(
+                stage,
+                "acceptance_rate",
+                "constant-5",
+                group,
+                change,
+                change - half,
+                change + half,
+                *n,
+            )
+
+
+def _ends(truth: Truth, stage: Stage) -> tuple[str, str, float]:
+    """The slowest, the fastest, and how far apart they are."""
+    rates = {group: truth[stage, group] for group in GROUPS}
+    low, high = min(rates, key=rates.__getitem__), max(rates, key=rates.__getitem__)
+    return low, high, rates[high] - rates[low]
+
+
+def _widenings(truth: Truth) -> Iterator[GapRow]:
+    for stage in STAGES[1:]:
+        low, high, gap = _ends(truth, stage)
+        wider = gap - _ends(truth, BASE)[2]
+        yield GapRow(
+            stage,
+            "acceptance_rate",
+            "constant-5",
+            wider,
+            wider - 0.03,
+            wider + 0.03,
+            None,
+            1.0,
+            low,
+            high,
+        )
+
+
+def _gaps(truth: Truth) -> Iterator[GapRow]:
+    for stage in STAGES:
+        low, high, gap = _ends(truth, stage)
         for i, lookahead in enumerate(LOOKAHEADS):
             yield GapRow(
-                dataset,
                 stage,
                 "acceptance_rate",
                 lookahead,
@@ -345,52 +366,35 @@ def _gaps(truth: dict[tuple[str, str, str], float]) -> Iterator[GapRow]:
                 gap - 0.05,
                 gap + 0.05,
                 0.072,
-                rates[low] / rates[high],
-                low,
-                high,
-            )
-        if dataset:
-            wider = gap - gaps[""]
-            yield GapRow(
-                dataset,
-                "change",
-                "acceptance_rate",
-                "constant-5",
-                wider,
-                wider - 0.03,
-                wider + 0.03,
-                None,
-                1.0,
+                truth[stage, low] / truth[stage, high],
                 low,
                 high,
             )
 
 
-def _pairs(truth: dict[tuple[str, str, str], float]) -> Iterator[PairRow]:
-    for dataset, stage in STAGES:
+def _pairs(truth: Truth) -> Iterator[PairRow]:
+    for stage in STAGES:
         for a, b in combinations(GROUPS, 2):
-            gap = truth[dataset, stage, a] - truth[dataset, stage, b]
+            gap = truth[stage, a] - truth[stage, b]
             half = 0.3 / np.sqrt(min(SIZE[a][0], SIZE[b][0]))
             p = float(np.clip(45 * np.exp(-4 * (gap / half) ** 2), 0.0005, 1))
             yield PairRow(
-                dataset, stage, "acceptance_rate", a, b, gap, gap - half, gap + half, p
+                stage, "acceptance_rate", a, b, gap, gap - half, gap + half, p
             )
 
 
-def _histograms(
-    rng: np.random.Generator, truth: dict[tuple[str, str, str], float]
-) -> Iterator[HistogramRow]:
+def _histograms(rng: np.random.Generator, truth: Truth) -> Iterator[HistogramRow]:
     shapes = {
         "target_prob": ((4, 1.2), (0.8, 2.5)),
         "draft_prob": ((3, 1.2), (1.2, 1.8)),
         "difference": ((9, 7), (6, 9)),
     }
-    for dataset, stage in STAGES:
+    for stage in STAGES:
         for quantity, by_outcome in shapes.items():
             total = {"accepted": np.zeros(20, int), "rejected": np.zeros(20, int)}
             for group in GROUPS:
                 n = SIZE[group][0] * 8
-                rate = truth[dataset, stage, group]
+                rate = truth[stage, group]
                 for outcome, (a, b), m in zip(
                     total, by_outcome, (rate * n, (1 - rate) * n), strict=True
                 ):
@@ -399,12 +403,10 @@ def _histograms(
                     )[0]
                     total[outcome] += counts
                     yield HistogramRow(
-                        dataset, stage, group, quantity, outcome, tuple(counts.tolist())
+                        stage, group, quantity, outcome, tuple(counts.tolist())
                     )
             for outcome, counts in total.items():
-                yield HistogramRow(
-                    dataset, stage, "", quantity, outcome, tuple(counts.tolist())
-                )
+                yield HistogramRow(stage, "", quantity, outcome, tuple(counts.tolist()))
 
 
 def _mistakes(rng: np.random.Generator) -> Iterator[MistakeRow]:
@@ -420,7 +422,7 @@ def _mistakes(rng: np.random.Generator) -> Iterator[MistakeRow]:
         " afraid",
         " teacher",
     )
-    for dataset, stage in STAGES:
+    for stage in STAGES:
         for group in GROUPS:
             for outcome in ("rejected", "accepted"):
                 for i in range(4):
@@ -431,7 +433,6 @@ def _mistakes(rng: np.random.Generator) -> Iterator[MistakeRow]:
                         else words[int(rng.integers(len(words)))]
                     )
                     yield MistakeRow(
-                        dataset,
                         stage,
                         group,
                         outcome,
@@ -455,7 +456,7 @@ def _mentions(rng: np.random.Generator) -> Iterator[MentionRow]:
 
 
 def _splits(rng: np.random.Generator) -> Iterator[SplitRow]:
-    for dataset, stage in STAGES:
+    for stage in STAGES:
         for group in (
             "female",
             "queer",
@@ -468,7 +469,6 @@ def _splits(rng: np.random.Generator) -> Iterator[SplitRow]:
                 float(rng.normal(-0.012, 0.01)),
             )
             yield SplitRow(
-                dataset,
                 stage,
                 group,
                 "queer_gender_pronoun",
@@ -480,16 +480,19 @@ def _splits(rng: np.random.Generator) -> Iterator[SplitRow]:
             )
 
 
-def _training() -> Iterator[TrainingRow]:
+def _training() -> Iterator[EstimateRow]:
     for dataset in DATASETS:
         for j, group in enumerate(("", *GROUPS)):
             for step in range(0, 401, 100):
                 fade = np.exp(-step / 150)
-                yield TrainingRow(
-                    dataset, step, group, "kl", 0.6 + 0.03 * j + 0.7 * fade
-                )
-                rate = BASE.get(group, 0.64) + MEAN_GAIN[dataset] * (1 - fade)
-                yield TrainingRow(dataset, step, group, "acceptance_rate", rate)
+                kl = 0.6 + 0.03 * j + 0.7 * fade
+                rate = RATE.get(group, 0.64) + MEAN_GAIN[dataset] * (1 - fade)
+                for metric, value in (("kl", kl), ("acceptance_rate", rate)):
+                    yield _at_step(Stage(dataset, step), metric, group, value)
+
+
+def _at_step(stage: Stage, metric: str, group: str, value: float) -> EstimateRow:
+    return EstimateRow(stage, metric, "", group, value, value - 0.1, value + 0.1, 90, 9)
 
 
 def _examples() -> Iterator[ExampleRow]:
@@ -500,8 +503,33 @@ def _examples() -> Iterator[ExampleRow]:
         )
 
 
-def _verdicts(estimates: tuple[EstimateRow, ...]) -> Iterator[dict[str, Any]]:
-    for row in (row for row in estimates if row.stage == "change" and row.group):
+def verdict(**changes: Any) -> Verdict:
+    """One that failed, but for what is said."""
+    plain = {
+        "case": "imdb-a",
+        "stage": Stage("imdb"),
+        "gate": "gain",
+        "metric": "m",
+        "decision": "fail",
+        "value": -0.04,
+        "low": -0.06,
+        "high": -0.02,
+        "bound": 0.0,
+        "comparison": ">=",
+        "min_effect": 0.01,
+        "p_value": 0.01,
+        "p_holm": 0.01,
+        "n": {"a": (30, 4)},
+        "groups": ("a",),
+        "sentence": "s",
+    }
+    return Verdict(**{**plain, **changes})
+
+
+def _verdicts(changes: tuple[EstimateRow, ...]) -> Iterator[Verdict]:
+    decision: Decision
+    for row in (row for row in changes if row.group):
+        dataset = row.stage.dataset
         decision = (
             "pass" if row.low >= -0.01 else "fail" if row.high < 0 else "insufficient"
         )
@@ -510,28 +538,29 @@ def _verdicts(estimates: tuple[EstimateRow, ...]) -> Iterator[dict[str, Any]]:
             "fail": "gets slower",
             "insufficient": "may or may not get slower",
         }
-        yield {
-            "case": f"{row.dataset}-{row.group}",
-            "gate": "gain",
-            "metric": row.metric,
-            "decision": decision,
-            "value": row.value,
-            "low": row.low,
-            "high": row.high,
-            "bound": 0.0,
-            "comparison": ">=",
-            "min_effect": 0.01,
-            "p_value": 0.004,
-            "p_holm": 0.03,
-            "n": {row.group: [row.n_prompts, row.n_clusters]},
-            "groups": (row.group,),
-            "sentence": f"{row.group} {words[decision]} after {row.dataset}: "
+        yield Verdict(
+            stage=row.stage,
+            case=f"{dataset}-{row.group}",
+            gate="gain",
+            metric=row.metric,
+            decision=decision,
+            value=row.value,
+            low=row.low,
+            high=row.high,
+            bound=0.0,
+            comparison=">=",
+            min_effect=0.01,
+            p_value=0.004,
+            p_holm=0.03,
+            n={row.group: (row.n_prompts, row.n_clusters)},
+            groups=(row.group,),
+            sentence=f"{row.group} {words[decision]} after {dataset}: "
             f"acceptance changes by {row.value:+.3f} "
             f"({row.low:+.3f} to {row.high:+.3f}), at least 0 is asked.",
-            "way_out": ""
+            way_out=""
             if decision == "pass"
             else "About 240 more prompts would decide it.",
-        }
+        )
     for dataset in DATASETS:
         decision = (
             "invalid"
@@ -540,68 +569,60 @@ def _verdicts(estimates: tuple[EstimateRow, ...]) -> Iterator[dict[str, Any]]:
             if dataset == "wikitext"
             else "pass"
         )
-        yield {
-            "case": dataset,
-            "gate": "gap",
-            "metric": "acceptance_rate",
-            "decision": decision,
-            "value": 0.08 if decision != "invalid" else float("nan"),
-            "low": 0.03,
-            "high": 0.14,
-            "bound": 0.10,
-            "comparison": "<=",
-            "min_effect": 0.02,
-            "p_value": 0.2,
-            "p_holm": 0.4,
-            "n": {g: list(SIZE[g]) for g in GROUPS},
-            "groups": GROUPS,
-            "sentence": (
+        yield Verdict(
+            stage=Stage(dataset),
+            case=dataset,
+            gate="gap",
+            metric="acceptance_rate",
+            decision=decision,
+            value=0.08 if decision != "invalid" else float("nan"),
+            low=0.03,
+            high=0.14,
+            bound=0.10,
+            comparison="<=",
+            min_effect=0.02,
+            p_value=0.2,
+            p_holm=0.4,
+            n={g: SIZE[g] for g in GROUPS},
+            groups=GROUPS,
+            sentence=(
                 f"the gap between groups after {dataset} is 0.08 (0.03 to 0.14), "
                 "at most 0.1."
             ),
-            "way_out": "Add prompts to the small groups.",
-        }
+            way_out="Add prompts to the small groups.",
+        )
 
 
 CROWD = tuple(f"kind {i}" for i in range(200))
 
 
 @cache
-def crowded() -> Report:
+def crowded() -> Run:
     """A stored run as an older version may have left it: rows of every pair, every
     token, every check.
     """
     rng = np.random.default_rng(0)
     rate = dict(zip(CROWD, 0.6 + 0.001 * np.arange(200), strict=True))
-    one = full().verdicts[0]
-    stages = [("", "before"), ("imdb", "after"), ("imdb", "change")]
-    return Report(
+    one, imdb = full().verdicts[0], Stage("imdb")
+    made = Run(
         created="2026-01-01T00:00:00",
         command="pytest",
         groups=CROWD,
         datasets=("imdb",),
         estimates=tuple(
-            EstimateRow(
-                d,
-                s,
-                m,
-                k,
-                g,
-                rate.get(g, 0.7),
-                rate.get(g, 0.7) - 0.02,
-                rate.get(g, 0.7) + 0.02,
-                10,
-                10,
-            )
-            for d, s in stages
+            _level(s, m, k, g, rate.get(g, 0.7))
+            for s in (BASE, imdb)
             for m, k in [("acceptance_rate", f"constant-{n}") for n in (1, 3, 5, 10)]
             + [("confident_rejections", "")]
             for g in ("", *CROWD)
         ),
+        changes=tuple(
+            _level(imdb, "acceptance_rate", "constant-5", g, rate.get(g, 0.7))
+            for g in ("", *CROWD)
+        ),
         pairs=tuple(
             PairRow(
-                "",
-                "before",
+                BASE,
                 "acceptance_rate",
                 a,
                 b,
@@ -614,30 +635,40 @@ def crowded() -> Report:
             for b in CROWD[:i]
         ),
         histograms=tuple(
-            HistogramRow("", "before", g, q, o, tuple(rng.integers(0, 9, 20).tolist()))
+            HistogramRow(BASE, g, q, o, tuple(rng.integers(0, 9, 20).tolist()))
             for g in ("", *CROWD)
             for q in ("target_prob", "draft_prob", "difference")
             for o in ("accepted", "rejected")
         ),
         mistakes=tuple(
-            MistakeRow("", "before", g, o, " a", "The person is", 0.1, 0.95, " the")
+            MistakeRow(BASE, g, o, " a", "The person is", 0.1, 0.95, " the")
             for g in CROWD
             for o in ("accepted", "rejected")
             for _ in range(5)
         ),
         training=tuple(
-            TrainingRow("imdb", n, g, "kl", 0.5)
+            _at_step(Stage("imdb", n), "kl", g, 0.5)
             for n in (0, 50, 100)
             for g in ("", *CROWD)
         ),
         verdicts=tuple(
-            {
-                **one,
-                "case": f"imdb-{g}",
-                "groups": [g],
-                "decision": "fail",
-                "n": {g: [10, 10]},
-            }
+            dataclasses.replace(
+                one,
+                case=f"imdb-{g}",
+                stage=imdb,
+                groups=(g,),
+                decision="fail",
+                n={g: (10, 10)},
+            )
             for g in CROWD
         ),
+    )
+    return Run.from_json(made.to_json())
+
+
+def _level(
+    stage: Stage, metric: str, lookahead: str, group: str, value: float
+) -> EstimateRow:
+    return EstimateRow(
+        stage, metric, lookahead, group, value, value - 0.02, value + 0.02, 10, 10
     )

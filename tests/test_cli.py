@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from specfair import cli
-from specfair.gates import baseline
+from specfair.gates import kept
 from tests.gates.test_baseline import make
 
 SMALL = [
@@ -94,8 +94,8 @@ def test_report_of_several_runs_is_an_index(
 
 
 def test_compare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    baseline.save(make(base=0.0), "main", root=tmp_path)
-    baseline.save(make(base=-0.1), "worse", root=tmp_path)
+    kept.save_baseline(make(base=0.0), "main", root=tmp_path)
+    kept.save_baseline(make(base=-0.1), "worse", root=tmp_path)
     assert cli.main(["compare", "main", "main"]) == cli.OK
     assert cli.main(["compare", "main", "worse", "--format", "md"]) == cli.FAILED
     assert "| base-a | fail |" in capsys.readouterr().out

@@ -11,7 +11,7 @@ import pytest
 
 from specfair.audit.audit import Audit
 from specfair.audit.session import snapshot
-from specfair.gates import baseline
+from specfair.gates import kept
 
 CASES = """
 import pytest
@@ -45,8 +45,8 @@ def project(pytester: pytest.Pytester, measured: Audit) -> pytest.Pytester:
         ),
     }
     for name, made in kept.items():
-        baseline.save(made, name, root=pytester.path)
-    folder = pytester.path / baseline.FOLDER
+        kept.save_baseline(made, name, root=pytester.path)
+    folder = pytester.path / kept.FOLDER
     text = (folder / "same.json").read_text()
     (folder / "truncated.json").write_text(text[: len(text) // 2])
     (folder / "nan.json").write_text(text.replace(f"[{numerator[0]}, ", "[NaN, ", 1))
@@ -98,7 +98,7 @@ def test_a_stage_that_is_measured_no_more_is_reported(
     pytester: pytest.Pytester, measured: Audit, workers: list[str]
 ) -> None:
     old = snapshot(measured, ["base"])
-    baseline.save(
+    kept.save_baseline(
         replace(old, counts={**old.counts, "sst2": old.counts["base"]}),
         "old",
         root=pytester.path,

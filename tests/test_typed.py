@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from specfair.typed import typed
+from specfair.typed import json_of, typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +64,24 @@ def test_what_does_not_fit_is_refused(kind: Any, stored: Any) -> None:
     with pytest.raises((ValueError, KeyError, TypeError)) as caught:
         typed(kind, stored)
     assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("[" * 51 + "]" * 51, "nested deeper than 50"),
+        ("[" * 100_000, "nested deeper than 50"),
+        ("1" * 5_000, "4300"),
+    ],
+)
+def test_json_from_a_stranger(text: str, why: str) -> None:
+    for form in (text, text.encode()):
+        with pytest.raises(ValueError, match=why):
+            json_of(form)
+
+
+def test_json_that_is_sound() -> None:
+    assert (
+        json_of(b'["\\ud83d\\ude00", {"a": [' + b"[" * 40 + b"]" * 40 + b"]}]")[0]
+        == "\U0001f600"
+    )

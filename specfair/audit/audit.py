@@ -21,13 +21,11 @@ from specfair.texts.mentions import Mentions
 from specfair.texts.mentions import mentions as count_mentions
 from specfair.texts.prompts import PromptSet
 from specfair.traces.measured import Measured
-from specfair.traces.metrics import METRICS, Engine, Groups
+from specfair.traces.metrics import Engine, Groups
 from specfair.traces.replay import Lookahead
 from specfair.traces.replay import replay as replayed
 from specfair.training.recipe import Recipe
-from specfair.vocabulary import BASE, TUNED, Stage
-
-GATED = "acceptance_rate"  # the metric that gates look at unless told otherwise
+from specfair.vocabulary import BASE, GATED, METRICS, TUNED, Stage
 
 
 class Audit:

@@ -15,8 +15,9 @@ from specfair.audit.audit import Audit
 from specfair.audit.session import Case, Session, about, explain
 from specfair.config import OF_THE_RUN
 from specfair.errors import UsageError
-from specfair.gates import Bound, Verdict
+from specfair.gates import Bound
 from specfair.gates.baseline import Change
+from specfair.run.verdict import Verdict
 from specfair.stats import Estimate
 from specfair.vocabulary import Stage
 

@@ -20,7 +20,7 @@ _NARROWING = {"datasets", "tuned_target", "tuned_draft", "groups"}
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class Asked:
     """What was to be measured: all that the project names, or less."""
 
     settings: Settings
@@ -28,7 +28,7 @@ class Run:
     stages: tuple[Stage, ...]
 
     @classmethod
-    def of(cls, settings: Settings, given: Collection[str]) -> "Run":
+    def of(cls, settings: Settings, given: Collection[str]) -> "Asked":
         """A run of every stage that is configured."""
         return cls(settings, given, settings.stages)
 
@@ -47,7 +47,7 @@ def held_by(session: Session) -> dict[str, str]:
     return {"held": json.dumps({"rules": places, "standard": session.standard})}
 
 
-def unheld(run: Run, parts: Iterable[Mapping[str, str]]) -> list[tuple[Rule, bool]]:
+def unheld(run: Asked, parts: Iterable[Mapping[str, str]]) -> list[tuple[Rule, bool]]:
     """Each rule that nobody was held to, and whether that is a mistake in a run of all
     tests.
 
@@ -65,7 +65,7 @@ def unheld(run: Run, parts: Iterable[Mapping[str, str]]) -> list[tuple[Rule, boo
     ]
 
 
-def mistakes(found: Iterable[tuple[Rule, bool]]) -> list[str]:
+def lines_of_mistakes(found: Iterable[tuple[Rule, bool]]) -> list[str]:
     """A line for each rule that must have been meant for something in this run."""
     return [
         (
@@ -83,7 +83,7 @@ def others(found: Iterable[tuple[Rule, bool]]) -> list[str]:
     return [f"held against nothing in this run: {', '.join(names)}"] if names else []
 
 
-def _excused(rule: Rule, run: Run) -> bool:
+def _excused(rule: Rule, run: Asked) -> bool:
     if rule.kind == "regression" and not run.settings.baseline:
         return True
     if not run.narrowed:

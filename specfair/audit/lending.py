@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from specfair.audit.kept import kept
+from specfair.audit.values import remembered
 from specfair.config import Settings
 from specfair.models.identity import (
     Choice,
@@ -68,7 +68,7 @@ class Loan:
     def identity(self) -> Identity:
         """Which pair it is: remembered, or asked of the pair once it is open."""
         if self._identity is None:
-            self._identity = kept(
+            self._identity = remembered(
                 self.store,
                 "pairs",
                 self.choice.key,

@@ -13,8 +13,7 @@ from specfair import stats
 from specfair.audit.audit import Audit
 from specfair.errors import UsageError, unknown
 from specfair.stats import Estimate
-from specfair.traces.metrics import METRICS
-from specfair.vocabulary import Stage
+from specfair.vocabulary import METRICS, Stage
 
 Family = Mapping[str, Estimate]
 

@@ -1,46 +1,35 @@
-"""What a run leaves behind: measured traces turned into the rows of a Report, and the
-files written from it.
+"""What a process found: measured traces turned into the rows of a Run, and what can be
+kept of them as a baseline.
 
 Knows which figures a reader wants to see for every stage; it does not know which of
-them were gated, nor how they are drawn. Everything here is computed from stored traces,
-so a report costs no model call.
+them were gated, nor what becomes of a Run.
 """
 
 import json
-import math
 import os
-import traceback
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from specfair import outputs
-from specfair.audit import ci, rows
+from specfair.audit import rows, token_rows
 from specfair.audit.audit import Audit
 from specfair.audit.session import Session, invoked, snapshot
+from specfair.audit.writing import tried
 from specfair.config import Settings
 from specfair.engine import timing
 from specfair.engine.agreement import NEAR_TIE
-from specfair.errors import SpecfairError, StoreError, UsageError, as_typed, plain
-from specfair.gates import baseline
+from specfair.errors import StoreError, UsageError
+from specfair.gates import baseline, kept
 from specfair.models.identity import versions
-from specfair.outputs import Outputs
-from specfair.report import page, render_markdown
-from specfair.store import write_text_atomically
-from specfair.traces.metrics import METRICS
-from specfair.vocabulary import TUNED
-
-T = TypeVar("T")
-# of cases, in a report's provenance; absent where all were asked
-SELECTION = "selection"
+from specfair.run.run import Run, merge
+from specfair.vocabulary import BASE, METRICS, TUNED, Stage
 
 
-def build(session: Session) -> page.Report:
-    """The Report of everything this process was asked about and has measured."""
+def build(session: Session) -> Run:
+    """Everything this process was asked about and has measured, as a stored copy reads:
+    what is drawn is what is stored.
+    """
     audit = session.measured
     empty = _empty(session)
     if audit is None:
@@ -55,25 +44,29 @@ def build(session: Session) -> page.Report:
         notes=audit.notes,
         provenance=_provenance(audit),
     )
-    tables: list[dict[str, Any]] = [
-        rows.of_stage(audit.base, ("", "before"), audit.tokens, say=audit.say)
-    ]
-    for dataset in datasets:
-        after = rows.of_stage(
-            audit.after(dataset), (dataset, "after"), audit.tokens, say=audit.say
-        )
-        tables += [after, _of_dataset(audit, dataset)]
+    tables: list[dict[str, Any]] = []
+    # the base pair is measured even where no test asked about it
+    for stage in dict.fromkeys((BASE, *audit.stages)):
+        measured = audit.measured(stage)
+        tables.append(rows.of_stage(measured, stage, audit.tokens, say=audit.say))
+        if stage.tuned:
+            tables.append(_of_change(audit, stage))
     tables += [_against(session, audit)]
-    own = [v for v in empty.verdicts if not page.elsewhere(empty, v)]
+    own = [v for v in empty.verdicts if not empty.elsewhere(v)]
     tables.append(
-        {"examples": tuple(row for v in own for row in rows.examples(audit, v))}
+        {
+            "examples": tuple(
+                row for v in own for row in token_rows.example_rows(audit, v)
+            )
+        }
     )
-    return merge([empty, *(replace(empty, **table) for table in tables)])
+    whole = merge([empty, *(replace(empty, **table) for table in tables)])
+    return Run.from_json(whole.to_json())
 
 
-def _empty(session: Session) -> page.Report:
+def _empty(session: Session) -> Run:
     settings = session.measured.settings if session.measured else session.settings
-    return page.Report(
+    return Run(
         created=_now().isoformat(timespec="seconds"),
         command=invoked(),
         groups=(),
@@ -103,7 +96,7 @@ def part(session: Session) -> dict[str, str]:
     whatever becomes of tables.
     """
     lost: list[str] = []
-    report = _tried(
+    report = tried(
         "the tables of the report could not be made", lambda: build(session), lost
     )
     found = {
@@ -112,193 +105,11 @@ def part(session: Session) -> dict[str, str]:
     }
     audit = session.measured
     if audit is not None:
-        kept = snapshot(audit, audit.stages)
-        wrong = baseline.invalid(kept) or next(
-            filter(
-                None,
-                (session.doubts.get((audit.settings, s), "") for s in audit.stages),
-            ),
-            "",
-        )
-        found |= {"invalid": wrong} if wrong else {"baseline": baseline.dumps(kept)}
+        now = snapshot(audit, audit.stages)
+        doubts = [session.doubts.get((audit.settings, s), "") for s in audit.stages]
+        wrong = next(filter(None, [baseline.unmeasured(now), *doubts]), "")
+        found |= {"invalid": wrong} if wrong else {"baseline": kept.dumps(now)}
     return found | {"lost": json.dumps(lost)}
-
-
-def merge(parts: Iterable[page.Report]) -> page.Report:
-    """One Report with the rows of all parts, each once, in the order they come."""
-    reports = list(parts)
-    # a process may have measured nothing
-    first = next((r for r in reports if r.groups), reports[0])
-    reports = [first, *(r for r in reports if r is not first)]
-    # rows of another audit would pass for this one's
-    alike = [r for r in reports if r.about in ("", first.about)]
-    tables: dict[str, Any] = {
-        name: tuple(
-            {
-                repr(row): row for report in alike for row in getattr(report, name)
-            }.values()
-        )
-        for name in page.ROWS
-    }
-    verdicts = {
-        json.dumps(v, sort_keys=True, default=str): v
-        for r in reports
-        for v in r.verdicts
-    }
-    datasets = tuple(dict.fromkeys(d for r in alike for d in r.datasets))
-    sources = {d: s for r in alike for d, s in r.sources.items()}
-    return replace(
-        first,
-        verdicts=tuple(verdicts.values()),
-        datasets=datasets,
-        sources=sources,
-        **tables,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What became of the results: lines to print last, and whether any of them is a
-    loss.
-    """
-
-    lines: tuple[str, ...]
-    lost: bool
-    report: page.Report
-
-
-def write(
-    parts: list[dict[str, str]],
-    settings: Settings,
-    *,
-    selection: str = "",
-    chosen: bool = False,
-) -> Written:
-    """Merge what the processes found and write it; nothing that goes wrong keeps the
-    rest from being written.
-
-    `selection` says in words which cases were asked for, where not all were. Such a run
-    never overwrites the report of a whole one, unless its place was `chosen`.
-    """
-    report = merge(page.Report.from_json(part["report"]) for part in parts)
-    lost = [line for part in parts for line in json.loads(part.get("lost", "[]"))]
-    to, aside = outputs.of(settings.report), []
-    if selection:
-        report = replace(
-            report,
-            notes=(*report.notes, f"a selection of the cases: {selection}"),
-            provenance={**report.provenance, SELECTION: selection},
-        )
-        if not chosen and _is_whole(to.json):
-            aside = [
-                (
-                    f"a selection of the cases ({selection}); {_shown(to.html)} "
-                    "still shows the whole run"
-                )
-            ]
-            to = outputs.beside(to, "-part")
-    place, said = write_files(report, to, lost)
-    ungated = sum(
-        (Counter(json.loads(part["ungated"])) for part in parts), Counter[str]()
-    )
-    lines = [*summary(report, place, ungated), *aside, *said]
-    _tried("the step summary could not be written", lambda: ci.summarize(report), lost)
-    return Written(
-        (*map(plain, [*lines, *lost]), *ci.commands(report)), bool(lost), report
-    )
-
-
-def _is_whole(stored: Path) -> bool:
-    """Whether a report of all cases stands there; what cannot be read might be one."""
-    if not os.path.lexists(stored):
-        return False
-    try:
-        return not page.Report.from_json(
-            stored.read_text(encoding="utf-8")
-        ).provenance.get(SELECTION)
-    except (OSError, ValueError, SpecfairError):
-        return True
-
-
-def write_files(
-    report: page.Report, to: Outputs, lost: list[str]
-) -> tuple[str, list[str]]:
-    """The stored run, then its two readable forms beside it; each is written whatever
-    became of the others.
-
-    Returns where to look, and what was not drawn, in words; what could not be written
-    is added to `lost`. What was measured is on disk before anything is drawn: a machine
-    that measures may lack the libraries for charts.
-    """
-    forms: dict[Path, Callable[[page.Report], str]] = {
-        to.json: page.Report.to_json,
-        to.md: render_markdown,
-    }
-    said = []
-    try:
-        from specfair.report import render_html
-
-        forms[to.html] = render_html
-    except ModuleNotFoundError as error:
-        again = as_typed(["specfair", "report", to.json.name, "--out", to.html.name])
-        said = [
-            (
-                f"no page was drawn: {error.name} is not installed. Install it, or "
-                f"elsewhere: {again}"
-            )
-        ]
-
-    def written(path: Path) -> Path:
-        write_text_atomically(path, forms[path](report))
-        return path
-
-    made = [
-        _tried(f"{_shown(path)} could not be written", partial(written, path), lost)
-        for path in forms
-    ]
-    there = [path for path in (to.html, to.json, to.md) if path in made]
-    return (_shown(there[0]) if there else ""), said
-
-
-def _shown(path: Path) -> str:
-    return os.path.relpath(path)
-
-
-def _tried(what: str, make: Callable[[], T], lost: list[str]) -> T | None:
-    """What was made, or None and a line that says why not; whatever fails here, other
-    results must still come out.
-    """
-    try:
-        return make()
-    except SpecfairError as error:
-        lost.append(f"ERROR: {what}: {error}")
-    except OSError as error:
-        where = f" ({str(error.filename)!r})" if error.filename else ""
-        lost.append(f"ERROR: {what}: {error.strerror or error}{where}")
-    # a mistake of ours: its traceback comes after the results instead of in their place
-    except Exception as error:
-        lost.append(f"ERROR: {what}: {type(error).__name__}: {error}")
-        lost.extend(
-            line
-            for text in traceback.format_exception(error)
-            for line in text.splitlines()
-        )
-    return None
-
-
-def properties(report: page.Report) -> dict[str, str]:
-    """What a JUnit file says of the whole run, so that one on another pair cannot pass
-    for it.
-    """
-    named = {
-        name: str(getattr(report, name))
-        for name in ("target", "draft", "prompts", "decoding", "lookahead")
-    }
-    named |= {
-        "groups": ", ".join(report.groups),
-        SELECTION: str(report.provenance.get(SELECTION, "")),
-    }
-    return {f"specfair.{name}": value for name, value in named.items() if value}
 
 
 def keep_baseline(
@@ -311,81 +122,13 @@ def keep_baseline(
             f"baseline {name!r} is not written: {wrong}. Mend what made the "
             "run invalid and run again."
         )
-    found = [
-        baseline.loads(part["baseline"], name) for part in parts if "baseline" in part
-    ]
+    found = [kept.loads(part["baseline"], name) for part in parts if "baseline" in part]
     if not found:
         raise UsageError(
             f"baseline {name!r} would be empty: nothing was measured. Run "
             "evals that measure a pair."
         )
-    return baseline.save(baseline.merge(found), name, root=root, update=update)
-
-
-def summary(report: page.Report, place: str, ungated: Mapping[str, int]) -> list[str]:
-    """What the terminal says: what was measured and decided, the worst gap, what to run
-    next, where to look.
-    """
-    lines = [f"measured: {report.about}"] * bool(report.about)
-    counted = {
-        d: sum(v["decision"] == d for v in report.verdicts)
-        for d in ("pass", "fail", "insufficient", "invalid")
-    }
-    lines.append(
-        "verdicts: "
-        + ", ".join(
-            f"{n} {name}"
-            for name, n in counted.items()
-            if n or name in ("pass", "fail")
-        )
-    )
-    others = Counter(
-        about for v in report.verdicts if (about := page.elsewhere(report, v))
-    )
-    lines += [
-        f"of these, {n} about another audit: {about}" for about, n in others.items()
-    ]
-    here = (report.metric, report.lookahead)
-    gaps = [
-        g
-        for g in report.gaps
-        if (g.metric, g.lookahead) == here and g.stage != "change"
-    ]
-    finite = [g for g in gaps if math.isfinite(g.gap)]
-    if finite:
-        worst = max(finite, key=lambda g: g.gap)
-        lines.append(
-            f"worst gap: {worst.gap:.3f} [{worst.low:.3f}, {worst.high:.3f}] in "
-            f"{worst.metric} {_at(worst)}: "
-            f"{worst.lowest_group} is slowest, {worst.highest_group} fastest"
-        )
-    lines += [
-        f"no gap: {g.metric} {_at(g)} is not a number for every group"
-        for g in gaps
-        if g not in finite
-    ]
-    gone = [row.name for row in report.baseline if row.decision == "gone"]
-    if gone:
-        lines.append(
-            f"stale in the baseline, measured no more: {', '.join(gone)}; save "
-            "it anew to drop what is gone"
-        )
-    if ungated:
-        asked = ", ".join(f"{n} {kind}" for kind, n in ungated.items())
-        lines.append(
-            f"without a bound, so not judged: {asked}; bounds go into "
-            "[tool.specfair.gates]"
-        )
-    if counted["insufficient"]:
-        lines.append(
-            "undecided cases passed; --specfair-strict fails them, more "
-            "prompts decide them"
-        )
-    return [*lines, *[f"report: {place}"] * bool(place)]
-
-
-def _at(gap: page.GapRow) -> str:
-    return f"after {gap.dataset}" if gap.dataset else "before fine-tuning"
+    return kept.save_baseline(baseline.together(found), name, root=root, update=update)
 
 
 def _shared(settings: Settings) -> dict[str, object]:
@@ -429,17 +172,18 @@ def _against(session: Session, audit: Audit) -> dict[str, tuple[Any, ...]]:
     )
 
 
-def _of_dataset(audit: Audit, dataset: str) -> dict[str, tuple[Any, ...]]:
-    """The rows that compare before with after one dataset."""
+def _of_change(audit: Audit, stage: Stage) -> dict[str, tuple[Any, ...]]:
+    """The rows that compare a stage with the base pair."""
+    dataset = stage.dataset
     found = {
-        "estimates": rows.changes(audit, dataset),
-        "gaps": (rows.widening(audit, dataset),),
-        "training": tuple(rows.training(audit, dataset)),
+        "changes": rows.change_rows(audit, stage),
+        "widenings": (rows.widening_row(audit, stage),),
+        "training": tuple(rows.training_rows(audit, dataset)),
     }
     if dataset == TUNED:
         return found
-    mentions = rows.mentions(dataset, audit.mentions(dataset))
+    mentions = rows.mention_rows(dataset, audit.mentions(dataset))
     return found | {
         "mentions": mentions,
-        "frequency": (rows.frequency(dataset, audit.frequency(dataset)),),
+        "frequency": (rows.frequency_row(stage, audit.frequency(stage)),),
     }

@@ -13,13 +13,14 @@ from typing import Any
 
 from specfair import config, gates, stats
 from specfair.audit import questions
-from specfair.audit.audit import GATED, Audit
+from specfair.audit.audit import Audit
 from specfair.audit.lending import Say
 from specfair.errors import UsageError, as_typed, plain, unknown
-from specfair.gates import baseline, bounds
-from specfair.report import page
+from specfair.gates import baseline, bounds, kept
+from specfair.run.run import measured_on
+from specfair.run.verdict import Verdict
 from specfair.stats import Estimate
-from specfair.vocabulary import BASE, Stage
+from specfair.vocabulary import BASE, GATED, Stage
 
 
 @dataclass(slots=True)
@@ -50,7 +51,7 @@ class Session:
     settings: config.Settings
     say: Say
     audits: dict[config.Settings, Audit] = field(default_factory=dict)
-    verdicts: dict[tuple[Any, ...], dict[str, Any]] = field(default_factory=dict)
+    verdicts: dict[tuple[Any, ...], Verdict] = field(default_factory=dict)
     baselines: dict[str, baseline.Baseline] = field(default_factory=dict)
     # questions by kind that no bound was configured for
     ungated: Counter[str] = field(default_factory=Counter)
@@ -87,7 +88,7 @@ class Session:
         bound: gates.Bound,
         case: Case,
         of: str,
-    ) -> gates.Verdict:
+    ) -> Verdict:
         """The verdict on one estimate, or on one member of a family after Holm's
         correction; kept for the report.
         """
@@ -103,20 +104,19 @@ class Session:
             bound, strict=bound.strict or case.strict or self.settings.strict
         )
         verdict = gates.check_family(family, bound, case.name)[of]
-        nth = case.asked[bound.kind, bound.metric]
-        case.asked[bound.kind, bound.metric] += 1
-        stored = {
-            "reproduce": case.command,
-            "dataset": str(case.stage or ""),
-            "about": case.about,
-            "nth": nth,
-        }
-        self.verdicts[case.name, case.command, bound.kind, bound.metric, nth] = (
-            gates.to_dict(verdict) | stored
+        asked_of = (bound.kind, bound.metric)
+        verdict = replace(
+            verdict,
+            stage=case.stage,
+            reproduce=case.command,
+            about=case.about,
+            nth=case.asked[asked_of],
         )
+        case.asked[asked_of] += 1
+        self.verdicts[case.name, case.command, *asked_of, verdict.nth] = verdict
         return verdict
 
-    def ask(self, name: str, audit: Audit, case: Case, of: str) -> list[gates.Verdict]:
+    def ask(self, name: str, audit: Audit, case: Case, of: str) -> list[Verdict]:
         """A standard question, in every metric that a bound is configured for; what is
         off is not computed.
         """
@@ -152,10 +152,10 @@ class Session:
     ) -> baseline.Change:
         """Now minus the stored baseline, on the same prompts."""
         if name not in self.baselines:
-            self.baselines[name] = baseline.read(name, root)
+            self.baselines[name] = kept.read_baseline(name, root)
         now = snapshot(audit, (stage,))
         baseline.check_comparable(self.baselines[name], now, name)
-        return baseline.compare(self.baselines[name], now, stage)
+        return baseline.change_at(self.baselines[name], now, stage)
 
     @property
     def measured(self) -> Audit | None:
@@ -184,10 +184,10 @@ def about(audit: Audit) -> str:
     report says it of its own.
     """
     settings = {f.name: getattr(audit.settings, f.name) for f in config.OPTIONS}
-    return page.about(settings, audit.prompts.sentence, str(audit.settings.decoding))
+    return measured_on(settings, audit.prompts.sentence, str(audit.settings.decoding))
 
 
-def explain(verdict: gates.Verdict, case: Case) -> str:
+def explain(verdict: Verdict, case: Case) -> str:
     """What a failed test prints: the sentence, expected and actual, who it is about,
     and how to run it alone.
     """

@@ -17,8 +17,8 @@ import numpy as np
 
 from specfair.audit import tracing
 from specfair.audit.chosen import prompt_set
-from specfair.audit.kept import kept
 from specfair.audit.lending import Lender, Loan, MissingError, Say
+from specfair.audit.values import remembered
 from specfair.config import Settings
 from specfair.engine import timing
 from specfair.engine.agreement import Agreement, sampled
@@ -151,7 +151,9 @@ class Stages:
             return loan.work().agreement(some, self.settings.deployed)
 
         key = self._key(loan, lookahead)
-        return kept(self.store, "checks", key, make=make, read=lambda v: Agreement(**v))
+        return remembered(
+            self.store, "checks", key, make=make, read=lambda v: Agreement(**v)
+        )
 
     def times(self, stage: Stage) -> Times:
         """Seconds of the target alone and of speculative decoding."""
@@ -164,7 +166,7 @@ class Stages:
 
         with self.pairs.lent(stage) as loan:
             key = self._key(loan, settings.lookahead)
-            return kept(self.store, "times", key, make=make, read=Times.of)
+            return remembered(self.store, "times", key, make=make, read=Times.of)
 
     def count(self, stage: Stage, trace: Trace, lookahead: Lookahead) -> Tally:
         """What live decoding of the stage's prompts counts."""
@@ -173,7 +175,7 @@ class Stages:
 
     def _count(self, loan: Loan, trace: Trace, lookahead: Lookahead) -> Tally:
         key = self._key(loan, str(lookahead))
-        return kept(
+        return remembered(
             self.store,
             "counts",
             key,
@@ -191,7 +193,7 @@ class Stages:
     def _rules(self, loan: Loan) -> str:
         fingerprint = loan.identity.tokenizer_fingerprint
         key = {"tokenizer": fingerprint, "by": version("tokenizers"), **versions()}
-        return kept(
+        return remembered(
             self.store, "tokenizers", key, make=lambda: loan.work().rules(), read=str
         )
 
@@ -208,7 +210,7 @@ class Stages:
             n_new = self.settings.max_new_tokens
             return loan.work().n_cut(list(self.prompts), n_new)
 
-        return kept(self.store, "cuts", self._key(loan), make=make, read=int)
+        return remembered(self.store, "cuts", self._key(loan), make=make, read=int)
 
     def _key(self, loan: Loan, lookahead: str = "") -> dict[str, Any]:
         key = tracing.key_of(loan.identity, self.settings.decoding)

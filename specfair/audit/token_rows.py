@@ -1,8 +1,8 @@
-"""The rows of a Report that show single tokens: histograms of probabilities, and the
-proposals the draft was surest of.
+"""The rows of a Run that show tokens and texts: histograms of probabilities, the
+proposals the draft was surest of, the prompts behind a verdict.
 
-Knows tokens and which of them are worth reading. Does not know intervals, bounds or how
-a row is drawn.
+Knows which of them are worth reading. Does not know intervals, bounds or how a row is
+drawn.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,20 +12,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specfair import stats
-from specfair.report import page
+from specfair.audit.audit import Audit
+from specfair.run.rows import (
+    ENDS,
+    MANY,
+    N_BINS,
+    N_EXAMPLES,
+    ExampleRow,
+    HistogramRow,
+    MistakeRow,
+)
+from specfair.run.verdict import Verdict
 from specfair.traces.measured import Measured
-from specfair.traces.metrics import CONFIDENT
 from specfair.traces.trace import Trace
+from specfair.vocabulary import CONFIDENT, GATED, Stage
 
-# a dataset, or "" for the base pair; "before", "after" or "change"
-Stage: TypeAlias = tuple[str, str]
 Decode: TypeAlias = Callable[[Sequence[int]], str]
 
-EXPLAINED = "acceptance_rate"  # the metric that examples of prompts show
-MANY = 24  # groups from which on pairs, splits and tokens are shown of some only
-N_ENDS = 5  # of the slowest and of the fastest groups, where there are many
 N_MISTAKES = 5  # shown of each group and outcome
 N_BEFORE = 12  # tokens of context before a mistake
+_CHANGES = ("gain", "improve", "widening")  # gates about a before and an after
 _TOKENS = 1 << 18  # counted at a time
 _QUANTITIES = {"target_prob": (0, 1), "draft_prob": (0, 1), "difference": (-1, 1)}
 
@@ -39,17 +45,13 @@ def _codes(trace: Trace) -> tuple[tuple[str, ...], NDArray[np.int32]]:
     return tuple(index), np.repeat(of_prompt, trace.lengths)
 
 
-def histograms(measured: Measured, stage: Stage) -> Iterator[page.HistogramRow]:
+def histogram_rows(measured: Measured, stage: Stage) -> Iterator[HistogramRow]:
     """Proposals' probabilities, accepted and rejected, of each group and of all."""
     trace = measured.trace
-    target, draft, accepted = (
-        trace["proposal_target_prob"],
-        trace["proposal_draft_prob"],
-        trace["accepted"],
-    )
+    target, draft = trace["proposal_target_prob"], trace["proposal_draft_prob"]
     names, codes = _codes(trace)
     values = {"target_prob": target, "draft_prob": draft, "difference": target - draft}
-    cells = codes * 2 + ~accepted
+    cells = codes * 2 + ~trace["accepted"]
     counted = {
         q: _binned(values[q], cells, 2 * len(names), span=span)
         for q, span in _QUANTITIES.items()
@@ -58,8 +60,12 @@ def histograms(measured: Measured, stage: Stage) -> Iterator[page.HistogramRow]:
         for quantity, bins in counted.items():
             for outcome, rows in (("accepted", bins[0::2]), ("rejected", bins[1::2])):
                 counts = rows[i - 1] if name else rows.sum(axis=0)
-                yield page.HistogramRow(
-                    *stage, name, quantity, outcome, tuple(counts.tolist())
+                yield HistogramRow(
+                    stage=stage,
+                    group=name,
+                    quantity=quantity,
+                    outcome=outcome,
+                    counts=tuple(counts.tolist()),
                 )
 
 
@@ -73,24 +79,24 @@ def _binned(
     """A histogram for each cell: (n_cells, N_BINS). What lies outside, or is no number,
     is left out.
     """
-    edges = np.linspace(*span, page.N_BINS + 1)
-    counts = np.zeros((n_cells, page.N_BINS), dtype=np.int64)
+    edges = np.linspace(*span, N_BINS + 1)
+    counts = np.zeros((n_cells, N_BINS), dtype=np.int64)
     for start in range(0, len(values), _TOKENS):
         some = values[start : start + _TOKENS]
         at = np.searchsorted(edges, some, side="right") - 1
-        at[some == span[1]] = page.N_BINS - 1
+        at[some == span[1]] = N_BINS - 1
         inside = (some >= span[0]) & (some <= span[1])
         flat = (
-            cells[start : start + _TOKENS][inside].astype(np.int64) * page.N_BINS
+            cells[start : start + _TOKENS][inside].astype(np.int64) * N_BINS
             + at[inside]
         )
         counts += np.bincount(flat, minlength=counts.size).reshape(counts.shape)
     return counts
 
 
-def mistakes(
+def mistake_rows(
     measured: Measured, stage: Stage, decode: Decode
-) -> Iterator[page.MistakeRow]:
+) -> Iterator[MistakeRow]:
     """The proposals the draft was surest of, rejected and accepted, at most one of each
     token and group.
     """
@@ -109,7 +115,7 @@ def mistakes(
                 if name in shown
                 else []
             ):
-                yield _mistake(measured, (*stage, name, outcome), row, decode)
+                yield _mistake(measured, (stage, name, outcome), row, decode)
 
 
 def outermost(measured: Measured, groups: Sequence[str]) -> set[str]:
@@ -118,7 +124,7 @@ def outermost(measured: Measured, groups: Sequence[str]) -> set[str]:
     """
     if len(groups) <= MANY:
         return set(groups)
-    rates = measured.sample(EXPLAINED)
+    rates = measured.sample(GATED)
     sums = stats.tally.sums_by(
         rates.codes("group"), np.stack([rates.numerator, rates.denominator], axis=-1)
     )
@@ -126,7 +132,7 @@ def outermost(measured: Measured, groups: Sequence[str]) -> set[str]:
         rates.groups[i]
         for i in np.argsort(stats.divide(sums[:, 0], sums[:, 1]), kind="stable")
     ]
-    return {*ordered[:N_ENDS], *ordered[-N_ENDS:]}
+    return {*ordered[:ENDS], *ordered[-ENDS:]}
 
 
 def _surest(
@@ -138,8 +144,8 @@ def _surest(
 
 
 def _mistake(
-    measured: Measured, names: tuple[str, str, str, str], row: int, decode: Decode
-) -> page.MistakeRow:
+    measured: Measured, where: tuple[Stage, str, str], row: int, decode: Decode
+) -> MistakeRow:
     trace, prompt = (
         measured.trace,
         int(np.searchsorted(measured.trace.offsets, row, side="right")) - 1,
@@ -151,11 +157,41 @@ def _mistake(
         if start == trace.offsets[prompt]
         else f"…{written}"
     )
-    return page.MistakeRow(
-        *names,
+    stage, group, outcome = where
+    return MistakeRow(
+        stage=stage,
+        group=group,
+        outcome=outcome,
         token=decode([int(trace["proposal"][row])]),
         before_text=before,
         target_prob=float(trace["proposal_target_prob"][row]),
         draft_prob=float(trace["proposal_draft_prob"][row]),
         target_token=decode([int(trace["token"][row])]),
     )
+
+
+def example_rows(audit: Audit, verdict: Verdict) -> Iterator[ExampleRow]:
+    """The prompts that contribute most to a verdict that did not pass: those that lost
+    most, or are slowest.
+    """
+    stage, undone = verdict.stage, verdict.decision in ("fail", "insufficient")
+    if not undone or stage not in audit.stages or not verdict.groups:
+        return
+    group = verdict.groups[0]
+    now = audit.measured(stage).sample(GATED).of(group).macro()
+    before = (
+        audit.base.sample(GATED).of(group).macro() if verdict.gate in _CHANGES else None
+    )
+    effect = now.numerator if before is None else now.numerator - before.numerator
+    texts = {p.id: p.text for p in audit.prompts}
+    for row in np.argsort(effect, kind="stable")[:N_EXAMPLES]:
+        reference = None if before is None else float(before.numerator[row])
+        value, name = float(now.numerator[row]), str(now.prompt[row])
+        yield ExampleRow(
+            case=verdict.case,
+            gate=verdict.gate,
+            group=group,
+            text=texts[name],
+            value=value,
+            reference=reference,
+        )

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from specfair.audit import holding, record
+from specfair.audit import holding, record, writing
 from specfair.audit.chosen import prompt_set
 from specfair.audit.desk import Desk
 from specfair.audit.session import Case, Session
@@ -24,7 +24,7 @@ from specfair.doors.asked import (
 )
 from specfair.doors.selecting import case_name, parameters, stage_of
 from specfair.errors import SpecfairError, plain
-from specfair.gates import baseline
+from specfair.gates import kept
 from specfair.vocabulary import Stage
 
 
@@ -46,13 +46,13 @@ class Runner:
         compare = asked if asked is not None else name or None
         if save is not None or update or compare is not None:
             root = project_of(self.config).root
-            baseline.check_asked(root, compare=compare, save=save, update=update)
+            kept.check_asked(root, compare=compare, save=save, update=update)
 
     def compares(self) -> bool:
         """Whether there is a baseline to compare with; one that this run is to write
         for the first time is none.
         """
-        return baseline.exists(self._baselines()[0], project_of(self.config).root)
+        return kept.is_kept(self._baselines()[0], project_of(self.config).root)
 
     def groups(self, settings: Settings) -> tuple[str, ...]:
         """Those whose prompts are measured."""
@@ -101,10 +101,12 @@ class Runner:
         chosen = selection_of(session)
         explicit = self.config.getoption("specfair_report") is not None
         settings = settings_of(self.config)
-        written = record.write(parts, settings, selection=chosen, chosen=explicit)
+        written = writing.write_parts(
+            parts, settings, selection=chosen, chosen=explicit
+        )
         self.lines += [*map(plain, project_of(self.config).doubts), *written.lines]
         self.lost = written.lost
-        self._tell_junit(record.properties(written.report))
+        self._tell_junit(written.properties)
         self._unheld(parts, whole=not (chosen or mistaken))
         self._keep_baseline(parts)
 
@@ -118,9 +120,9 @@ class Runner:
         """Say which bounds were held against nothing; the mistakes among them, where
         the run was whole.
         """
-        asked = holding.Run.of(settings_of(self.config), given(self.config))
+        asked = holding.Asked.of(settings_of(self.config), given(self.config))
         found = holding.unheld(asked, parts)
-        wrong = holding.mistakes(found) if whole else []
+        wrong = holding.lines_of_mistakes(found) if whole else []
         rest = [(rule, mistake) for rule, mistake in found if not (mistake and whole)]
         said = [*(f"ERROR: {line}" for line in wrong), *holding.others(rest)]
         self.lines += map(plain, said)

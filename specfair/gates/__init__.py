@@ -20,9 +20,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from specfair.gates.kinds import KINDS, OWN, Bound, Kind
-from specfair.gates.verdict import Verdict, from_dict, to_dict
 from specfair.gates.words import sentence, way_out
+from specfair.run.verdict import Verdict
 from specfair.stats import Estimate, equivalence, holm
+from specfair.vocabulary import ALPHA, Decision
 
 __all__ = [
     "KINDS",
@@ -32,11 +33,7 @@ __all__ = [
     "Verdict",
     "check",
     "check_family",
-    "from_dict",
-    "to_dict",
 ]
-
-ALPHA = 0.05
 
 
 def check(estimate: Estimate, bound: Bound, case: str = "") -> Verdict:
@@ -86,7 +83,7 @@ def _verdict(
         min_effect=bound.min_effect,
         p_value=p,
         p_holm=p_holm,
-        n={part.group: [part.n_prompts, part.n_clusters] for part in estimate.parts},
+        n={part.group: (part.n_prompts, part.n_clusters) for part in estimate.parts},
         groups=estimate.groups,
         sentence="",
         method=estimate.method,
@@ -99,7 +96,7 @@ def _verdict(
     )
 
 
-def _decide(estimate: Estimate, bound: Bound, p_holm: float) -> str:
+def _decide(estimate: Estimate, bound: Bound, p_holm: float) -> Decision:
     if not estimate.valid:
         return "insufficient" if estimate.nothing else "invalid"
     if bound.kind == "equivalence":
@@ -117,7 +114,7 @@ def _decide(estimate: Estimate, bound: Bound, p_holm: float) -> str:
     return "pass" if farthest <= bound.min_effect else "insufficient"
 
 
-def _decide_equivalence(estimate: Estimate, bound: Bound, p_holm: float) -> str:
+def _decide_equivalence(estimate: Estimate, bound: Bound, p_holm: float) -> Decision:
     if p_holm <= ALPHA:
         return "pass"
     outside = max(estimate.low - bound.value, -bound.value - estimate.high)

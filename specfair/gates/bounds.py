@@ -5,8 +5,7 @@ A rule is a path and a number: `gap`, `imdb.gap`, `imdb.queer.gain`, `alpha.gap`
 last word is the kind of gate, the words before it name a dataset, a group or a metric
 in any order. A word that could name two of them says which: `group:kl.gain`; a word
 that holds a dot, or anything else that ends a word, stands in quotes: `"U.S.".gain`.
-Knows which rules were ever held against something; what a kind of gate means is known
-elsewhere.
+What a kind of gate means is known elsewhere.
 """
 
 import math
@@ -18,8 +17,7 @@ from typing import Any
 from specfair.errors import UsageError, unknown
 from specfair.gates import KINDS, OWN, Bound
 from specfair.texts import corpora
-from specfair.traces.metrics import METRICS
-from specfair.vocabulary import BASE, TUNED, Stage
+from specfair.vocabulary import BASE, METRICS, TUNED, Stage
 
 _NUMBER = r"[-+\w.]+?"
 _PATH = r"""(?:"[^"]*"|'[^']*'|[^"'<>=])+?"""
@@ -283,9 +281,3 @@ def check_groups(rules: Iterable[Rule], groups: Iterable[str]) -> None:
                     f"prompts. Write group:{name} or "
                     f"{what}:{name}."
                 )
-
-
-def unheld(rules: Iterable[Rule], held: Iterable[Rule]) -> tuple[Rule, ...]:
-    """Rules that were held against nothing: a bound nobody is held to is a mistake."""
-    used = set(held)
-    return tuple(rule for rule in rules if rule not in used)

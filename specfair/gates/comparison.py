@@ -6,14 +6,15 @@ Knows tables and exit codes. It does not know how either baseline was measured.
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 from specfair import gates
 from specfair.errors import plain
-from specfair.gates import Verdict, baseline, bounds
+from specfair.gates import Verdict, baseline, bounds, kept
 from specfair.gates.bounds import Rule, Where
+from specfair.run.run import stored_form
 from specfair.vocabulary import Stage
 
 KIND = "regression"
@@ -54,15 +55,21 @@ def compare(
         for v in judge(before, after, stage=stage, rules=rules).values()
     )
     added = tuple(stage for stage in after.counts if stage not in before.counts)
-    return Comparison(old, new, verdicts, tuple(baseline.stale(before, after)), added)
+    return Comparison(
+        old,
+        new,
+        verdicts,
+        tuple([stage for stage in before.counts if stage not in after.counts]),
+        added,
+    )
 
 
 def _read(name: str, root: Path) -> baseline.Baseline:
     """A path ends with .json; all else is a name."""
     return (
-        baseline.read_file(Path(name), name)
+        kept.read_file(Path(name), name)
         if name.endswith(".json")
-        else baseline.read(name, root)
+        else kept.read_baseline(name, root)
     )
 
 
@@ -76,17 +83,19 @@ def judge(
     """The verdicts of one stage by case, everyone together first; cases whose gate is
     off are left out.
     """
-    change = baseline.compare(before, after, stage)
+    change = baseline.change_at(before, after, stage)
     found: dict[str, Verdict] = {}
     overall = bounds.bound_for(rules, KIND, Where(stage))
     if overall is not None:
         case = baseline.case_of(stage, None)
-        found[case] = gates.check(change.overall, overall, case)
+        verdict = gates.check(change.overall, overall, case)
+        found[case] = replace(verdict, stage=stage)
     for group in change.by_group:
         bound = bounds.bound_for(rules, KIND, Where(stage, group))
         if bound is not None:
             case = baseline.case_of(stage, group)
-            found[case] = gates.check_family(change.by_group, bound, case)[group]
+            verdict = gates.check_family(change.by_group, bound, case)[group]
+            found[case] = replace(verdict, stage=stage)
     return found
 
 
@@ -118,17 +127,9 @@ def _cell(text: str) -> str:
 
 
 def _json(found: Comparison) -> str:
-    # numbers that are none are null there
-    verdicts = [gates.to_dict(verdict) for verdict in found.verdicts]
-    whole = {
-        "old": found.old,
-        "new": found.new,
-        "verdicts": verdicts,
-        "absent": list(map(str, found.absent)),
-        "added": list(map(str, found.added)),
-        "exit_code": found.exit_code,
-    }
-    return json.dumps(whole, indent=1, sort_keys=True, default=str, allow_nan=False)
+    whole = {f.name: stored_form(getattr(found, f.name)) for f in fields(found)}
+    whole["exit_code"] = found.exit_code
+    return json.dumps(whole, indent=1, sort_keys=True, allow_nan=False)
 
 
 def _junit(found: Comparison) -> str:

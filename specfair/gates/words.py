@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from specfair.errors import counted, plain
 from specfair.gates.kinds import KINDS, Bound
-from specfair.gates.verdict import Verdict
+from specfair.run.verdict import Verdict
 from specfair.stats import Estimate, Part, prompts_needed
-from specfair.traces.metrics import METRICS
+from specfair.vocabulary import METRICS
 
 MANY_TIMES = 100  # more evidence than so many times what is there is no advice
 _NAMED = 3  # groups, at most, in advice
@@ -56,9 +56,11 @@ def _relation(v: Verdict) -> str:
     bound = f"the margin of {v.bound:.3g} either way" if margin else f"{v.bound:.3g}"
     effect = f"the minimum effect {v.min_effect:g}"
     if v.decision == "fail":
-        return f"{exceeds} {bound}" + f" by more than {effect}" * (v.min_effect > 0)
+        said = f"{exceeds} {bound}"
+        return f"{said} by more than {effect}" if v.min_effect else said
     if v.decision == "insufficient":
-        return f"leaves {bound} undecided" + f" with {effect}" * (v.min_effect > 0)
+        said = f"leaves {bound} undecided"
+        return f"{said} with {effect}" if v.min_effect else said
     if margin:
         return f"lies inside {bound}"
     inside = v.high <= v.bound if v.comparison == "<=" else v.low >= v.bound
@@ -86,10 +88,7 @@ def _who(v: Verdict, parts: Sequence[Part]) -> str:
 
 
 def _counts(part: Part) -> str:
-    return (
-        f"{part.n_prompts:,} prompts, {part.n_clusters:,} "
-        f"cluster{'s' * (part.n_clusters != 1)}"
-    )
+    return f"{part.n_prompts:,} prompts, {counted(part.n_clusters, 'cluster')}"
 
 
 def way_out(v: Verdict, estimate: Estimate, bound: Bound) -> str:
@@ -142,7 +141,7 @@ def _way_out(v: Verdict, estimate: Estimate, bound: Bound) -> str:
         )
         for g in most
     ]
-    rest = [f"more of {counted(len(needed) - _NAMED, 'other group')}"] * (
-        len(needed) > _NAMED
-    )
-    return f"About {', and '.join([', '.join(counts), *rest])} would decide."
+    advice = ", ".join(counts)
+    if len(needed) > _NAMED:
+        advice += f", and more of {counted(len(needed) - _NAMED, 'other group')}"
+    return f"About {advice} would decide."

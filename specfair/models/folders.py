@@ -18,8 +18,8 @@ from specfair.errors import DataError, ModelError
 from specfair.store import checksum
 from specfair.texts.hub import unreachable
 from specfair.texts.prompts import fixtures
-from specfair.texts.reading import json_of, whole
-from specfair.typed import typed
+from specfair.texts.reading import whole
+from specfair.typed import json_of, typed
 from specfair.vocabulary import EMBEDDED
 
 _FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")

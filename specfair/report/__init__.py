@@ -4,13 +4,11 @@ and altair only to draw.
 
 from typing import TYPE_CHECKING, Any
 
-from specfair.report.page import Report
-
 if TYPE_CHECKING:
     from specfair.report.markdown import render_markdown
     from specfair.report.render import render_html, render_index
 
-__all__ = ["Report", "render_html", "render_index", "render_markdown"]
+__all__ = ["render_html", "render_index", "render_markdown"]
 
 
 def __getattr__(name: str) -> Any:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from specfair.vocabulary import Decision
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -81,7 +83,7 @@ class Card:
     dataset: str
     gate: str
     metric: str
-    decision: str
+    decision: Decision
     strict: bool
     sentence: str
     expected: str

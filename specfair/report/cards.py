@@ -1,28 +1,27 @@
-"""Verdicts as cards and as a map of datasets by groups. Knows the fields of a verdict;
-fills what is missing.
+"""Verdicts as cards and as a map of datasets by groups.
+
+Knows the fields of a verdict.
 """
 
 import math
 import shlex
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from specfair.report.blocks import Card, Drawing
-from specfair.report.lookup import dataset_of
-from specfair.report.page import ExampleRow, Report, elsewhere
-from specfair.report.tables import DECISIONS
 from specfair.report.text import COMMAND, anchor, clean, interval, number, odds, plural
+from specfair.run.rows import N_EXAMPLES, ExampleRow
+from specfair.run.run import Run
+from specfair.run.verdict import Verdict
+from specfair.vocabulary import DECISIONS
 
-N_EXAMPLES = 5
 SIGNS = {"<=": "\u2264", ">=": "\u2265"}
-ANYONE = 2  # groups and more: the verdict is about all of them
 
 
-def cards(report: Report) -> tuple[Card, ...]:
+def cards(report: Run) -> tuple[Card, ...]:
     """All verdicts, those that need somebody first, otherwise in the run's order."""
     taken: dict[str, int] = {}
     built = [
-        _card(report, verdict, _unique(str(verdict.get("case", "")), taken))
+        _card(report, verdict, _unique(verdict.case, taken))
         for verdict in report.verdicts
     ]
     return tuple(sorted(built, key=lambda card: DECISIONS.index(card.decision)))
@@ -34,59 +33,36 @@ def _unique(case: str, taken: dict[str, int]) -> str:
     return name if taken[name] == 1 else f"{name}--{taken[name]}"
 
 
-def _card(report: Report, verdict: Mapping[str, Any], name: str) -> Card:
-    case = str(verdict.get("case", ""))
-    decision = verdict.get("decision")
-    groups = tuple(str(group) for group in verdict.get("groups") or ())
-    n = {str(g): pair for g, pair in (verdict.get("n") or {}).items()}
-    examples = [
-        row
-        for row in report.examples
-        if row.case == case and row.gate == verdict.get("gate")
-    ]
+def _card(report: Run, verdict: Verdict, name: str) -> Card:
+    v, other = verdict, report.elsewhere(verdict)
+    rows = [r for r in report.examples if (r.case, r.gate) == (v.case, v.gate)]
+    again = v.reproduce or f"pytest evals -k {shlex.quote(clean(v.case, 120))}"
     return Card(
         anchor=name,
-        case=case,
-        about=clean(other, 600) if (other := elsewhere(report, verdict)) else "",
-        dataset=dataset_of(report, case),
-        gate=str(verdict.get("gate", "")),
-        metric=str(verdict.get("metric", "")),
-        decision=decision if decision in DECISIONS else "invalid",
-        strict=bool(verdict.get("strict")),
-        sentence=clean(verdict.get("sentence", ""), 400),
-        expected=(
-            f"{SIGNS.get(str(verdict.get('comparison')), '')} "
-            f"{number(verdict.get('bound'))}"
-        ).strip(),
-        actual=number(verdict.get("value")),
-        interval=interval(verdict.get("low"), verdict.get("high")),
-        min_effect=number(verdict.get("min_effect")),
-        p_value=odds(verdict.get("p_holm", verdict.get("p_value"))),
-        n=[(group or "all groups", *_counts(pair)) for group, pair in n.items()],
-        n_prompts=sum(
-            pair[0] for pair in n.values() if isinstance(pair, list | tuple) and pair
-        ),
-        groups=groups,
-        way_out=clean(verdict.get("way_out") or "", 400)
-        if verdict.get("way_out")
-        else "",
-        command=clean(
-            verdict.get("reproduce")
-            or f"pytest evals -k {shlex.quote(clean(case, 120))}",
-            COMMAND,
-        ),
-        examples=[_example(row) for row in examples[:N_EXAMPLES]],
-        drawing=drawing(verdict),
+        case=v.case,
+        about=clean(other, 600) if other else "",
+        dataset=v.dataset,
+        gate=v.gate,
+        metric=v.metric,
+        decision=v.decision,
+        strict=v.strict,
+        sentence=clean(v.sentence, 400),
+        expected=f"{SIGNS.get(v.comparison, '')} {number(v.bound)}".strip(),
+        actual=number(v.value),
+        interval=interval(v.low, v.high),
+        min_effect=number(v.min_effect),
+        p_value=odds(v.p_holm),
+        n=[
+            (group or "all groups", plural(n[0], "prompt"), plural(n[1], "cluster"))
+            for group, n in v.n.items()
+        ],
+        n_prompts=sum(n[0] for n in v.n.values()),
+        groups=v.groups,
+        way_out=clean(v.way_out, 400) if v.way_out else "",
+        command=clean(again, COMMAND),
+        examples=[_example(row) for row in rows[:N_EXAMPLES]],
+        drawing=drawing(v),
     )
-
-
-def _counts(pair: Any) -> tuple[str, str]:
-    prompts, clusters = (
-        (*pair, None, None)[:2] if isinstance(pair, list | tuple) else (pair, None)
-    )
-    return plural(prompts, "prompt") if isinstance(prompts, int) else "n/a", plural(
-        clusters, "cluster"
-    ) if isinstance(clusters, int) else "n/a"
 
 
 def _example(row: ExampleRow) -> tuple[str, str, str]:
@@ -94,14 +70,13 @@ def _example(row: ExampleRow) -> tuple[str, str, str]:
     return clean(row.group, 60), clean(row.text, 300), f"{number(row.value, 2)}{was}"
 
 
-def drawing(verdict: Mapping[str, Any]) -> Drawing | None:
+def drawing(verdict: Verdict) -> Drawing | None:
     """Where value, interval, bound and the allowed side fall; None where one of them is
     not a number.
     """
-    numbers = [verdict.get(name) for name in ("low", "high", "value", "bound")]
-    if not all(isinstance(x, int | float) and math.isfinite(x) for x in numbers):
+    low, high, value, bound = verdict.low, verdict.high, verdict.value, verdict.bound
+    if not all(map(math.isfinite, (low, high, value, bound))):
         return None
-    low, high, value, bound = (float(x) for x in numbers if x is not None)
     around = [
         low,
         high,
@@ -115,12 +90,9 @@ def drawing(verdict: Mapping[str, Any]) -> Drawing | None:
     def at(x: float) -> float:
         return min(max(round(100 * (x - left) / (right - left), 2), 0.0), 100.0)
 
-    ceiling = verdict.get("comparison") == "<="
-    slack = verdict.get("min_effect")
-    tolerated = at(
-        bound
-        + (slack if isinstance(slack, int | float) else 0.0) * (1 if ceiling else -1)
-    )
+    ceiling = verdict.comparison == "<="
+    slack = verdict.min_effect if math.isfinite(verdict.min_effect) else 0.0
+    tolerated = at(bound + slack if ceiling else bound - slack)
     zero = at(0.0) if left <= 0 <= right else None
     edges = (0.0, at(bound), tolerated) if ceiling else (at(bound), 100.0, tolerated)
     return Drawing(
@@ -134,14 +106,18 @@ def drawing(verdict: Mapping[str, Any]) -> Drawing | None:
     )
 
 
-def columns(report: Report, all_cards: Sequence[Card]) -> tuple[str, ...]:
-    """The datasets that checks speak of; "" is the base pair."""
-    present = {card.dataset for card in all_cards}
-    return tuple(dataset for dataset in ("", *report.datasets) if dataset in present)
+def columns(report: Run, all_cards: Sequence[Card]) -> tuple[str, ...]:
+    """The datasets that checks speak of, those of other audits last; "" is the base
+    pair.
+    """
+    present = dict.fromkeys(card.dataset for card in all_cards)
+    known = ("", *report.datasets)
+    own = [dataset for dataset in known if dataset in present]
+    return (*own, *(dataset for dataset in present if dataset not in known))
 
 
 def overview(
-    report: Report, all_cards: Sequence[Card]
+    report: Run, all_cards: Sequence[Card]
 ) -> list[tuple[str, list[Card | None]]]:
     """A row a group, a column a dataset: the gravest verdict of each. The first row
     holds verdicts about all groups.

@@ -16,8 +16,8 @@ from markupsafe import Markup
 from specfair.report import charts
 from specfair.report.charts import FAST, INK, LINE, SLOW, SOFT, WIDTH, Word
 from specfair.report.lookup import Shape
-from specfair.report.page import N_BINS
 from specfair.report.text import label
+from specfair.run.rows import N_BINS
 
 # pixels: a column, the space to the next, and the margins
 CELL, BETWEEN, LEFT, TOP = 104.0, 16.0, 4, 22

@@ -5,23 +5,24 @@ Knows the questions of the original study; knows nothing of HTML or Markdown, an
 says more than a row does.
 """
 
+from collections.abc import Mapping
+
 from specfair.report.lookup import (
     Index,
     Shape,
-    Stage,
-    dataset_of,
     measurable,
     stages,
     tally,
 )
-from specfair.report.page import EstimateRow, GapRow, Report
 from specfair.report.text import clean, interval, listed, number, plural, signed
+from specfair.run.rows import EstimateRow, GapRow
+from specfair.run.run import Run
+from specfair.vocabulary import ALPHA, BASE, Decision, Stage
 
-BASE = Stage("", "before")
 N_SURE = 2  # bins of 20: a probability of 0.9 or more, or of 0.1 or less
 FEW = 3  # names before "and more"
 NOISE = "no measurable change"
-WORDS = {
+WORDS: Mapping[Decision, str] = {
     "fail": "failed",
     "invalid": "could not be measured",
     "insufficient": "undecided",
@@ -29,7 +30,7 @@ WORDS = {
 }
 
 
-def verdict(report: Report) -> str:
+def verdict(report: Run) -> str:
     """The whole run in one sentence."""
     counts, n = tally(report), len(report.verdicts)
     if not n:
@@ -51,16 +52,11 @@ def verdict(report: Report) -> str:
     return "The only check passed." if n == 1 else f"All {n:,} checks passed."
 
 
-def _where(report: Report, decision: str) -> str:
+def _where(report: Run, decision: Decision) -> str:
     """The cases, without their dataset where it is one and the same."""
-    cases = list(
-        dict.fromkeys(
-            str(v.get("case", ""))
-            for v in report.verdicts
-            if v.get("decision") == decision
-        )
-    )
-    datasets = {dataset_of(report, case) for case in cases}
+    verdicts = [v for v in report.verdicts if v.decision == decision]
+    cases = dict.fromkeys(v.case for v in verdicts)
+    datasets = {v.dataset for v in verdicts}
     only = datasets.pop() if len(datasets) == 1 else ""
     names = [
         clean(case.removeprefix(only).removeprefix("-") or "all groups", 60)
@@ -79,7 +75,7 @@ def speed(found: Index) -> str:
     rows = [row for dataset in found.report.datasets if (row := found.change(dataset))]
     up = [_after(row) for row in rows if row.low > 0]
     down = [_after(row) for row in rows if row.high < 0]
-    flat = [clean(row.dataset, 40) for row in rows if not measurable(row)]
+    flat = [clean(row.stage.dataset, 40) for row in rows if not measurable(row)]
     parts = [f"Higher after {listed(up)}"] * bool(up) + [
         f"lower after {listed(down)}"
     ] * bool(down)
@@ -92,12 +88,12 @@ def speed(found: Index) -> str:
 
 
 def _after(row: EstimateRow) -> str:
-    return f"{clean(row.dataset, 40)} ({signed(row.value)})"
+    return f"{clean(row.stage.dataset, 40)} ({signed(row.value)})"
 
 
 def dataset(found: Index, name: str) -> str:
     """One dataset: who gains most, who ends slowest, and by how much."""
-    at, metric = Stage(name, "after"), found.report.metric
+    at, metric = Stage(name), found.report.metric
     changes = [
         row for group in found.report.groups if (row := found.change(name, group))
     ]
@@ -133,12 +129,12 @@ def share(found: Index) -> str:
     """
     rows = found.report.frequency
     more = [
-        f"{clean(r.dataset, 40)} ({signed(r.slope)} for each tenfold)"
+        f"{clean(r.stage.dataset, 40)} ({signed(r.slope)} for each tenfold)"
         for r in rows
         if r.low > 0
     ]
     less = [
-        f"{clean(r.dataset, 40)} ({signed(r.slope)} for each tenfold)"
+        f"{clean(r.stage.dataset, 40)} ({signed(r.slope)} for each tenfold)"
         for r in rows
         if r.high < 0
     ]
@@ -148,7 +144,9 @@ def share(found: Index) -> str:
         if more
         else f"groups mentioned more often gain less after {listed(less)}"
     ] * bool(less)
-    unclear = [clean(r.dataset, 40) for r in rows if not (r.low > 0 or r.high < 0)]
+    unclear = [
+        clean(r.stage.dataset, 40) for r in rows if not (r.low > 0 or r.high < 0)
+    ]
     parts += [f"no measurable relation after {listed(unclear)}"] * bool(unclear)
     return " ".join(
         part for part in (_sentence("; ".join(parts)), widened(found)) if part
@@ -157,11 +155,7 @@ def share(found: Index) -> str:
 
 def widened(found: Index) -> str:
     """Whether the gap between groups grew."""
-    changes = [
-        (d, row)
-        for d in found.report.datasets
-        if (row := found.gap(found.report.metric, Stage(d, "change")))
-    ]
+    changes = [(d, row) for d in found.report.datasets if (row := found.widening(d))]
     wider = [f"{clean(d, 40)} ({signed(row.gap)})" for d, row in changes if row.low > 0]
     narrower = [
         f"{clean(d, 40)} ({signed(row.gap)})" for d, row in changes if row.high < 0
@@ -211,13 +205,8 @@ def chance(row: GapRow) -> str:
 
 def worst_pair(found: Index, at: Stage) -> str:
     """The detected pair with the greatest difference, or that none is detected."""
-    pairs = [
-        row
-        for row in found.report.pairs
-        if (row.dataset, row.stage) == (at.dataset, at.stage)
-    ]
-    # the level of all tests here
-    detected = [row for row in pairs if row.p_holm < 0.05]
+    pairs = [row for row in found.report.pairs if row.stage == at]
+    detected = [row for row in pairs if row.p_holm < ALPHA]
     if not detected:
         return f"none of {plural(len(pairs), 'pair')} differs measurably"
     worst = max(detected, key=lambda row: abs(row.difference))
@@ -318,11 +307,7 @@ def split(found: Index) -> str:
 
 def widest_split(found: Index, at: Stage) -> str:
     """The widest difference of one stage and the draft's part in it."""
-    rows = [
-        row
-        for row in found.report.splits
-        if (row.dataset, row.stage) == (at.dataset, at.stage)
-    ]
+    rows = [row for row in found.report.splits if row.stage == at]
     row = max(rows, key=lambda row: abs(row.total))
     slow, fast = (
         (row.group_a, row.group_b) if row.total < 0 else (row.group_b, row.group_a)

@@ -1,8 +1,7 @@
-"""Finding rows of a Report: which stages it has, which row answers a question, who is
+"""Finding rows of a Run: which stages it has, which row answers a question, who is
 slowest and who is fastest.
 
-Knows the columns and the rule that a dataset's "before" is the base pair; knows nothing
-of words or drawing.
+Knows the columns; knows nothing of words or drawing.
 """
 
 import math
@@ -10,41 +9,29 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from specfair.report.page import N_BINS, EstimateRow, GapRow, Report
-from specfair.report.tables import DECISIONS
+from specfair.run.rows import N_BINS, EstimateRow, GapRow
+from specfair.run.run import Run
+from specfair.vocabulary import BASE, DECISIONS, Decision, Stage
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """The base pair, or the pair after fine-tuning on one dataset."""
-
-    dataset: str
-    stage: str
-
-    @property
-    def after(self) -> bool:
-        return self.stage == "after"
-
-
-def stages(report: Report, rows: Iterable[Any]) -> tuple[Stage, ...]:
+def stages(report: Run, rows: Iterable[Any]) -> tuple[Stage, ...]:
     """The stages these rows speak of, the base pair first, then datasets in the
     report's order.
     """
-    present = {(row.dataset if row.stage == "after" else "", row.stage) for row in rows}
-    wanted = [
-        Stage("", "before"),
-        *(Stage(dataset, "after") for dataset in report.datasets),
-    ]
-    return tuple(stage for stage in wanted if (stage.dataset, stage.stage) in present)
+    present = {row.stage for row in rows}
+    return tuple(s for s in (BASE, *map(Stage, report.datasets)) if s in present)
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """The rows of one Report by key."""
+    """The rows of one Run by key."""
 
-    report: Report
-    estimates: Mapping[tuple[str, str, str, str, str], EstimateRow]
-    gaps: Mapping[tuple[str, str, str, str], GapRow]
+    report: Run
+    # by stage, metric, lookahead and, of estimates, group
+    estimates: Mapping[tuple[Stage, str, str, str], EstimateRow]
+    changes: Mapping[tuple[Stage, str, str, str], EstimateRow]
+    gaps: Mapping[tuple[Stage, str, str], GapRow]
+    widenings: Mapping[tuple[Stage, str, str], GapRow]
     lookaheads: Mapping[str, tuple[str, ...]]  # by metric, in the rows' order
 
     def estimate(
@@ -53,29 +40,15 @@ class Index:
         """The row, at the gates' lookahead unless another is named; None where it is
         absent or not a number.
         """
-        wanted = (self.report.lookahead, "") if lookahead is None else (lookahead,)
-        datasets = (at.dataset,) if at.stage != "before" else (at.dataset, "")
-        keys = (
-            (dataset, at.stage, metric, ahead, group)
-            for dataset in datasets
-            for ahead in wanted
-        )
-        row = next((self.estimates[key] for key in keys if key in self.estimates), None)
-        return row if row is not None and math.isfinite(row.value) else None
+        rows = (self.estimates.get((at, metric, k, group)) for k in self._at(lookahead))
+        return next((row for row in rows if row and math.isfinite(row.value)), None)
 
     def gap(
         self, metric: str, at: Stage, lookahead: str | None = None
     ) -> GapRow | None:
         """Likewise for the gap between groups."""
-        wanted = (self.report.lookahead, "") if lookahead is None else (lookahead,)
-        datasets = (at.dataset,) if at.stage != "before" else (at.dataset, "")
-        keys = (
-            (dataset, at.stage, metric, ahead)
-            for dataset in datasets
-            for ahead in wanted
-        )
-        row = next((self.gaps[key] for key in keys if key in self.gaps), None)
-        return row if row is not None and math.isfinite(row.gap) else None
+        rows = (self.gaps.get((at, metric, k)) for k in self._at(lookahead))
+        return next((row for row in rows if row and math.isfinite(row.gap)), None)
 
     def by_group(
         self, metric: str, at: Stage, lookahead: str | None = None
@@ -88,23 +61,40 @@ class Index:
 
     def change(self, dataset: str, group: str = "") -> EstimateRow | None:
         """What fine-tuning on the dataset did to the gates' metric."""
-        return self.estimate(self.report.metric, Stage(dataset, "change"), group)
+        stage, metric = Stage(dataset), self.report.metric
+        rows = (self.changes.get((stage, metric, k, group)) for k in self._at())
+        return next((row for row in rows if row and math.isfinite(row.value)), None)
+
+    def widening(self, dataset: str) -> GapRow | None:
+        """What it did to the gap between groups."""
+        stage, metric = Stage(dataset), self.report.metric
+        rows = (self.widenings.get((stage, metric, k)) for k in self._at())
+        return next((row for row in rows if row and math.isfinite(row.gap)), None)
+
+    def _at(self, lookahead: str | None = None) -> tuple[str, ...]:
+        """The gates' lookahead, or none where the metric does not depend on it."""
+        return (self.report.lookahead, "") if lookahead is None else (lookahead,)
 
 
-def index(report: Report) -> Index:
-    """The Report, made searchable."""
+def index(report: Run) -> Index:
+    """The Run, made searchable."""
     lookaheads: dict[str, dict[str, None]] = {}
     for row in report.estimates:
         lookaheads.setdefault(row.metric, {})[row.lookahead] = None
     return Index(
-        report,
-        {
-            (r.dataset, r.stage, r.metric, r.lookahead, r.group): r
-            for r in report.estimates
-        },
-        {(r.dataset, r.stage, r.metric, r.lookahead): r for r in report.gaps},
-        {metric: tuple(names) for metric, names in lookaheads.items()},
+        report=report,
+        estimates=_by_group(report.estimates),
+        changes=_by_group(report.changes),
+        gaps={(r.stage, r.metric, r.lookahead): r for r in report.gaps},
+        widenings={(r.stage, r.metric, r.lookahead): r for r in report.widenings},
+        lookaheads={metric: tuple(names) for metric, names in lookaheads.items()},
     )
+
+
+def _by_group(
+    rows: Iterable[EstimateRow],
+) -> dict[tuple[Stage, str, str, str], EstimateRow]:
+    return {(r.stage, r.metric, r.lookahead, r.group): r for r in rows}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,17 +122,16 @@ class Shape:
         return max(self.both) / (self.n or 1), max(self.rejected) / (self.n or 1)
 
 
-def shapes(report: Report) -> dict[tuple[str, str, str, str], Shape]:
-    """Histograms by dataset, stage, group and quantity, both outcomes together."""
-    counts: dict[tuple[str, str, str, str], dict[str, Sequence[int]]] = {}
+def shapes(report: Run) -> dict[tuple[Stage, str, str], Shape]:
+    """Histograms by stage, group and quantity, both outcomes together."""
+    counts: dict[tuple[Stage, str, str], dict[str, Sequence[int]]] = {}
     for row in report.histograms:
-        counts.setdefault((row.dataset, row.stage, row.group, row.quantity), {})[
-            row.outcome
-        ] = row.counts
+        key = (row.stage, row.group, row.quantity)
+        counts.setdefault(key, {})[row.outcome] = row.counts
     none = (0,) * N_BINS
     return {
         key: Shape(
-            -1.0 if key[3] == "difference" else 0.0,
+            -1.0 if key[2] == "difference" else 0.0,
             1.0,
             both.get("accepted", none),
             both.get("rejected", none),
@@ -155,7 +144,7 @@ def extremes(found: Index) -> tuple[str, str]:
     """The slowest and the fastest group before fine-tuning: the two that keep their
     colour through the whole page.
     """
-    rows = found.by_group(found.report.metric, Stage("", "before"))
+    rows = found.by_group(found.report.metric, BASE)
     if len(rows) < 2:  # nobody is slowest alone
         return "", ""
     return min(rows, key=lambda row: row.value).group, max(
@@ -168,21 +157,15 @@ def measurable(row: EstimateRow | GapRow) -> bool:
     return row.low > 0 or row.high < 0
 
 
-def dataset_of(report: Report, case: str) -> str:
-    """The dataset a case's name begins with, or ""."""
-    named = [d for d in report.datasets if case == d or case.startswith(f"{d}-")]
-    return max(named, key=len, default="")
-
-
 def lookahead_order(name: str) -> tuple[bool, str, float]:
     """Constants by number, then the schedules."""
     kind, _, n = name.rpartition("-")
     return (kind != "constant", kind or n, float(n) if n.isdigit() else 0.0)
 
 
-def tally(report: Report) -> dict[str, int]:
+def tally(report: Run) -> dict[Decision, int]:
     """Verdicts by decision, in reading order, absent ones left out."""
-    decisions = [verdict.get("decision") for verdict in report.verdicts]
+    decisions = [verdict.decision for verdict in report.verdicts]
     return {
         decision: decisions.count(decision)
         for decision in DECISIONS

@@ -8,13 +8,13 @@ nothing of drawing.
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from specfair.report.lookup import Index, Stage
-from specfair.report.page import Report
+from specfair.report.lookup import Index
 from specfair.report.text import count, plural
+from specfair.run.rows import ENDS, MANY
+from specfair.run.run import Run
+from specfair.vocabulary import Stage
 
-MANY = 24  # groups, up to which all are drawn
-ENDS = 8  # rows drawn of either end where there are more
-FEWEST = 5  # groups of either end whose pairs and tokens are shown
+DRAWN = 8  # rows drawn of either end where there are more
 Row = TypeVar("Row")
 
 
@@ -23,7 +23,7 @@ def ends(rows: Sequence[Row], key: Callable[[Row], float]) -> list[Row]:
     if len(rows) <= MANY:
         return list(rows)
     ordered = sorted(rows, key=key)
-    return [*ordered[:ENDS], *ordered[-ENDS:]]
+    return [*ordered[:DRAWN], *ordered[-DRAWN:]]
 
 
 def drawn(n: int, what: str = "group", order: str = "lowest and the {} highest") -> str:
@@ -32,7 +32,7 @@ def drawn(n: int, what: str = "group", order: str = "lowest and the {} highest")
     """
     return (
         (
-            f"; drawn are the {ENDS} {order.format(ENDS)} of {plural(n, what)}, "
+            f"; drawn are the {DRAWN} {order.format(DRAWN)} of {plural(n, what)}, "
             "the table has all"
         )
         if n > MANY
@@ -40,7 +40,7 @@ def drawn(n: int, what: str = "group", order: str = "lowest and the {} highest")
     )
 
 
-def outer(found: Index, at: Stage, n: int = FEWEST) -> tuple[str, ...]:
+def outer(found: Index, at: Stage, n: int = ENDS) -> tuple[str, ...]:
     """The groups whose pairs and tokens are shown at a stage: all of a few, of many the
     n slowest and n fastest.
     """
@@ -50,16 +50,16 @@ def outer(found: Index, at: Stage, n: int = FEWEST) -> tuple[str, ...]:
     return tuple(row.group for row in (*ordered[:n], *ordered[-n:]))
 
 
-def note(report: Report) -> tuple[str, ...]:
+def note(report: Run) -> tuple[str, ...]:
     """What the page leaves out of so many groups."""
     n = len(report.groups)
     if n <= MANY:
         return ()
-    both = f"the {FEWEST} slowest and the {FEWEST} fastest groups"
+    both = f"the {ENDS} slowest and the {ENDS} fastest groups"
     return (
-        f"Of {plural(n, 'group')}, charts draw the {ENDS} at either end and the "
+        f"Of {plural(n, 'group')}, charts draw the {DRAWN} at either end and the "
         "tables below them have all. Pairs and "
-        f"tokens are shown of {both} only, causes of the {2 * FEWEST} slowest; gaps, "
+        f"tokens are shown of {both} only, causes of the {2 * ENDS} slowest; gaps, "
         "ratios and checks are about all "
         f"{count(n * (n - 1) // 2)} pairs.",
     )

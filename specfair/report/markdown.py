@@ -5,23 +5,28 @@ cannot form Markdown or HTML.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from specfair.report import findings
 from specfair.report.cards import cards
-from specfair.report.lookup import Index, Stage, index, measurable, stages, tally
-from specfair.report.page import Report
+from specfair.report.lookup import Index, index, measurable, stages, tally
 from specfair.report.text import COMMAND, clean, interval, number, plural, signed
+from specfair.run.run import Run
+from specfair.vocabulary import BASE, Decision, Stage
 
 N_CHECKS = 12
-MARKS = {"fail": "\u2717", "invalid": "!", "insufficient": "?", "pass": "\u2713"}
+MARKS: Mapping[Decision, str] = {
+    "fail": "\u2717",
+    "invalid": "!",
+    "insufficient": "?",
+    "pass": "\u2713",
+}
 _SYNTAX = re.compile(r"([\\`*_\[\]#|<>~&$]|:(?=//)|(?<=www)\.)")
 _JOINER = "\u2060"  # after an @, so that nobody is notified
 
 
-def render_markdown(report: Report) -> str:
+def render_markdown(report: Run) -> str:
     """The verdict, what needs somebody, before and after, the gaps."""
-    report = report.plain()
     found = index(report)
     blocks = (
         f"## specfair: {_escape(findings.verdict(report))}",
@@ -56,7 +61,7 @@ def _code(text: object) -> str:
     return f"{fence}{room}{whole}{room}{fence}"
 
 
-def _compared(report: Report) -> str:
+def _compared(report: Run) -> str:
     pair = " / ".join(
         _escape(name, 80) for name in (report.target, report.draft) if name
     )
@@ -76,7 +81,7 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _checks(report: Report) -> str:
+def _checks(report: Run) -> str:
     urgent = [card for card in cards(report) if card.decision != "pass"]
     rows = [
         (
@@ -103,11 +108,9 @@ def _checks(report: Report) -> str:
 def _datasets(found: Index) -> str:
     metric, rows = found.report.metric, []
     for dataset in found.report.datasets:
-        before, after = (
-            found.estimate(metric, Stage(dataset, stage))
-            for stage in ("before", "after")
-        )
-        change, gap = found.change(dataset), found.gap(metric, Stage(dataset, "after"))
+        at = Stage(dataset)
+        before, after = (found.estimate(metric, stage) for stage in (BASE, at))
+        change, gap = found.change(dataset), found.gap(metric, at)
         if before and after:
             rows.append(
                 (
@@ -145,7 +148,7 @@ def _gaps(found: Index) -> str:
         if gap:
             rows.append(
                 (
-                    _escape(at.dataset, 60) if at.after else "base pair",
+                    _escape(at.dataset, 60) if at.tuned else "base pair",
                     number(gap.gap),
                     interval(gap.low, gap.high),
                     number(gap.null),

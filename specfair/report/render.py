@@ -1,4 +1,4 @@
-"""A Report as one self-contained HTML page, and several as an index. Pure functions of
+"""A Run as one self-contained HTML page, and several as an index. Pure functions of
 what they are given.
 
 Knows which sections a page has and in which order. The page may run its own script and
@@ -27,7 +27,7 @@ from specfair.report import (
     text,
 )
 from specfair.report.lookup import index, tally
-from specfair.report.page import Report
+from specfair.run.run import Run
 
 N_CARDS = 9  # open at once; the others are one click away
 N_MORE = 100  # cards at all; further checks are rows of the table
@@ -59,9 +59,8 @@ METHOD = (
 )
 
 
-def render_html(report: Report) -> str:
+def render_html(report: Run) -> str:
     """The page."""
-    report = report.plain()
     found = index(report)
     every = cards.cards(report)
     urgent = [card for card in every if card.decision != "pass"]
@@ -96,7 +95,7 @@ def render_html(report: Report) -> str:
     )
 
 
-def render_index(reports: Sequence[Report]) -> str:
+def render_index(reports: Sequence[Run]) -> str:
     """Several runs on one page, the oldest first."""
     told = runs.ordered(reports)
     latest = tally(told[-1]) if told else {}
@@ -164,7 +163,7 @@ def _policy(*, style: str, script: str) -> str:
     )
 
 
-def _compared(report: Report) -> list[tuple[str, Markup]]:
+def _compared(report: Run) -> list[tuple[str, Markup]]:
     """What was compared, on what, how, and when."""
     entries = (
         ("target", report.target),
@@ -178,7 +177,7 @@ def _compared(report: Report) -> list[tuple[str, Markup]]:
     return [(name, text.say(value, 600)) for name, value in entries if value]
 
 
-def _sources(report: Report) -> str:
+def _sources(report: Run) -> str:
     """The datasets, and what they really are: once where it is the same for all."""
     kinds = {
         d: report.sources.get(d, "").removeprefix(d).lstrip(", ")
@@ -190,7 +189,7 @@ def _sources(report: Report) -> str:
     return "; ".join(f"{d} ({kind})" if kind else d for d, kind in kinds.items())
 
 
-def _facts(report: Report) -> list[tuple[str, list[tuple[str, str]]]]:
+def _facts(report: Run) -> list[tuple[str, list[tuple[str, str]]]]:
     """Settings and provenance as flat tables."""
     tables = (
         ("Settings", report.settings),

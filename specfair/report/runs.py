@@ -1,5 +1,5 @@
 """Several runs side by side: what each decided, and a trend per metric. Knows rows of
-Reports, in order of time.
+Runs, in order of time.
 """
 
 from collections.abc import Iterator, Sequence
@@ -8,37 +8,36 @@ from dataclasses import dataclass
 from specfair.report import charts, charts_lines, findings
 from specfair.report.blocks import Panel, Table
 from specfair.report.charts_lines import Point, Series
-from specfair.report.lookup import Index, Stage, index, stages, tally
-from specfair.report.page import EstimateRow, GapRow, Report
+from specfair.report.lookup import Index, index, stages, tally
 from specfair.report.sections import TABLE_BELOW
-from specfair.report.sections_groups import METRICS
 from specfair.report.text import clean, interval, number, plural
+from specfair.run.rows import EstimateRow, GapRow
+from specfair.run.run import Run
+from specfair.vocabulary import CHARTED, METRICS, Decision, Stage
 
 GAP = "gap"
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class Entry:
     """One run as a row of the index."""
 
     when: str
     target: str
     draft: str
-    counts: dict[str, int]
+    counts: dict[Decision, int]
     verdict: str
 
 
-def ordered(reports: Sequence[Report]) -> list[Report]:
+def ordered(reports: Sequence[Run]) -> list[Run]:
     """By time, the oldest first."""
-    return sorted(
-        (report.plain() for report in reports), key=lambda report: report.created
-    )
+    return sorted(reports, key=lambda report: report.created)
 
 
-def runs(reports: Sequence[Report]) -> list[Run]:
+def runs(reports: Sequence[Run]) -> list[Entry]:
     """A row a run."""
     return [
-        Run(
+        Entry(
             clean(r.created[:16].replace("T", " ")),
             r.target or "n/a",
             r.draft or "n/a",
@@ -49,13 +48,13 @@ def runs(reports: Sequence[Report]) -> list[Run]:
     ]
 
 
-def trends(reports: Sequence[Report]) -> list[Panel]:
+def trends(reports: Sequence[Run]) -> list[Panel]:
     """A panel a metric: all groups together, at the base pair and after each dataset;
     and the gap between groups.
     """
     found = [index(report) for report in reports]
     wanted = [
-        *((metric, title) for metric, title, _ in METRICS),
+        *((metric, METRICS[metric].title) for metric in CHARTED),
         (GAP, "Gap between groups"),
     ]
     return [
@@ -71,9 +70,9 @@ def _trend(found: Sequence[Index], metric: str, title: str) -> Panel | None:
     )
     series, rows = [], []
     for stage in at:
-        name = clean(stage.dataset, 60) if stage.after else "base pair"
+        name = clean(stage.dataset, 60) if stage.tuned else "base pair"
         points = list(_points(found, metric, stage))
-        series.append(Series(points, name, charts.QUIET if stage.after else charts.INK))
+        series.append(Series(points, name, charts.QUIET if stage.tuned else charts.INK))
         rows += [
             (f"{p.x:g}", name, number(p.y), interval(p.low, p.high)) for p in points
         ]
@@ -100,7 +99,7 @@ def _points(found: Sequence[Index], metric: str, at: Stage) -> Iterator[Point]:
             )
 
 
-def answer(reports: Sequence[Report]) -> str:
+def answer(reports: Sequence[Run]) -> str:
     """What the trends show, in one sentence about the latest run."""
     latest = findings.groups(index(reports[-1])) if reports else ""
     return (

@@ -12,11 +12,11 @@ from specfair.report import charts, charts_rows, charts_scatter, findings, many
 from specfair.report.blocks import Panel, Section, Table
 from specfair.report.charts_rows import Line
 from specfair.report.charts_scatter import Spot
-from specfair.report.lookup import Index, Stage, extremes, measurable
-from specfair.report.page import EstimateRow
+from specfair.report.lookup import Index, extremes, measurable
 from specfair.report.text import clean, count, interval, number, odds, plural, signed
+from specfair.run.rows import EstimateRow
+from specfair.vocabulary import BASE, Stage
 
-BASE = Stage("", "before")
 EVERYONE = "all groups"
 TABLE_BELOW = "The figures are in the table below."
 
@@ -81,8 +81,8 @@ def _pairs(found: Index, dataset: str) -> list[tuple[EstimateRow, EstimateRow]]:
     metric = found.report.metric
     both = (
         (
-            found.estimate(metric, Stage(dataset, "before"), g),
-            found.estimate(metric, Stage(dataset, "after"), g),
+            found.estimate(metric, BASE, g),
+            found.estimate(metric, Stage(dataset), g),
         )
         for g in ("", *found.report.groups)
     )
@@ -217,7 +217,7 @@ def _scatter(
         (
             row
             for row in found.report.frequency
-            if row.dataset == dataset and math.isfinite(row.low + row.high)
+            if row.stage == Stage(dataset) and math.isfinite(row.low + row.high)
         ),
         None,
     )
@@ -271,9 +271,7 @@ def _gaps(found: Index) -> Panel | None:
     metric = found.report.metric
     before = found.gap(metric, BASE)
     after = [
-        (d, row)
-        for d in found.report.datasets
-        if (row := found.gap(metric, Stage(d, "after")))
+        (d, row) for d in found.report.datasets if (row := found.gap(metric, Stage(d)))
     ]
     if before is None or not after:
         return None

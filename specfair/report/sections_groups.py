@@ -9,16 +9,12 @@ from specfair.report import charts, charts_matrix, charts_rows, findings, many
 from specfair.report.blocks import Panel, Section, Table
 from specfair.report.charts_matrix import Cell
 from specfair.report.charts_rows import Line
-from specfair.report.lookup import Index, Stage, extremes, stages
-from specfair.report.sections import BASE, EVERYONE, TABLE_BELOW, basis, shown
+from specfair.report.lookup import Index, extremes, stages
+from specfair.report.sections import EVERYONE, TABLE_BELOW, basis, shown
 from specfair.report.text import clean, count, interval, number, odds, plural, signed
+from specfair.run.rows import ENDS, MANY
+from specfair.vocabulary import BASE, CHARTED, METRICS, Stage
 
-METRICS = (
-    ("acceptance_rate", "Acceptance rate", 3),
-    ("alpha", "Alpha", 3),
-    ("mean_acceptance_length", "Mean acceptance length", 2),
-    ("speedup_predicted", "Predicted speed-up", 2),
-)
 DOT = (
     ("dot", "value with its 95% interval"),
     ("slow", "slowest group of the base pair"),
@@ -30,11 +26,7 @@ def groups(found: Index) -> Section | None:
     """Each metric by group at the base pair, and who differs from whom at every
     stage.
     """
-    panels = [
-        panel
-        for metric, title, digits in METRICS
-        if (panel := _forest(found, metric, title, digits))
-    ]
+    panels = [panel for metric in CHARTED if (panel := _forest(found, metric))]
     panels += [_matrix(found, at) for at in stages(found.report, found.report.pairs)]
     if not panels:
         return None
@@ -53,7 +45,8 @@ def groups(found: Index) -> Section | None:
     )
 
 
-def _forest(found: Index, metric: str, title: str, digits: int) -> Panel | None:
+def _forest(found: Index, metric: str) -> Panel | None:
+    title, digits = METRICS[metric].title, METRICS[metric].digits
     rows = [
         row
         for group in ("", *found.report.groups)
@@ -103,12 +96,9 @@ def _forest(found: Index, metric: str, title: str, digits: int) -> Panel | None:
 
 
 def _basis_of_pairs(n: int, n_groups: int) -> str:
-    if n_groups <= many.MANY:
+    if n_groups <= MANY:
         return f"n = {plural(n, 'pair')}; row minus column, p corrected by Holm."
-    ends = (
-        f"the {many.FEWEST} slowest and the {many.FEWEST} fastest of "
-        f"{count(n_groups)} groups"
-    )
+    ends = f"the {ENDS} slowest and the {ENDS} fastest of {count(n_groups)} groups"
     n_all = count(n_groups * (n_groups - 1) // 2)
     return (
         f"n = {plural(n, 'pair')}, of {ends}; row minus column, p corrected for "
@@ -122,9 +112,7 @@ def _matrix(found: Index, at: Stage) -> Panel:
     pairs = [
         row
         for row in found.report.pairs
-        if (row.dataset, row.stage) == (at.dataset, at.stage)
-        and row.group_a in order
-        and row.group_b in order
+        if row.stage == at and row.group_a in order and row.group_b in order
     ]
     cells = [
         Cell(
@@ -137,7 +125,7 @@ def _matrix(found: Index, at: Stage) -> Panel:
     ]
     detected = [c for c in cells if c.p < charts_matrix.DETECTED]
     worst = max(detected, key=lambda c: abs(c.difference), default=None)
-    where = f"After {clean(at.dataset, 40)}" if at.after else "Base pair"
+    where = f"After {clean(at.dataset, 40)}" if at.tuned else "Base pair"
     title = f"{where}: {findings.worst_pair(found, at)}"
     rows = tuple(
         (

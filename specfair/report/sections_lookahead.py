@@ -9,17 +9,12 @@ from collections.abc import Sequence
 from specfair.report import charts, charts_lines, findings, many
 from specfair.report.blocks import Panel, Section, Table
 from specfair.report.charts_lines import Point, Series, Ticks
-from specfair.report.lookup import Index, Stage, extremes, lookahead_order, stages
-from specfair.report.page import EstimateRow, GapRow
-from specfair.report.sections import BASE, EVERYONE, TABLE_BELOW, basis
+from specfair.report.lookup import Index, extremes, lookahead_order, stages
+from specfair.report.sections import EVERYONE, TABLE_BELOW, basis
 from specfair.report.sections_tokens import where
 from specfair.report.text import clean, interval, number, plural, signed
-
-CURVES = (
-    ("acceptance_rate", "Acceptance rate"),
-    ("mean_acceptance_length", "Mean acceptance length"),
-    ("speedup_predicted", "Predicted speed-up"),
-)
+from specfair.run.rows import EstimateRow, GapRow
+from specfair.vocabulary import ACROSS, BASE, METRICS, Stage
 
 
 def lookahead(found: Index) -> Section | None:
@@ -30,11 +25,7 @@ def lookahead(found: Index) -> Section | None:
     )
     if len(names) < 2:  # one point is no curve
         return None
-    panels = [
-        panel
-        for metric, title in CURVES
-        if (panel := _curve(found, names, metric, title))
-    ]
+    panels = [panel for metric in ACROSS if (panel := _curve(found, names, metric))]
     panels += [panel for panel in (_gap_curve(found, names),) if panel]
     at = [
         s
@@ -100,10 +91,11 @@ def _points(
     return points
 
 
-def _curve(found: Index, names: Sequence[str], metric: str, title: str) -> Panel | None:
+def _curve(found: Index, names: Sequence[str], metric: str) -> Panel | None:
+    title = METRICS[metric].title
     ends, series = extremes(found), []
     rows: list[EstimateRow] = []
-    drawn = {"", *many.outer(found, BASE, many.ENDS)}
+    drawn = {"", *many.outer(found, BASE, many.DRAWN)}
     for group in ("", *found.report.groups):
         own = [
             row for name in names if (row := found.estimate(metric, BASE, group, name))
@@ -156,7 +148,7 @@ def _gap_curve(found: Index, names: Sequence[str]) -> Panel | None:
     series = [
         Series(_points(some, names, sure=False))
         for stage, some in by_stage.items()
-        if stage.after
+        if stage.tuned
     ]
     series.append(Series(_points(base, names, sure=True), "base pair", charts.INK))
     shuffled = next((row.null for row in base if row.null is not None), None)

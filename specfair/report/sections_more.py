@@ -8,10 +8,11 @@ from specfair.report import charts, charts_lines, charts_rows, findings, many
 from specfair.report.blocks import Panel, Section, Table
 from specfair.report.charts_lines import Point, Series
 from specfair.report.charts_rows import Parts
-from specfair.report.lookup import Index, Stage, extremes, stages
+from specfair.report.lookup import Index, extremes, stages
 from specfair.report.sections import EVERYONE, TABLE_BELOW
 from specfair.report.sections_tokens import where
 from specfair.report.text import clean, count, interval, number, plural, signed
+from specfair.vocabulary import BASE, Stage
 
 N_SPLITS = 12
 
@@ -39,11 +40,7 @@ def causes(found: Index) -> Section | None:
 
 
 def _split(found: Index, at: Stage) -> Panel:
-    rows = [
-        row
-        for row in found.report.splits
-        if (row.dataset, row.stage) == (at.dataset, at.stage)
-    ]
+    rows = [row for row in found.report.splits if row.stage == at]
     top = sorted(rows, key=lambda row: -abs(row.total))[:N_SPLITS]
     every = [
         x
@@ -94,7 +91,7 @@ def training(found: Index) -> Section | None:
     """Metrics at checkpoints."""
     rows = found.report.training
     metrics = list(dict.fromkeys(row.metric for row in rows))
-    keys = dict.fromkeys((row.metric, row.dataset) for row in rows)
+    keys = dict.fromkeys((row.metric, row.stage.dataset) for row in rows)
     panels = [
         _course(found, *key)
         for key in sorted(keys, key=lambda key: metrics.index(key[0]))
@@ -120,21 +117,24 @@ def training(found: Index) -> Section | None:
 
 def _course(found: Index, metric: str, dataset: str) -> Panel:
     rows = [
-        r for r in found.report.training if (r.metric, r.dataset) == (metric, dataset)
+        r
+        for r in found.report.training
+        if (r.metric, r.stage.dataset) == (metric, dataset)
     ]
     ends = extremes(found)
     series = [
         Series(
-            [Point(r.step, r.value) for r in rows if r.group == group],
+            [Point(r.stage.step or 0, r.value) for r in rows if r.group == group],
             EVERYONE if not group else group if group in ends else "",
             charts.colour(group, ends) if group else charts.INK,
         )
-        for group in ("", *many.outer(found, Stage("", "before"), many.ENDS))
+        for group in ("", *many.outer(found, BASE, many.DRAWN))
     ]
     title = f"{clean(dataset, 40)} {clean(metric, 40)}"
-    steps, groups = {r.step for r in rows}, {r.group for r in rows if r.group}
+    steps, groups = {r.stage.step for r in rows}, {r.group for r in rows if r.group}
     table = tuple(
-        (count(r.step), clean(r.group or EVERYONE, 60), number(r.value)) for r in rows
+        (count(r.stage.step), clean(r.group or EVERYONE, 60), number(r.value))
+        for r in rows
     )
     return Panel(
         f"{title} by step",

@@ -12,10 +12,11 @@ from specfair.report import charts, charts_rows, charts_tokens, findings, many
 from specfair.report.blocks import Panel, Section, Table
 from specfair.report.charts_rows import Line
 from specfair.report.charts_tokens import Band
-from specfair.report.lookup import Index, Shape, Stage, extremes, shapes, stages
-from specfair.report.page import MistakeRow
+from specfair.report.lookup import Index, Shape, extremes, shapes, stages
 from specfair.report.sections import EVERYONE, TABLE_BELOW, basis, shown
 from specfair.report.text import clean, count, interval, number, plural, say, token
+from specfair.run.rows import MistakeRow
+from specfair.vocabulary import Stage
 
 QUANTITIES = {
     "target_prob": "target's probability",
@@ -26,7 +27,7 @@ QUANTITIES = {
 
 def where(at: Stage) -> str:
     """The stage in words."""
-    return f"After {clean(at.dataset, 40)}" if at.after else "Base pair"
+    return f"After {clean(at.dataset, 40)}" if at.tuned else "Base pair"
 
 
 def distributions(found: Index) -> Section | None:
@@ -53,14 +54,11 @@ def distributions(found: Index) -> Section | None:
 
 
 def _ridges(
-    found: Index, histograms: Mapping[tuple[str, str, str, str], Shape], at: Stage
+    found: Index, histograms: Mapping[tuple[Stage, str, str], Shape], at: Stage
 ) -> Panel | None:
     rows, table = [], []
     for group in ("", *found.report.groups):
-        some = [
-            histograms.get((at.dataset, at.stage, group, quantity))
-            for quantity in QUANTITIES
-        ]
+        some = [histograms.get((at, group, quantity)) for quantity in QUANTITIES]
         one = next((shape for shape in some if shape is not None), None)
         if one is None:
             continue
@@ -189,7 +187,7 @@ def _tokens(found: Index, at: Stage, outcome: str) -> Table:
     rows = [
         row
         for row in found.report.mistakes
-        if (row.dataset, row.stage, row.outcome) == (at.dataset, at.stage, outcome)
+        if (row.stage, row.outcome) == (at, outcome)
     ]
     order, outer = (
         {group: i for i, group in enumerate(found.report.groups)},

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from specfair.errors import DataError
+from specfair.typed import json_of
 
 MAX_LINE = 1 << 20  # bytes of one line, or of one record that spans lines
 MAX_JSON = 1 << 27  # bytes of a JSON document, such as a run or a baseline: 128 MiB
-MAX_DEPTH = 50  # lists and objects within one another
 QUOTED, TABS, JSONL, PARQUET = ".csv", ".tsv", ".jsonl", ".parquet"
 TABLES = (QUOTED, TABS, JSONL, PARQUET)
 _BOM = b"\xef\xbb\xbf"
@@ -130,29 +130,6 @@ def cells(path: Path, record: bytes) -> list[str]:
             f"{path.name!r} has a record that is not CSV: {error}. Mend it, or "
             "use JSON lines."
         ) from error
-
-
-def json_of(text: str | bytes) -> Any:
-    """JSON from a stranger: a ValueError, in one line, for what is not JSON or is
-    nested too deeply.
-    """
-    too_deep = f"it is nested deeper than {MAX_DEPTH} levels"
-    try:
-        found = json.loads(text)
-    except RecursionError as error:
-        raise ValueError(too_deep) from error
-    level, depth = [found] * isinstance(found, dict | list), 0
-    while level:
-        depth += 1
-        if depth > MAX_DEPTH:
-            raise ValueError(too_deep)
-        level = [
-            v
-            for x in level
-            for v in (x.values() if isinstance(x, dict) else x)
-            if isinstance(v, dict | list)
-        ]
-    return found
 
 
 def _words(text: str | bytes) -> Any:

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 
 from specfair.errors import unknown
 from specfair.stats import Lots, Sample, Tally
-from specfair.traces.metrics import METRICS, Engine, Groups, labelled, sums
+from specfair.traces.metrics import Engine, Groups, labelled, sums
 from specfair.traces.replay import Lookahead
 from specfair.traces.replay import replay as replayed
 from specfair.traces.trace import Trace
+from specfair.vocabulary import METRICS
 
 # groups times metrics whose draws are kept; what is asked of others later is drawn
 # again, the same

@@ -1,5 +1,5 @@
-"""Metrics: what each is in one sentence, how a Trace becomes a Sample of it, and
-fairlearn's vocabulary for groups.
+"""Metrics: how a Trace becomes a Sample of each, and fairlearn's vocabulary for
+groups.
 
 Knows how every metric is a ratio of sums over prompts. Does not know bounds, intervals'
 mathematics or models.
@@ -29,23 +29,13 @@ from specfair.stats.tally import Array, Codes
 from specfair.texts.prompts import Prompt
 from specfair.traces.replay import Lookahead, replay
 from specfair.traces.trace import Trace
+from specfair.vocabulary import CONFIDENT, METRICS
 
-CONFIDENT = 0.9  # a draft probability from which on a proposal counts as confident
 N_STRATA = 5  # of target entropy, in `split`
 
 Sums = tuple[Array, Array]  # numerators and denominators by prompt
 Count = Callable[[], Tally]  # made only where a metric needs it
 Engine = Callable[[Trace, Lookahead], Tally]
-
-
-@dataclass(frozen=True, slots=True)
-class Definition:
-    """A metric in words, and how to sum it by prompt."""
-
-    sentence: str
-    known_as: str
-    higher_is_better: bool
-    sums: Callable[[Trace, Count], Sums]
 
 
 def _rate(name: str) -> Callable[[Trace, Count], Sums]:
@@ -84,99 +74,16 @@ def _speedup_predicted(trace: Trace, count: Count) -> Sums:
     ) * tally.n_drafted
 
 
-METRICS: Mapping[str, Definition] = {
-    "acceptance_rate": Definition(
-        (
-            "accepted tokens / tested tokens, where tested means accepted or the "
-            "first rejected of its round"
-        ),
-        "accepted / (accepted + rejected)",
-        True,
-        _rate("acceptance_rate"),
-    ),
-    "draft_acceptance_rate": Definition(
-        "accepted tokens / drafted tokens; depends on the lookahead",
-        "vLLM's draft acceptance rate; llama.cpp n_accepted / n_draft",
-        True,
-        _rate("draft_acceptance_rate"),
-    ),
-    "mean_acceptance_length": Definition(
-        "new tokens for each call of the target",
-        (
-            "vLLM's mean acceptance length; Spec-Bench's mean accepted tokens; "
-            "block efficiency"
-        ),
-        True,
-        _rate("mean_acceptance_length"),
-    ),
-    "assisted_share": Definition(
-        "accepted tokens / new tokens",
-        "n_matches / max_new_tokens",
-        True,
-        _rate("assisted_share"),
-    ),
-    "alpha": Definition(
-        (
-            "mean probability that a token of the target's own text is accepted, "
-            "as deployed; free of the lookahead"
-        ),
-        "alpha of Leviathan et al. 2023",
-        True,
-        _mean("accept_prob"),
-    ),
-    "overlap": Definition(
-        (
-            "mean of sum(min(target, draft)) at temperature 1, which is 1 - total "
-            "variation"
-        ),
-        "",
-        True,
-        _mean("overlap"),
-    ),
-    "kl": Definition(
-        (
-            "mean Kullback-Leibler divergence of the draft from the target at "
-            "temperature 1, in nats"
-        ),
-        "KL_T of arXiv 2510.02128",
-        False,
-        _mean("kl"),
-    ),
-    "cross_entropy": Definition(
-        (
-            "mean of -sum(target log draft) at temperature 1, in nats: the "
-            "target's own entropy plus kl"
-        ),
-        "D_T of arXiv 2510.02128",
-        False,
-        _mean("target_entropy", "kl"),
-    ),
-    "confident_rejections": Definition(
-        (
-            "share rejected of the proposals to which the draft gives a "
-            f"probability of {CONFIDENT:g} or more"
-        ),
-        "confident mistakes",
-        False,
-        _confident_rejections,
-    ),
-    "speedup_predicted": Definition(
-        (
-            "mean_acceptance_length / (1 + c * drafted per round), c = draft step "
-            "time / target step time, measured"
-        ),
-        "Theorem 3.8 of Leviathan et al. 2023",
-        True,
-        _speedup_predicted,
-    ),
+# in the vocabulary's names
+SUMS: Mapping[str, Callable[[Trace, Count], Sums]] = {
+    **{name: _rate(name) for name in RATES},
+    "alpha": _mean("accept_prob"),
+    "overlap": _mean("overlap"),
+    "kl": _mean("kl"),
+    "cross_entropy": _mean("target_entropy", "kl"),
+    "confident_rejections": _confident_rejections,
+    "speedup_predicted": _speedup_predicted,
 }
-
-
-def definition(metric: str) -> Definition:
-    """The metric of this name."""
-    if metric not in METRICS:
-        raise UsageError(unknown("metric", metric, METRICS))
-    return METRICS[metric]
 
 
 def sample(
@@ -192,7 +99,9 @@ def sample(
 
 def sums(trace: Trace, metric: str, count: Count) -> Sums:
     """Numerators and denominators of a metric, without the prompts' labels."""
-    return definition(metric).sums(trace, count)
+    if metric not in SUMS:
+        raise UsageError(unknown("metric", metric, METRICS))
+    return SUMS[metric](trace, count)
 
 
 def labelled(prompts: Sequence[Prompt]) -> Sample:

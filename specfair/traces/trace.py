@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from specfair.errors import DataError, StoreError
 from specfair.texts import tables
 from specfair.texts.prompts import Prompt
-from specfair.texts.reading import json_of
-from specfair.typed import typed
+from specfair.typed import json_of, typed
 
 if TYPE_CHECKING:
     import pandas as pd

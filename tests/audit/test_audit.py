@@ -11,11 +11,10 @@ import pytest
 from specfair import config
 from specfair.audit.audit import Audit
 from specfair.audit.chosen import prompt_set
-from specfair.audit.rows import training
+from specfair.audit.rows import training_rows
 from specfair.errors import DataError, UsageError
-from specfair.traces.metrics import METRICS
 from specfair.traces.replay import Lookahead
-from specfair.vocabulary import BASE, Stage
+from specfair.vocabulary import BASE, METRICS, Stage
 from tests.conftest import small_audit
 
 
@@ -166,7 +165,9 @@ def test_checkpoints_are_measured_along_the_way(tmp_path: Path) -> None:
     prints = [m.trace.header.draft_fingerprint for m in along.values()]
     assert len(set(prints)) == 3
     assert along[1].trace.header.draft == "embedded + imdb at step 1"
-    rows = {(row.step, row.group, row.metric) for row in training(made, "imdb")}
+    rows = {
+        (row.stage.step, row.group, row.metric) for row in training_rows(made, "imdb")
+    }
     groups = ("", *made.prompts.groups)
     assert rows == {
         (step, g, m)

@@ -3,40 +3,19 @@
 from pathlib import Path
 
 from specfair.audit import ci
-from specfair.report import Report
+from specfair.run.run import Run
+from specfair.run.verdict import Verdict
+from tests import report_samples
 
 
-def verdict(decision: str, sentence: str = "a: b") -> dict:
-    numbers = {
-        "value": 0.1,
-        "low": 0.0,
-        "high": 0.2,
-        "bound": 0.0,
-        "min_effect": 0.0,
-        "p_value": 1.0,
-        "p_holm": 1.0,
-    }
-    words = {
-        "metric": "alpha",
-        "comparison": "<=",
-        "way_out": "",
-        "method": "",
-        "strict": False,
-        "n": {},
-        "groups": [],
-    }
-    named = {
-        "case": "imdb,x",
-        "gate": "gap",
-        "decision": decision,
-        "sentence": sentence,
-        "reproduce": "p",
-    }
-    return {**named, **numbers, **words}
+def verdict(decision: str, sentence: str = "a: b") -> Verdict:
+    return report_samples.verdict(
+        case="imdb,x", gate="gap", decision=decision, sentence=sentence
+    )
 
 
-def report(*verdicts: dict) -> Report:
-    return Report(
+def report(*verdicts: Verdict) -> Run:
+    return Run(
         created="2026-01-01T00:00:00+00:00",
         command="pytest",
         groups=("a", "b"),

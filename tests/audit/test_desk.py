@@ -11,7 +11,8 @@ from specfair.audit.audit import Audit
 from specfair.audit.desk import Desk
 from specfair.audit.session import Case, Session
 from specfair.errors import UsageError
-from specfair.gates import Verdict, bounds
+from specfair.gates import bounds
+from specfair.run.verdict import Verdict
 
 
 class GateFailedError(Exception):
@@ -115,8 +116,8 @@ def test_what_is_no_estimate_is_one_line(desk: Desk) -> None:
 def test_two_gates_of_one_test_are_two_verdicts(desk: Desk) -> None:
     for bound in (0.9, 0.95, 0.99):
         desk.gate(desk.audit().acceptance_rate.difference(), at_most=bound)
-    assert [v["bound"] for v in desk.session.verdicts.values()] == [0.9, 0.95, 0.99]
-    assert {v["gate"] for v in desk.session.verdicts.values()} == {"at_most"}
+    assert [v.bound for v in desk.session.verdicts.values()] == [0.9, 0.95, 0.99]
+    assert {v.gate for v in desk.session.verdicts.values()} == {"at_most"}
 
 
 def test_a_ceiling_is_not_called_a_gap(desk: Desk) -> None:

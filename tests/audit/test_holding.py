@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from specfair import config
-from specfair.audit.holding import Run, held_by, mistakes, others, unheld
+from specfair.audit.holding import Asked, held_by, lines_of_mistakes, others, unheld
 from specfair.audit.session import Case, Session
 from specfair.config import Settings
 from specfair.gates import bounds
@@ -33,12 +33,12 @@ def settings(**changes: object) -> Settings:
     return replace(config.override(Settings(), changes), gates=(*FILE, *TYPED))
 
 
-def wrong(run: Run, *, held: list[int], standard: bool = True) -> set[str]:
+def wrong(run: Asked, *, held: list[int], standard: bool = True) -> set[str]:
     parts = [{"held": json.dumps({"rules": held, "standard": standard})}]
     found = unheld(run, parts)
     assert len(found) == len(FILE) + len(TYPED) - len(held)
     assert len(others(found)) == 1
-    return {line.split()[1] for line in mistakes(found)}
+    return {line.split()[1] for line in lines_of_mistakes(found)}
 
 
 def test_a_rule_is_held_once_a_case_is_judged_by_it() -> None:
@@ -52,7 +52,7 @@ def test_a_rule_is_held_once_a_case_is_judged_by_it() -> None:
 
 
 def test_what_no_test_asked_is_a_mistake_unless_no_baseline_is_there() -> None:
-    run = Run.of(settings(), ())
+    run = Asked.of(settings(), ())
     assert wrong(run, held=[0]) == {
         "kl.gap<=0.1",
         "imdb.gain>=0",
@@ -60,15 +60,15 @@ def test_what_no_test_asked_is_a_mistake_unless_no_baseline_is_there() -> None:
         "equivalence<=0.1",
         "sst2.gain>=0",
     }
-    assert "regression>=0" in wrong(Run.of(settings(baseline="main"), ()), held=[0])
+    assert "regression>=0" in wrong(Asked.of(settings(baseline="main"), ()), held=[0])
 
 
 def test_an_option_that_measures_less_excuses_the_file_and_never_what_was_typed() -> (
     None
 ):
-    run = Run.of(settings(datasets="sst2"), {"datasets"})
+    run = Asked.of(settings(datasets="sst2"), {"datasets"})
     assert wrong(run, held=[0]) == {"kl.gap<=0.1", "equivalence<=0.1", "sst2.gain>=0"}
-    only_base = Run(settings(), (), (BASE,))
+    only_base = Asked(settings(), (), (BASE,))
     assert wrong(only_base, held=[0]) == {
         "kl.gap<=0.1",
         "equivalence<=0.1",
@@ -79,7 +79,7 @@ def test_an_option_that_measures_less_excuses_the_file_and_never_what_was_typed(
 def test_tests_with_questions_of_their_own_leave_the_bounds_of_the_file_to_the_evals() -> (
     None
 ):
-    assert wrong(Run.of(settings(), ()), held=[0], standard=False) == {
+    assert wrong(Asked.of(settings(), ()), held=[0], standard=False) == {
         "equivalence<=0.1",
         "sst2.gain>=0",
     }
@@ -91,5 +91,5 @@ def test_processes_of_one_run_are_taken_together(
 ) -> None:
     parts = [{"held": json.dumps({"rules": held, "standard": True})} for held in places]
     assert not {"gap<=0.1", "kl.gap<=0.1"} & {
-        str(rule) for rule, _ in unheld(Run.of(settings(), ()), parts)
+        str(rule) for rule, _ in unheld(Asked.of(settings(), ()), parts)
     }

@@ -9,18 +9,19 @@ import pytest
 
 from specfair.audit import rows
 from specfair.audit.audit import Audit
+from specfair.vocabulary import BASE, STORED, Stage
 
 
 @pytest.fixture(scope="module")
 def tables(measured: Audit) -> dict:
-    return rows.of_stage(measured.base, ("", "before"), measured.tokens)
+    return rows.of_stage(measured.base, BASE, measured.tokens)
 
 
 def test_every_metric_has_a_row_for_everyone_and_for_each_group(
     measured: Audit, tables: dict
 ) -> None:
     found = {(r.metric, r.lookahead, r.group): r.value for r in tables["estimates"]}
-    for metric in rows.SHOWN:
+    for metric in STORED:
         lookahead = "constant-5" if metric in rows._DEPENDENT else ""
         groups = measured.base.groups(metric)
         assert found[metric, lookahead, ""] == pytest.approx(
@@ -46,8 +47,10 @@ def test_gaps_are_shown_under_every_lookahead(tables: dict) -> None:
 
 
 def test_changes_are_after_minus_before(measured: Audit) -> None:
-    found = {(r.metric, r.group): r.value for r in rows.changes(measured, "imdb")}
-    for metric in rows.SHOWN:
+    found = {
+        (r.metric, r.group): r.value for r in rows.change_rows(measured, Stage("imdb"))
+    }
+    for metric in STORED:
         before, after = (
             m.groups(metric).overall.value
             for m in (measured.base, measured.after("imdb"))
@@ -58,32 +61,7 @@ def test_changes_are_after_minus_before(measured: Audit) -> None:
 
 def test_mentions_and_frequency(measured: Audit) -> None:
     counts = measured.mentions("imdb")
-    assert [r.group for r in rows.mentions("imdb", counts)] == list(counts)
-    trend = rows.frequency("imdb", measured.frequency("imdb"))
-    assert trend.dataset == "imdb"
+    assert [r.group for r in rows.mention_rows("imdb", counts)] == list(counts)
+    trend = rows.frequency_row(Stage("imdb"), measured.frequency("imdb"))
+    assert trend.stage == Stage("imdb")
     assert math.isfinite(trend.slope) or np.isnan(trend.slope)
-
-
-def test_examples_are_the_prompts_that_lost_most(measured: Audit) -> None:
-    verdict = {
-        "dataset": "imdb",
-        "groups": ["queer"],
-        "decision": "fail",
-        "gate": "gain",
-        "case": "imdb-queer",
-    }
-    found = list(rows.examples(measured, verdict))
-    changes = [row.value - row.reference for row in found]
-    assert changes == sorted(changes)
-    assert len(found) == rows.N_EXAMPLES
-    assert {row.text for row in found} <= {
-        p.text for p in measured.prompts if p.group == "queer"
-    }
-    gap = list(
-        rows.examples(
-            measured, {**verdict, "gate": "gap", "groups": ["male", "female"]}
-        )
-    )
-    assert [row.group for row in gap] == ["male"] * rows.N_EXAMPLES
-    assert all(row.reference is None for row in gap)
-    assert not list(rows.examples(measured, {**verdict, "decision": "pass"}))

@@ -46,8 +46,8 @@ def test_a_family_is_corrected_together_and_the_member_is_returned(
     assert alone.value == family.value
     assert family.p_holm >= alone.p_holm
     first, stored = session.verdicts.values()
-    assert (first["nth"], stored["nth"]) == (0, 1)
-    assert stored["reproduce"] == 'pytest "evals/x.py::t[imdb-queer]"'
+    assert (first.nth, stored.nth) == (0, 1)
+    assert stored.reproduce == 'pytest "evals/x.py::t[imdb-queer]"'
 
 
 def test_strict_settings_make_strict_verdicts(measured: Audit) -> None:
@@ -63,7 +63,7 @@ def test_strict_settings_make_strict_verdicts(measured: Audit) -> None:
 def test_those_who_run_no_tests_ask_the_same(session: Session) -> None:
     for stage in (BASE, IMDB):
         ask_all(session, stage)
-    kinds = Counter(v["gate"] for v in session.verdicts.values())
+    kinds = Counter(v.gate for v in session.verdicts.values())
     n_lookaheads = len(session.settings.other_lookaheads)
     assert kinds == {
         "gap": 2 + 2 * n_lookaheads,
@@ -74,7 +74,7 @@ def test_those_who_run_no_tests_ask_the_same(session: Session) -> None:
         "gain": len(session.audit().prompts.groups) + 1,
         "widening": 1,
     }
-    names = {v["case"] for v in session.verdicts.values()}
+    names = {v.case for v in session.verdicts.values()}
     assert {"base", "imdb", "imdb-queer", "imdb-constant-1"} <= names
     assert session.settings.lookahead == "constant-5"
     assert "imdb-constant-5" not in names  # that is the gap itself, and is judged once

@@ -4,14 +4,16 @@ contexts.
 
 import pytest
 
-from specfair.audit import rows
+from specfair.audit import rows, token_rows
 from specfair.audit.audit import Audit
-from specfair.traces.metrics import CONFIDENT
+from specfair.run.rows import N_EXAMPLES
+from specfair.vocabulary import BASE, CONFIDENT
+from tests.report_samples import verdict
 
 
 @pytest.fixture(scope="module")
 def tables(measured: Audit) -> dict:
-    return rows.of_stage(measured.base, ("", "before"), measured.tokens)
+    return rows.of_stage(measured.base, BASE, measured.tokens)
 
 
 def test_histograms_count_every_proposal_once(measured: Audit, tables: dict) -> None:
@@ -39,3 +41,23 @@ def test_mistakes_are_confident_and_come_with_their_text(
         )
     shown = [(r.group, r.outcome, r.token) for r in tables["mistakes"]]
     assert len(shown) == len(set(shown))
+
+
+def test_examples_are_the_prompts_that_lost_most(measured: Audit) -> None:
+    found = list(token_rows.example_rows(measured, verdict(groups=("queer",))))
+    changes = [row.value - row.reference for row in found]
+    assert changes == sorted(changes)
+    assert len(found) == N_EXAMPLES
+    assert {row.text for row in found} <= {
+        p.text for p in measured.prompts if p.group == "queer"
+    }
+    gap = list(
+        token_rows.example_rows(
+            measured, verdict(gate="gap", groups=("male", "female"))
+        )
+    )
+    assert [row.group for row in gap] == ["male"] * N_EXAMPLES
+    assert all(row.reference is None for row in gap)
+    assert not list(
+        token_rows.example_rows(measured, verdict(groups=("queer",), decision="pass"))
+    )

@@ -12,9 +12,11 @@ import time
 from pathlib import Path
 
 from specfair.audit import rows
-from specfair.report import page, render_html, render_markdown
+from specfair.report import render_html, render_markdown
+from specfair.run.run import Run
 from specfair.traces.measured import Measured
 from specfair.traces.replay import Lookahead
+from specfair.vocabulary import BASE
 from tests.made_traces import crowd
 
 
@@ -36,11 +38,11 @@ def main(n: int, n_groups: int, n_clusters: int) -> dict[str, float]:
     start = time.process_time()
     tables = rows.of_stage(
         Measured(trace, Lookahead()),
-        ("", "before"),
+        BASE,
         lambda ids: " ".join(map(str, ids)),
     )
     groups = tuple(dict.fromkeys(p.group for p in trace.prompts))
-    report = page.Report(
+    report = Run(
         created="2026-01-01T00:00:00", command="pytest", groups=groups, **tables
     )
     stored, html, short = report.to_json(), render_html(report), render_markdown(report)

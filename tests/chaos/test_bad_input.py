@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from specfair import cli, config, project
 from specfair.errors import StoreError
-from specfair.gates import baseline, bounds
+from specfair.gates import bounds, kept
 from specfair.texts import corpora, prompts
 from specfair.texts.mentions import mentions
 from specfair.traces import trace
@@ -346,7 +346,7 @@ def test_baselines(chaos: Chaos) -> None:
             "exit code 2"
         ),
     ) as tried:
-        good = baseline.dumps(make(base=0.0, imdb=0.1))
+        good = kept.dumps(make(base=0.0, imdb=0.1))
         Path("good.json").write_text(good)
         body = {
             k: v for k, v in json.loads(good).items() if k not in ("schema", "checksum")

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from specfair import store as stored
-from specfair.audit import kept
+from specfair.audit import values
 from specfair.engine.agreement import Agreement
 from specfair.engine.timing import Times
 from specfair.store import Store
@@ -29,8 +29,8 @@ from tests.chaos.test_resume import FINISHED, TUNE
 
 READERS: dict[str, Callable[[Path], object]] = {
     "traces": trace.load,
-    "checks": kept.reader(lambda plain: Agreement(**plain)),
-    "times": kept.reader(Times.of),
+    "checks": values.reader(lambda plain: Agreement(**plain)),
+    "times": values.reader(Times.of),
     "tuned": Tuned.read,
 }
 
@@ -86,8 +86,8 @@ def folder(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Path:
     store.get_or_make(
         "times",
         {"of": "a machine"},
-        make=lambda path: kept.keep(times, path),
-        read=kept.reader(Times.of),
+        make=lambda path: values.keep(times, path),
+        read=values.reader(Times.of),
     )
     return place
 

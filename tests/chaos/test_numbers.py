@@ -21,9 +21,9 @@ from specfair.models import load
 from specfair.models.pair import Pair, encode
 from specfair.texts.prompts import Prompt
 from specfair.traces.measured import Measured
-from specfair.traces.metrics import METRICS
 from specfair.traces.replay import Lookahead, replay
 from specfair.traces.trace import COLUMNS, Decoding, Trace
+from specfair.vocabulary import METRICS
 from tests import tiny_models
 from tests.chaos.conftest import Chaos
 

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 import pytest
 
 from specfair import cli, outputs
-from specfair.gates import baseline
+from specfair.gates import baseline, kept
 from specfair.report import render_html
 from tests import report_samples
 from tests.chaos.conftest import Chaos
@@ -253,7 +253,7 @@ def test_an_audit_prints_its_verdicts_first(
 
 def test_a_full_standard_output_is_one_line(chaos: Chaos, tmp_path: Path) -> None:
     """`specfair compare main other > /dev/full`, in each format."""
-    baseline.save(make(base=0.0), "main", root=tmp_path)
+    kept.save_baseline(make(base=0.0), "main", root=tmp_path)
     with chaos.promise(
         "outputs", "a full standard output is one line and exit code 2"
     ) as tried:
@@ -284,10 +284,12 @@ def test_a_baseline_that_cannot_be_written_is_said(
         "outputs", "a baseline that cannot be written or read is one line"
     ) as tried:
         (tmp_path / "reports").mkdir()
-        with broken(tmp_path / baseline.FOLDER, fault, ["main.json"]):
+        with broken(tmp_path / kept.FOLDER, fault, ["main.json"]):
             for update in (False, True):
                 with pytest.raises((baseline.StoreError, OSError)) as caught:
-                    baseline.save(make(base=0.0), "main", root=tmp_path, update=update)
+                    kept.save_baseline(
+                        make(base=0.0), "main", root=tmp_path, update=update
+                    )
                 assert "\n" not in str(caught.value)
                 tried.case()
 

@@ -26,7 +26,7 @@ import pytest
 
 from specfair import cli
 from specfair.errors import ModelError, SpecfairError
-from specfair.gates import baseline
+from specfair.gates import kept
 from specfair.models import load
 from specfair.texts import corpora, prompts, reading, tables
 from specfair.traces import trace
@@ -312,7 +312,7 @@ def readers(path: Path) -> tuple[Callable[[], object], ...]:
     return {
         ".json": (
             lambda: cli.read_run(path),
-            lambda: baseline.read_file(path, path.name),
+            lambda: kept.read_file(path, path.name),
             lambda: prompts.load(f"bold/gender:{path}"),
         ),
         ".jsonl": (

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from specfair.errors import StoreError, UsageError
-from specfair.gates import baseline
+from specfair.gates import baseline, kept
 from specfair.stats import Sample
 from specfair.vocabulary import BASE, Stage
 
@@ -51,16 +51,14 @@ def make(**shifts: float) -> baseline.Baseline:
 
 def test_round_trip() -> None:
     old = make(base=0.0, imdb=0.1)
-    assert baseline.loads(baseline.dumps(old), "x") == old
+    assert kept.loads(kept.dumps(old), "x") == old
 
 
 def test_the_file_is_made_for_diffs() -> None:
     """A change of one stage touches its counts, its estimates and the checksum, and
     nothing else.
     """
-    a, b = (
-        baseline.dumps(make(base=0.0, imdb=shift)).splitlines() for shift in (0.1, 0.2)
-    )
+    a, b = (kept.dumps(make(base=0.0, imdb=shift)).splitlines() for shift in (0.1, 0.2))
     changed = [i for i, (x, y) in enumerate(zip(a, b, strict=True)) if x != y]
     assert len(a) == len(b)
     assert len(changed) == 1 + 1 + 3  # checksum, numerator, overall + two groups
@@ -74,7 +72,7 @@ def test_compare_is_paired_by_prompt() -> None:
     new = baseline.take(
         {BASE: sample(0.05)[np.random.default_rng(0).permutation(24)]}, ABOUT
     )
-    found = baseline.compare(make(base=0.0), new, BASE)
+    found = baseline.change_at(make(base=0.0), new, BASE)
     assert set(found.by_group) == {"a", "b"}
     for estimate in (found.overall, *found.by_group.values()):
         assert estimate.value == pytest.approx(0.05, abs=1e-3)
@@ -82,19 +80,19 @@ def test_compare_is_paired_by_prompt() -> None:
 
 
 def _without(key: str) -> str:
-    stored = json.loads(baseline.dumps(make(base=0.0)))
+    stored = json.loads(kept.dumps(make(base=0.0)))
     del stored[key]
     return json.dumps(stored)
 
 
 def _with(**values: object) -> str:
-    return json.dumps(json.loads(baseline.dumps(make(base=0.0))) | values)
+    return json.dumps(json.loads(kept.dumps(make(base=0.0))) | values)
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (baseline.dumps(make(base=0.0))[:300], "not a whole baseline file"),
+        (kept.dumps(make(base=0.0))[:300], "not a whole baseline file"),
         ("", "not a whole baseline file"),
         ("[]", "not a whole baseline file"),
         (_without("checksum"), "not a whole baseline file"),
@@ -104,14 +102,14 @@ def _with(**values: object) -> str:
 )
 def test_damage_is_named(text: str, said: str) -> None:
     with pytest.raises(StoreError, match=said) as caught:
-        baseline.loads(text, "main")
+        kept.loads(text, "main")
     assert "--specfair-save-baseline" in str(caught.value)
 
 
 def test_missing_names_what_there_is(tmp_path: Path) -> None:
-    baseline.save(make(base=0.0), "main", root=tmp_path)
+    kept.save_baseline(make(base=0.0), "main", root=tmp_path)
     with pytest.raises(StoreError, match=r"'mian' does not exist; stored here: main"):
-        baseline.read("mian", tmp_path)
+        kept.read_baseline("mian", tmp_path)
 
 
 def test_unreadable_is_one_line(tmp_path: Path) -> None:
@@ -119,7 +117,7 @@ def test_unreadable_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "folder.json").mkdir()
     for name in ("x.json", "folder.json"):
         with pytest.raises(StoreError, match="cannot be read"):
-            baseline.read_file(tmp_path / name, name)
+            kept.read_file(tmp_path / name, name)
 
 
 @pytest.mark.parametrize(
@@ -141,9 +139,9 @@ def test_unreadable_is_one_line(tmp_path: Path) -> None:
 def test_a_name_leads_nowhere_else(name: str, tmp_path: Path) -> None:
     """Finding 21."""
     with pytest.raises(UsageError, match="baseline"):
-        baseline.save(make(base=0.0), name, root=tmp_path)
+        kept.save_baseline(make(base=0.0), name, root=tmp_path)
     with pytest.raises(UsageError, match="baseline"):
-        baseline.check_asked(tmp_path, compare=None, save=name, update=False)
+        kept.check_asked(tmp_path, compare=None, save=name, update=False)
     assert not list(tmp_path.iterdir())
 
 
@@ -153,7 +151,7 @@ def test_what_can_only_fail_is_refused_before_the_run(tmp_path: Path) -> None:
     def asked(
         compare: str | None = None, save: str | None = None, *, update: bool = False
     ) -> None:
-        baseline.check_asked(tmp_path, compare=compare, save=save, update=update)
+        kept.check_asked(tmp_path, compare=compare, save=save, update=update)
 
     for compare, save in ((None, None), ("", None), ("main", "main")):
         with pytest.raises(UsageError, match="does not say which baseline"):
@@ -162,7 +160,7 @@ def test_what_can_only_fail_is_refused_before_the_run(tmp_path: Path) -> None:
         asked("main")
     asked("main", update=True)
     asked(save="main.json")
-    baseline.save(make(base=0.0), "main", root=tmp_path)
+    kept.save_baseline(make(base=0.0), "main", root=tmp_path)
     asked("main")
     asked("main", update=True)
     for name in ("main", "main.json"):
@@ -170,7 +168,7 @@ def test_what_can_only_fail_is_refused_before_the_run(tmp_path: Path) -> None:
             StoreError, match=r"exists and is never overwritten unasked"
         ):
             asked(save=name)
-    baseline.path_of("main", tmp_path).write_text("{}")
+    kept.path_of("main", tmp_path).write_text("{}")
     with pytest.raises(StoreError, match="not a whole baseline file"):
         asked("main", update=True)
 
@@ -180,16 +178,16 @@ def test_what_is_invalid_is_never_stored(tmp_path: Path) -> None:
     nan, empty = sample(), sample()
     nan.numerator[1] = np.nan
     empty.denominator[empty.group == "b"] = 0
-    baseline.save(make(base=0.0), "main", root=tmp_path)
-    before = baseline.path_of("main", tmp_path).read_bytes()
+    kept.save_baseline(make(base=0.0), "main", root=tmp_path)
+    before = kept.path_of("main", tmp_path).read_bytes()
     for wrong, said in (
         (nan, r"imdb has no number for 'b' \(NaN\)"),
         (empty, r"for 'b' \(nothing was counted\)"),
     ):
         made = baseline.take({BASE: sample(), Stage("imdb"): wrong}, ABOUT)
         with pytest.raises(StoreError, match=f"'main' is not written: .*{said}"):
-            baseline.save(made, "main", root=tmp_path, update=True)
-    assert baseline.path_of("main", tmp_path).read_bytes() == before
+            kept.save_baseline(made, "main", root=tmp_path, update=True)
+    assert kept.path_of("main", tmp_path).read_bytes() == before
 
 
 def test_a_group_named_overall_is_one_group(tmp_path: Path) -> None:
@@ -204,17 +202,17 @@ def test_a_group_named_overall_is_one_group(tmp_path: Path) -> None:
         named, numerator=named.numerator - np.where(named.group == "b", 4.0, 0.0)
     )
     old, new = (baseline.take({BASE: s}, ABOUT) for s in (named, lower))
-    found = baseline.compare(old, new, BASE)
+    found = baseline.change_at(old, new, BASE)
     assert found.by_group["overall"].value == pytest.approx(0, abs=1e-3)
     assert found.overall.value == pytest.approx(-0.1, abs=1e-3)
     assert sum(part.n_prompts for part in found.overall.parts) == 24
-    baseline.save(old, "main", root=tmp_path)
-    assert set(json.loads(baseline.dumps(old))["estimates"]) == {
+    kept.save_baseline(old, "main", root=tmp_path)
+    assert set(json.loads(kept.dumps(old))["estimates"]) == {
         "base",
         "base: overall",
         "base: b",
     }
-    said = baseline.save(new, "main", root=tmp_path, update=True)
+    said = kept.save_baseline(new, "main", root=tmp_path, update=True)
     assert [line.partition(":")[0] for line in said] == [
         "baseline base",
         "baseline base-b",
@@ -224,13 +222,13 @@ def test_a_group_named_overall_is_one_group(tmp_path: Path) -> None:
 def test_stages_of_another_pair_are_not_kept_under_the_new_name(tmp_path: Path) -> None:
     """Finding 18."""
     pair = {**ABOUT, "target": "t", "draft": "d", "draft_fingerprint": "1"}
-    baseline.save(
+    kept.save_baseline(
         baseline.take({BASE: sample(), Stage("imdb"): sample()}, pair),
         "main",
         root=tmp_path,
     )
     other = baseline.take({BASE: sample()}, {**pair, "draft_fingerprint": "2"})
-    said = baseline.save(other, "main", root=tmp_path, update=True)
+    said = kept.save_baseline(other, "main", root=tmp_path, update=True)
     assert said == [
         (
             "baseline 'main' was of something else (draft_fingerprint '1' is not "
@@ -238,29 +236,31 @@ def test_stages_of_another_pair_are_not_kept_under_the_new_name(tmp_path: Path) 
         ),
         "baseline 'main' dropped what was not measured again: imdb",
     ]
-    assert baseline.read("main", tmp_path) == other
+    assert kept.read_baseline("main", tmp_path) == other
 
 
 def test_a_deep_file_is_refused() -> None:
     with pytest.raises(StoreError, match="not a whole baseline file"):
-        baseline.loads("[" * 200_000, "main")
+        kept.loads("[" * 200_000, "main")
 
 
 def test_save_never_overwrites_and_update_says_what_changed(tmp_path: Path) -> None:
     assert (
         "saved: 1 stage, 24 prompts"
-        in baseline.save(make(base=0.0), "main", root=tmp_path)[0]
+        in kept.save_baseline(make(base=0.0), "main", root=tmp_path)[0]
     )
     with pytest.raises(StoreError, match="--specfair-update-baseline"):
-        baseline.save(make(base=0.1), "main", root=tmp_path)
-    assert baseline.read("main", tmp_path) == make(base=0.0)
-    said = baseline.save(make(base=0.1, imdb=0.0), "main", root=tmp_path, update=True)
+        kept.save_baseline(make(base=0.1), "main", root=tmp_path)
+    assert kept.read_baseline("main", tmp_path) == make(base=0.0)
+    said = kept.save_baseline(
+        make(base=0.1, imdb=0.0), "main", root=tmp_path, update=True
+    )
     assert "baseline base: 0.6 -> 0.7" in said
     assert any(line.startswith("baseline imdb-a: absent -> ") for line in said)
-    assert baseline.save(make(imdb=0.0), "main", root=tmp_path, update=True) == [
+    assert kept.save_baseline(make(imdb=0.0), "main", root=tmp_path, update=True) == [
         "baseline 'main' is unchanged"
     ]
-    assert set(baseline.read("main", tmp_path).counts) == {BASE, Stage("imdb")}
+    assert set(kept.read_baseline("main", tmp_path).counts) == {BASE, Stage("imdb")}
 
 
 def test_other_prompts_are_not_compared_and_replaced_only_on_update(
@@ -272,20 +272,23 @@ def test_other_prompts_are_not_compared_and_replaced_only_on_update(
         match=r"answers another question: prompts_fingerprint 'f' is not 'g'",
     ):
         baseline.check_comparable(make(base=0.0), other, "main")
-    baseline.save(make(base=0.0), "main", root=tmp_path)
-    assert "was replaced" in baseline.save(other, "main", root=tmp_path, update=True)[0]
-    assert baseline.read("main", tmp_path) == other
+    kept.save_baseline(make(base=0.0), "main", root=tmp_path)
+    assert (
+        "was replaced"
+        in kept.save_baseline(other, "main", root=tmp_path, update=True)[0]
+    )
+    assert kept.read_baseline("main", tmp_path) == other
 
 
 def test_absent_and_stale_stages() -> None:
     old, new = make(base=0.0, sst2=0.0), make(base=0.0, imdb=0.0)
-    assert baseline.stale(old, new) == [Stage("sst2")]
+    assert [stage for stage in old.counts if stage not in new.counts] == [Stage("sst2")]
     with pytest.raises(StoreError, match=r"no 'imdb'; it holds base, sst2"):
-        baseline.compare(old, new, Stage("imdb"))
+        baseline.change_at(old, new, Stage("imdb"))
 
 
 def test_merge_joins_what_processes_measured() -> None:
-    assert set(baseline.merge([make(base=0.0), make(imdb=0.1)]).counts) == {
+    assert set(baseline.together([make(base=0.0), make(imdb=0.1)]).counts) == {
         BASE,
         Stage("imdb"),
     }
@@ -317,13 +320,13 @@ BODIES: dict[str, Callable[[dict[str, Any]], object]] = {
 
 @pytest.mark.parametrize("damage", BODIES)
 def test_a_right_checksum_over_a_wrong_body_is_one_line(damage: str) -> None:
-    body = json.loads(baseline.dumps(make(base=0.0)))
+    body = json.loads(kept.dumps(make(base=0.0)))
     del body["checksum"], body["schema"]
     BODIES[damage](body)
     checksum = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
-    text = json.dumps({"schema": baseline.SCHEMA, "checksum": checksum, **body})
+    text = json.dumps({"schema": kept.SCHEMA, "checksum": checksum, **body})
     with pytest.raises(
         StoreError, match=r"baseline 'x' (does not hold what a|is not a whole) baseline"
     ) as caught:
-        baseline.loads(text, "x")
+        kept.loads(text, "x")
     assert "\n" not in str(caught.value)

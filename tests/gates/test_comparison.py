@@ -8,7 +8,7 @@ import pytest
 
 from specfair import gates, stats
 from specfair.errors import UsageError
-from specfair.gates import baseline, comparison
+from specfair.gates import comparison, kept
 from specfair.gates.bounds import parse_rule
 from specfair.vocabulary import Stage
 from tests.gates.test_baseline import make
@@ -16,10 +16,10 @@ from tests.gates.test_baseline import make
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    baseline.save(make(base=0.0, imdb=0.0), "main", root=tmp_path)
-    baseline.save(make(base=-0.1, imdb=0.1), "worse", root=tmp_path)
-    baseline.save(make(base=0.0, imdb=0.05), "better", root=tmp_path)
-    baseline.save(make(base=0.0), "partial", root=tmp_path)
+    kept.save_baseline(make(base=0.0, imdb=0.0), "main", root=tmp_path)
+    kept.save_baseline(make(base=-0.1, imdb=0.1), "worse", root=tmp_path)
+    kept.save_baseline(make(base=0.0, imdb=0.05), "better", root=tmp_path)
+    kept.save_baseline(make(base=0.0), "partial", root=tmp_path)
     return tmp_path
 
 
@@ -94,7 +94,7 @@ def test_names_are_harmless_in_every_format() -> None:
 
 def test_a_file_and_a_name(root: Path) -> None:
     """A path to a file is compared wherever it lies; a name stays in its folder."""
-    path = str(baseline.path_of("worse", root))
+    path = str(kept.path_of("worse", root))
     assert comparison.compare("main", path, root=root).exit_code == 1
     with pytest.raises(UsageError, match="is a path"):
         comparison.compare("main", "../worse", root=root)

@@ -13,8 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from specfair.report import Report, render_html, render_index
-from specfair.report.page import EstimateRow
+from specfair.report import render_html, render_index
+from specfair.run.rows import EstimateRow
+from specfair.run.run import Run
+from specfair.vocabulary import BASE
 from tests import report_samples
 
 HOSTILE = (
@@ -134,7 +136,7 @@ def test_same_run_same_page() -> None:
 
 
 def test_a_run_with_nothing_in_it_is_still_a_page() -> None:
-    page = render_html(Report(created="2026-01-01", command="pytest evals", groups=()))
+    page = render_html(Run(created="2026-01-01", command="pytest evals", groups=()))
     assert "Measured, not judged" in page
     assert re.findall(r'<section id="section-([a-z]+)"', page) == ["method"]
 
@@ -142,8 +144,7 @@ def test_a_run_with_nothing_in_it_is_still_a_page() -> None:
 def test_a_run_of_one_group_and_numbers_that_are_none() -> None:
     rows = (
         EstimateRow(
-            "",
-            "before",
+            BASE,
             "acceptance_rate",
             "constant-5",
             "only",
@@ -153,16 +154,13 @@ def test_a_run_of_one_group_and_numbers_that_are_none() -> None:
             3,
             1,
         ),
-        EstimateRow("", "before", "alpha", "", "only", float("nan"), 0.1, 0.2, 3, 1),
+        EstimateRow(BASE, "alpha", "", "only", float("nan"), 0.1, 0.2, 3, 1),
     )
-    verdict = {
-        "case": "only",
-        "decision": "who knows",
-        "groups": ("only",),
-        "n": {"only": [3, 1], "": [3]},
-    }
+    verdict = report_samples.verdict(
+        decision="invalid", groups=("only",), n={"only": (3, 1)}
+    )
     page = render_html(
-        Report(
+        Run(
             created="now",
             command="c",
             groups=("only",),
@@ -279,4 +277,11 @@ def test_index_shows_runs_in_order_of_time_and_a_trend_a_metric() -> None:
 
 def test_index_of_nothing() -> None:
     assert "No run is stored." in render_index([])
-    assert "trends" not in render_index([Report(created="now", command="c", groups=())])
+    assert "trends" not in render_index([Run(created="now", command="c", groups=())])
+
+
+def test_unknown_name_of_the_package() -> None:
+    import specfair.report
+
+    with pytest.raises(AttributeError, match="render_pdf"):
+        specfair.report.render_pdf  # noqa: B018  # the look-up is the test

@@ -8,31 +8,15 @@ from typing import Any
 import pytest
 
 from specfair.report import cards
-from specfair.report.page import ExampleRow, Report
+from specfair.run.rows import ExampleRow
+from specfair.run.run import Run
+from specfair.run.verdict import Verdict
+from specfair.vocabulary import Stage
+from tests.report_samples import verdict
 
 
-def verdict(**changes: Any) -> dict[str, Any]:
-    plain = {
-        "case": "imdb-a",
-        "gate": "gain",
-        "metric": "m",
-        "decision": "fail",
-        "value": -0.04,
-        "low": -0.06,
-    }
-    rest = {
-        "high": -0.02,
-        "bound": 0.0,
-        "comparison": ">=",
-        "min_effect": 0.01,
-        "p_holm": 0.01,
-        "n": {"a": [30, 4]},
-    }
-    return {**plain, **rest, "groups": ["a"], "sentence": "s", "way_out": "", **changes}
-
-
-def report(*verdicts: dict[str, Any], **fields: Any) -> Report:
-    return Report(
+def report(*verdicts: Verdict, **fields: Any) -> Run:
+    return Run(
         created="now",
         command="c",
         groups=("a", "b"),
@@ -70,7 +54,9 @@ def test_words_of_a_card() -> None:
     assert card.n == [("a", "30 prompts", "4 clusters")]
     assert card.command == "pytest x"
     assert card.examples == [("a", "text", "0.40, was 0.60"), ("a", "more", "0.50")]
-    (bare,) = cards.cards(report({"case": "a b"}))
+    (bare,) = cards.cards(
+        report(verdict(case="a b", decision="invalid", value=math.nan))
+    )
     assert bare.command == "pytest evals -k 'a b'"
     assert (bare.decision, bare.actual, bare.drawing) == ("invalid", "n/a", None)
 
@@ -78,7 +64,6 @@ def test_words_of_a_card() -> None:
 @pytest.mark.parametrize("name", ["low", "high", "value", "bound"])
 def test_no_drawing_without_numbers(name: str) -> None:
     assert cards.drawing(verdict(**{name: math.nan})) is None
-    assert cards.drawing(verdict(**{name: None})) is None
 
 
 def test_drawing_shows_the_allowed_side_and_the_least_effect() -> None:
@@ -94,7 +79,7 @@ def test_drawing_shows_the_allowed_side_and_the_least_effect() -> None:
         < 100
     )
     assert floor.allowed == (floor.bound, 100.0)
-    ceiling = cards.drawing(verdict(comparison="<=", bound=-0.05, min_effect=None))
+    ceiling = cards.drawing(verdict(comparison="<=", bound=-0.05, min_effect=math.nan))
     assert ceiling is not None
     assert ceiling.allowed == (0.0, ceiling.bound)
     assert ceiling.tolerated == (ceiling.bound, ceiling.bound)
@@ -106,7 +91,7 @@ def test_map_shows_the_gravest_of_a_cell() -> None:
     run = report(
         verdict(decision="pass"),
         verdict(decision="insufficient"),
-        verdict(case="imdb", groups=["a", "b"], decision="pass"),
+        verdict(case="imdb", groups=("a", "b"), decision="pass"),
     )
     every = cards.cards(run)
     assert cards.columns(run, every) == ("imdb",)
@@ -115,3 +100,10 @@ def test_map_shows_the_gravest_of_a_cell() -> None:
         for group, cells in cards.overview(run, every)
     }
     assert rows == {"": ["pass"], "a": ["insufficient"]}
+
+
+def test_a_check_of_a_dataset_that_this_run_did_not_measure_is_on_the_map() -> None:
+    run = report(verdict(), verdict(stage=Stage("sst2")), verdict(stage=None))
+    every = cards.cards(run)
+    assert cards.columns(run, every) == ("", "imdb", "sst2")
+    assert all(all(cells) for _, cells in cards.overview(run, every))

@@ -8,37 +8,33 @@ import pytest
 from specfair.report import findings
 from specfair.report.lookup import (
     Index,
-    Stage,
-    dataset_of,
     extremes,
     index,
     lookahead_order,
     stages,
     tally,
 )
-from specfair.report.page import (
-    EstimateRow,
-    FrequencyRow,
-    GapRow,
-    PairRow,
-    Report,
-    SplitRow,
-)
+from specfair.run.rows import EstimateRow, FrequencyRow, GapRow, PairRow, SplitRow
+from specfair.run.run import Run
+from specfair.run.verdict import Verdict
+from specfair.vocabulary import BASE, Stage
 from tests import report_samples
 
-
-def verdict(case: str, decision: str) -> dict[str, Any]:
-    return {"case": case, "decision": decision}
+IMDB = Stage("imdb")
 
 
-def run(**fields: Any) -> Report:
+def verdict(case: str, decision: str, stage: str = "imdb") -> Verdict:
+    return report_samples.verdict(case=case, decision=decision, stage=Stage.of(stage))
+
+
+def run(**fields: Any) -> Run:
     defaults: dict[str, Any] = {
         "created": "now",
         "command": "c",
         "groups": ("a", "b"),
         "datasets": ("imdb", "imdb-2"),
     }
-    return Report(**{**defaults, **fields})
+    return Run(**{**defaults, **fields})
 
 
 def change(
@@ -46,8 +42,7 @@ def change(
 ) -> EstimateRow:
     half = abs(value) / 2 if sure else abs(value) * 2 + 0.01
     return EstimateRow(
-        dataset,
-        "change",
+        Stage(dataset),
         "acceptance_rate",
         "constant-5",
         group,
@@ -59,11 +54,8 @@ def change(
     )
 
 
-def level(
-    group: str, value: float, *, stage: str = "after", dataset: str = "imdb"
-) -> EstimateRow:
+def level(group: str, value: float, *, stage: Stage = IMDB) -> EstimateRow:
     return EstimateRow(
-        dataset,
         stage,
         "acceptance_rate",
         "constant-5",
@@ -99,10 +91,15 @@ def test_the_whole_run_in_one_sentence(decisions: list[str], sentence: str) -> N
 
 
 def test_failures_of_several_datasets_keep_their_whole_names() -> None:
-    cases = ("imdb-a", "imdb-2-b", "base", "imdb", "imdb-b")
-    said = findings.verdict(
-        run(verdicts=tuple(verdict(case, "fail") for case in cases))
-    )
+    cases = {
+        "imdb-a": "imdb",
+        "imdb-2-b": "imdb-2",
+        "base": "base",
+        "imdb": "imdb",
+        "imdb-b": "imdb",
+    }
+    failed = (verdict(case, "fail", stage) for case, stage in cases.items())
+    said = findings.verdict(run(verdicts=tuple(failed)))
     assert said == "5 of 5 checks failed: imdb-a, imdb-2-b, base and 2 more."
     assert findings.verdict(run(verdicts=(verdict("imdb", "fail"),))).endswith(
         "after imdb: all groups."
@@ -111,29 +108,25 @@ def test_failures_of_several_datasets_keep_their_whole_names() -> None:
 
 def test_a_change_whose_interval_spans_zero_is_no_change() -> None:
     rows = (change("", 0.05, sure=True), change("", 0.01, sure=False, dataset="imdb-2"))
-    said = findings.speed(index(run(estimates=rows)))
+    said = findings.speed(index(run(changes=rows)))
     assert said == "Higher after imdb (+0.050); no measurable change after imdb-2."
-    down = findings.speed(index(run(estimates=(change("", -0.05, sure=True),))))
+    down = findings.speed(index(run(changes=(change("", -0.05, sure=True),))))
     assert down == "Lower after imdb (\u22120.050)."
     assert findings.speed(index(run())) == "This run has no change with an interval."
 
 
 def test_one_dataset_names_winner_and_slowest() -> None:
-    rows = [
-        level("a", 0.6),
-        level("b", 0.7),
-        change("a", 0.1, sure=True),
-        change("b", 0.2, sure=False),
-    ]
-    said = findings.dataset(index(run(estimates=tuple(rows))), "imdb")
+    levels = (level("a", 0.6), level("b", 0.7))
+    rows = (change("a", 0.1, sure=True), change("b", 0.2, sure=False))
+    said = findings.dataset(index(run(estimates=levels, changes=rows)), "imdb")
     assert said == "After imdb, a gains most (+0.10); a is slowest, 0.10 behind b"
-    noise = [dataclasses.replace(row, low=-1.0, high=1.0) for row in rows]
+    noise = tuple(dataclasses.replace(row, low=-1.0, high=1.0) for row in rows)
     assert "no measurable change in any group" in findings.dataset(
-        index(run(estimates=tuple(noise))), "imdb"
+        index(run(changes=noise)), "imdb"
     )
     losses = (change("a", -0.1, sure=True), change("b", -0.2, sure=True))
     assert (
-        findings.dataset(index(run(estimates=losses)), "imdb")
+        findings.dataset(index(run(changes=losses)), "imdb")
         == "After imdb, a loses least (\u22120.10)"
     )
     assert findings.dataset(index(run()), "imdb") == "After imdb"
@@ -141,8 +134,8 @@ def test_one_dataset_names_winner_and_slowest() -> None:
 
 def test_mentions_against_gain() -> None:
     rows = [
-        FrequencyRow("imdb", 0.02, 0.01, 0.03, 0.9, 0.01),
-        FrequencyRow("imdb-2", -0.02, -0.03, -0.01, 0.9, 0.01),
+        FrequencyRow(Stage("imdb"), 0.02, 0.01, 0.03, 0.9, 0.01),
+        FrequencyRow(Stage("imdb-2"), -0.02, -0.03, -0.01, 0.9, 0.01),
     ]
     said = findings.share(index(run(frequency=tuple(rows))))
     assert said.startswith(
@@ -165,62 +158,58 @@ def test_mentions_against_gain() -> None:
     assert findings.share(index(run())) == ""
 
 
-def gap(
-    stage: str, *ends: float, dataset: str = "imdb", null: float | None = 0.05
-) -> GapRow:
+def gap(stage: str, *ends: float, null: float | None = 0.05) -> GapRow:
     return GapRow(
-        dataset, stage, "acceptance_rate", "constant-5", *ends, null, 0.9, "a", "b"
+        Stage.of(stage), "acceptance_rate", "constant-5", *ends, null, 0.9, "a", "b"
     )
 
 
 def test_the_gap_and_chance() -> None:
     assert "more than shuffled" in findings.groups(
-        index(run(gaps=(gap("before", 0.1, 0.02, 0.2, dataset=""),)))
+        index(run(gaps=(gap("base", 0.1, 0.02, 0.2),)))
     )
     assert "no more than shuffled" in findings.groups(
-        index(run(gaps=(gap("before", 0.04, 0.0, 0.2, dataset=""),)))
+        index(run(gaps=(gap("base", 0.04, 0.0, 0.2),)))
     )
-    edge = findings.groups(index(run(gaps=(gap("before", 0.1, 0.0, 0.2, dataset=""),))))
+    edge = findings.groups(index(run(gaps=(gap("base", 0.1, 0.0, 0.2),))))
     assert edge.endswith("though its interval reaches zero.")
-    assert findings.chance(gap("before", 0.1, 0.0, 0.2, null=None)) == ""
+    assert findings.chance(gap("base", 0.1, 0.0, 0.2, null=None)) == ""
     assert findings.groups(index(run())) == ""
     both = (
-        gap("change", 0.1, 0.05, 0.2),
-        gap("change", -0.1, -0.2, -0.05, dataset="imdb-2"),
+        gap("imdb", 0.1, 0.05, 0.2),
+        gap("imdb-2", -0.1, -0.2, -0.05),
     )
-    assert findings.widened(index(run(gaps=both))) == (
+    assert findings.widened(index(run(widenings=both))) == (
         "The gap between groups widened after imdb (+0.100) and narrowed after "
         "imdb-2 (\u22120.100)."
     )
-    flat = index(run(gaps=(gap("change", 0.1, -0.05, 0.2),)))
+    flat = index(run(widenings=(gap("imdb", 0.1, -0.05, 0.2),)))
     assert findings.widened(flat) == "The gap between groups did not change measurably."
 
 
 def test_worst_pair_is_the_widest_detected_one() -> None:
     pairs = (
-        PairRow("", "before", "m", "a", "b", 0.1, 0, 0, 0.01),
-        PairRow("", "before", "m", "a", "c", -0.3, 0, 0, 0.2),
+        PairRow(BASE, "m", "a", "b", 0.1, 0, 0, 0.01),
+        PairRow(BASE, "m", "a", "c", -0.3, 0, 0, 0.2),
     )
-    base = Stage("", "before")
     assert (
-        findings.worst_pair(index(run(pairs=pairs)), base)
+        findings.worst_pair(index(run(pairs=pairs)), BASE)
         == "b is 0.10 behind a; 1 of 2 pairs differ"
     )
     assert (
-        findings.worst_pair(index(run(pairs=pairs[1:])), base)
+        findings.worst_pair(index(run(pairs=pairs[1:])), BASE)
         == "none of 1 pair differs measurably"
     )
 
 
 def test_causes_keep_noise_apart() -> None:
-    row = SplitRow("", "before", "a", "b", -0.1, -0.04, -0.06, -0.08, -0.04)
-    base = Stage("", "before")
+    row = SplitRow(BASE, "a", "b", -0.1, -0.04, -0.06, -0.08, -0.04)
     assert (
-        findings.widest_split(index(run(splits=(row,))), base)
+        findings.widest_split(index(run(splits=(row,))), BASE)
         == "a is 0.10 behind b, 0.06 of it by a worse draft"
     )
     noise = dataclasses.replace(row, total=0.1, high=0.1)
-    said = findings.widest_split(index(run(splits=(noise,))), base)
+    said = findings.widest_split(index(run(splits=(noise,))), BASE)
     assert said == "b is 0.10 behind a; the draft's part may be noise"
     assert findings.split(index(run(splits=(row, noise)))).startswith(
         "In 1 of 2 comparisons over 1 stage"
@@ -230,8 +219,7 @@ def test_causes_keep_noise_apart() -> None:
 
 def confident(group: str, low: float, high: float) -> EstimateRow:
     return EstimateRow(
-        "",
-        "before",
+        BASE,
         "confident_rejections",
         "",
         group,
@@ -256,7 +244,7 @@ def test_confident_rejections_need_intervals_apart() -> None:
 def test_best_lookahead_for_all_and_for_each() -> None:
     def speed(group: str, ahead: str, value: float) -> EstimateRow:
         return EstimateRow(
-            "", "before", "speedup_predicted", ahead, group, value, value, value, 9, 3
+            BASE, "speedup_predicted", ahead, group, value, value, value, 9, 3
         )
 
     rows = (
@@ -277,25 +265,17 @@ def test_best_lookahead_for_all_and_for_each() -> None:
 def test_look_ups() -> None:
     report = run(
         estimates=(
-            level("a", 0.5, stage="before", dataset=""),
+            level("a", 0.5, stage=BASE),
             level("a", float("nan")),
         )
     )
     found: Index = index(report)
-    before = found.estimate("acceptance_rate", Stage("imdb", "before"), "a")
+    before = found.estimate("acceptance_rate", BASE, "a")
     assert before is not None
     assert before.value == 0.5
-    assert found.estimate("acceptance_rate", Stage("imdb", "after"), "a") is None
+    assert found.estimate("acceptance_rate", Stage("imdb"), "a") is None
     assert extremes(found) == ("", "")
-    assert stages(report, report.estimates) == (
-        Stage("", "before"),
-        Stage("imdb", "after"),
-    )
-    assert [dataset_of(report, case) for case in ("imdb-2-a", "imdb-20", "base")] == [
-        "imdb-2",
-        "imdb",
-        "",
-    ]
+    assert stages(report, report.estimates) == (BASE, Stage("imdb"))
     names = ["heuristic", "constant-20", "heuristic-5", "constant-3"]
     assert sorted(names, key=lookahead_order) == [
         "constant-3",

@@ -8,9 +8,10 @@ import pytest
 
 from specfair.audit import rows
 from specfair.report import many, render_html
-from specfair.report.lookup import Stage, index
+from specfair.report.lookup import index
 from specfair.traces.measured import Measured
 from specfair.traces.replay import Lookahead
+from specfair.vocabulary import BASE, Stage
 from tests import report_samples
 from tests.made_traces import crowd
 
@@ -80,7 +81,7 @@ def test_few_groups_are_all_drawn() -> None:
     assert many.note(small) == ()
     assert many.drawn(10) == ""
     assert many.ends([3, 1, 2], key=float) == [3, 1, 2]
-    assert many.outer(index(small), Stage("", "before")) == small.groups
+    assert many.outer(index(small), BASE) == small.groups
 
 
 def test_rows_of_many_groups_are_bounded_and_their_making_is_said(
@@ -91,7 +92,7 @@ def test_rows_of_many_groups_are_bounded_and_their_making_is_said(
     measured = Measured(crowd(300, n_groups=30, n_clusters=5, n_tokens=8), Lookahead())
     tables = rows.of_stage(
         measured,
-        ("imdb", "after"),
+        Stage("imdb"),
         lambda ids: " ".join(map(str, ids)),
         say=said.append,
     )

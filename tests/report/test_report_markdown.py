@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markupsafe import escape
 
-from specfair.report import Report, render_html, render_markdown
+from specfair.report import render_html, render_markdown
+from specfair.run.run import Run
 from tests import report_samples
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "report.md"
@@ -27,7 +28,7 @@ def test_is_short_and_names_what_needs_somebody() -> None:
 
 
 def test_of_nothing() -> None:
-    said = render_markdown(Report(created="now", command="pytest `evals`", groups=()))
+    said = render_markdown(Run(created="now", command="pytest `evals`", groups=()))
     assert said == (
         "## specfair: Measured, not judged: this run holds no "
         "bounds.\n\nAgain: `` pytest `evals` ``\n"
@@ -37,11 +38,11 @@ def test_of_nothing() -> None:
 def test_a_command_can_be_copied_as_it_is() -> None:
     """Finding 19: quotes and backticks of a shell-quoted command are part of it."""
     command = "pytest 'evals/x.py::t[imdb-$(touch PWNED) `touch PWNED` ``]'"
-    said = render_markdown(Report(created="now", command=command, groups=()))
+    said = render_markdown(Run(created="now", command=command, groups=()))
     assert f"```{command}```" in said
-    cards = [{"case": "x", "gate": "gap", "decision": "fail", "reproduce": command * 9}]
+    cards = [report_samples.verdict(reproduce=command * 9)]
     page = render_html(
-        Report(created="now", command=command, groups=(), verdicts=tuple(cards))
+        Run(created="now", command=command, groups=(), verdicts=tuple(cards))
     )
     assert f"<code>{escape(command)}</code>" in page
     assert f"<code>{escape(command * 9)}</code>" in page

@@ -99,29 +99,6 @@ def test_a_label_may_be_called_none() -> None:
     assert [reading.label(v) for v in (" queer ", 3, 0)] == ["queer", "3", "0"]
 
 
-@pytest.mark.parametrize(
-    ("text", "why"),
-    [
-        ("[" * 51 + "]" * 51, "nested deeper than 50"),
-        ("[" * 100_000, "nested deeper than 50"),
-        ("1" * 5_000, "4300"),
-    ],
-)
-def test_json_from_a_stranger(text: str, why: str) -> None:
-    for form in (text, text.encode()):
-        with pytest.raises(ValueError, match=why):
-            reading.json_of(form)
-
-
-def test_json_that_is_sound() -> None:
-    assert (
-        reading.json_of(b'["\\ud83d\\ude00", {"a": [' + b"[" * 40 + b"]" * 40 + b"]}]")[
-            0
-        ]
-        == "\U0001f600"
-    )
-
-
 def test_what_cannot_be_opened(tmp_path: Path) -> None:
     for read in (
         reading.whole,

@@ -12,9 +12,10 @@ from bench.worlds import World, draw
 from specfair.errors import DataError, UsageError
 from specfair.texts.prompts import Prompt
 from specfair.traces import metrics
-from specfair.traces.metrics import METRICS, Groups, sample, split, unfairness
+from specfair.traces.metrics import SUMS, Groups, sample, split, unfairness
 from specfair.traces.replay import Lookahead, replay
 from specfair.traces.trace import COLUMNS, Decoding, Header, Trace
+from specfair.vocabulary import METRICS
 
 FIVE = Lookahead(5)
 
@@ -63,6 +64,7 @@ def trace() -> Trace:
 def test_every_metric_is_defined_once_and_measured(trace: Trace) -> None:
     sentences = [d.sentence for d in METRICS.values()]
     assert len(set(sentences)) == len(METRICS) == 10
+    assert set(SUMS) == set(METRICS)
     for name in METRICS:
         found = sample(trace, name, FIVE)
         assert math.isfinite(found.value), name

@@ -1,23 +1,27 @@
-"""The tidy rows of a stored run, a dataclass a table: what each column means.
+"""The tidy rows of a stored run, a dataclass a kind of row: what each column means.
 
 Knows nothing of how rows are filled, stored or drawn.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-N_BINS = 20
+from specfair.vocabulary import Stage
+
+N_BINS = 20  # of a histogram
+N_EXAMPLES = 3  # prompts stored of a verdict
+MANY = 24  # groups, up to which pairs, splits and tokens are shown of all
+ENDS = 5  # of the slowest and of the fastest groups, where there are more
 
 
 @dataclass(frozen=True, slots=True)
 class EstimateRow:
-    """One metric of one group with its interval. `dataset` "" is the base pair, `group`
-    "" is everyone.
+    """One metric of one group with its interval, or its change up to that stage.
+
+    `group` "" is everyone.
     """
 
-    dataset: str
-    stage: str  # "before", "after" or "change"
+    stage: Stage
     metric: str
     lookahead: str  # "constant-5", or "" where the metric does not depend on it
     group: str
@@ -34,8 +38,7 @@ class GapRow:
     95 of 100 cases.
     """
 
-    dataset: str
-    stage: str
+    stage: Stage
     metric: str
     lookahead: str
     gap: float
@@ -51,8 +54,7 @@ class GapRow:
 class PairRow:
     """group_a minus group_b, corrected for the number of pairs looked at."""
 
-    dataset: str
-    stage: str
+    stage: Stage
     metric: str
     group_a: str
     group_b: str
@@ -68,8 +70,7 @@ class HistogramRow:
     draft) on [-1, 1].
     """
 
-    dataset: str
-    stage: str
+    stage: Stage
     group: str
     quantity: str  # "target_prob", "draft_prob" or "difference"
     outcome: str  # "accepted" or "rejected"
@@ -80,8 +81,7 @@ class HistogramRow:
 class MistakeRow:
     """One proposal the draft was sure of, in its context."""
 
-    dataset: str
-    stage: str
+    stage: Stage
     group: str
     outcome: str
     token: str
@@ -108,8 +108,7 @@ class SplitRow:
     interval is of worse_draft.
     """
 
-    dataset: str
-    stage: str
+    stage: Stage
     group_a: str
     group_b: str
     total: float
@@ -120,23 +119,12 @@ class SplitRow:
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingRow:
-    """A metric at a checkpoint of the fine-tuning."""
-
-    dataset: str
-    step: int
-    group: str
-    metric: str
-    value: float
-
-
-@dataclass(frozen=True, slots=True)
 class FrequencyRow:
     """Gain for each tenfold of mentions, a regression over groups on log10(1 +
     n_words).
     """
 
-    dataset: str
+    stage: Stage
     slope: float
     low: float
     high: float
@@ -170,40 +158,19 @@ class BaselineRow:
     decision: str  # "better", "worse", "unclear" or "gone"
 
 
+# the tables of a run
 ROWS: Mapping[str, type] = {
-    "estimates": EstimateRow,
+    "estimates": EstimateRow,  # at each stage
+    "changes": EstimateRow,  # from the base pair to each stage after it
     "gaps": GapRow,
+    "widenings": GapRow,  # likewise
     "pairs": PairRow,
     "histograms": HistogramRow,
     "mistakes": MistakeRow,
     "mentions": MentionRow,
     "splits": SplitRow,
-    "training": TrainingRow,
+    "training": EstimateRow,  # at checkpoints
     "frequency": FrequencyRow,
     "examples": ExampleRow,
     "baseline": BaselineRow,
-}
-
-# in the order a reader wants them
-DECISIONS = ("fail", "invalid", "insufficient", "pass")
-VERDICT: Mapping[str, Any] = {  # what a page reads of a verdict; it may have more
-    **dict.fromkeys(
-        (
-            "case",
-            "gate",
-            "metric",
-            "comparison",
-            "sentence",
-            "way_out",
-            "reproduce",
-            "about",
-        ),
-        str | None,
-    ),
-    **dict.fromkeys(
-        ("value", "low", "high", "bound", "min_effect", "p_value", "p_holm"), float
-    ),
-    "strict": bool | None,
-    "groups": tuple[str, ...] | None,
-    "n": Mapping[str, tuple[int, ...]] | None,
 }

@@ -19,7 +19,7 @@ from specfair.store import Store
 T = TypeVar("T")
 
 
-def kept(
+def remembered(
     store: Store,
     kind: str,
     key: Mapping[str, Any],

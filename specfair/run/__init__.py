@@ -1,0 +1,1 @@
+"""A stored run: typed rows and verdicts, to JSON and back."""

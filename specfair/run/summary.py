@@ -1,0 +1,85 @@
+"""A Run in a few lines: what the terminal says last, and what a JUnit file carries.
+
+Knows what a reader needs first. It does not know where anything is printed.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+
+from specfair.run.rows import GapRow
+from specfair.run.run import Run
+
+# of cases, in a run's provenance; absent where all were asked
+SELECTION = "selection"
+
+
+def properties(run: Run) -> dict[str, str]:
+    """What a JUnit file says of the whole run, so that one on another pair cannot pass
+    for it.
+    """
+    named = {
+        name: str(getattr(run, name))
+        for name in ("target", "draft", "prompts", "decoding", "lookahead")
+    }
+    named |= {
+        "groups": ", ".join(run.groups),
+        SELECTION: str(run.provenance.get(SELECTION, "")),
+    }
+    return {f"specfair.{name}": value for name, value in named.items() if value}
+
+
+def summary(run: Run, place: str, ungated: Mapping[str, int]) -> list[str]:
+    """What the terminal says: what was measured and decided, the worst gap, what to run
+    next, where to look.
+    """
+    lines = [f"measured: {run.about}"] if run.about else []
+    n = Counter(verdict.decision for verdict in run.verdicts)
+    said = [f"{n['pass']} pass", f"{n['fail']} fail"]
+    said += [f"{n[name]} {name}" for name in ("insufficient", "invalid") if n[name]]
+    lines.append(f"verdicts: {', '.join(said)}")
+    others = Counter(filter(None, map(run.elsewhere, run.verdicts)))
+    lines += [f"of these, {n} about another audit: {a}" for a, n in others.items()]
+    lines += _gaps(run)
+    gone = [row.name for row in run.baseline if row.decision == "gone"]
+    if gone:
+        lines.append(
+            f"stale in the baseline, measured no more: {', '.join(gone)}; save "
+            "it anew to drop what is gone"
+        )
+    if ungated:
+        asked = ", ".join(f"{n} {kind}" for kind, n in ungated.items())
+        lines.append(
+            f"without a bound, so not judged: {asked}; bounds go into "
+            "[tool.specfair.gates]"
+        )
+    if n["insufficient"]:
+        lines.append(
+            "undecided cases passed; --specfair-strict fails them, more "
+            "prompts decide them"
+        )
+    return [*lines, f"report: {place}"] if place else lines
+
+
+def _gaps(run: Run) -> list[str]:
+    """The worst gap, and those that are no number."""
+    lines = []
+    here = (run.metric, run.lookahead)
+    gaps = [g for g in run.gaps if (g.metric, g.lookahead) == here]
+    finite = [g for g in gaps if math.isfinite(g.gap)]
+    if finite:
+        worst = max(finite, key=lambda g: g.gap)
+        lines.append(
+            f"worst gap: {worst.gap:.3f} [{worst.low:.3f}, {worst.high:.3f}] in "
+            f"{worst.metric} {_at(worst)}: "
+            f"{worst.lowest_group} is slowest, {worst.highest_group} fastest"
+        )
+    return lines + [
+        f"no gap: {g.metric} {_at(g)} is not a number for every group"
+        for g in gaps
+        if g not in finite
+    ]
+
+
+def _at(gap: GapRow) -> str:
+    return f"after {gap.stage}" if gap.stage.tuned else "before fine-tuning"

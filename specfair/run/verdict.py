@@ -1,0 +1,75 @@
+"""A Verdict: decision, numbers and sentence in one object, and who asked for it.
+
+Does not know how the decision was made.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from specfair.vocabulary import Decision, Stage
+
+_SHOWN = (
+    "gate",
+    "metric",
+    "decision",
+    "value",
+    "low",
+    "high",
+    "bound",
+    "min_effect",
+    "p_value",
+    "p_holm",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """An estimate held against a bound."""
+
+    case: str
+    gate: str  # the kind of bound
+    metric: str
+    decision: Decision
+    value: float
+    low: float
+    high: float
+    bound: float
+    comparison: str
+    min_effect: float
+    p_value: float
+    p_holm: float
+    n: Mapping[str, tuple[int, ...]]  # group: prompts and clusters
+    groups: tuple[str, ...]
+    sentence: str
+    way_out: str = ""
+    method: str = ""
+    strict: bool = False
+    stage: Stage | None = None  # None: of no stage in particular
+    reproduce: str = ""  # the command that asks it again
+    about: str = ""  # what it was measured on
+    nth: int = 0  # of those that one case asked of this gate and metric
+
+    def __post_init__(self) -> None:
+        for group, counts in self.n.items():
+            if len(counts) != 2:
+                raise ValueError(f"n of {group!r:.60} is not prompts and clusters")
+
+    @property
+    def failed(self) -> bool:
+        """Whether the test that asked has to fail."""
+        return self.decision in ("fail", "invalid") or (
+            self.strict and self.decision == "insufficient"
+        )
+
+    @property
+    def dataset(self) -> str:
+        """What it comes after; "" of the base pair, or of no stage."""
+        return self.stage.dataset if self.stage else ""
+
+    def properties(self) -> dict[str, str]:
+        """The numbers as text, for JUnit."""
+        shown = {name: getattr(self, name) for name in _SHOWN}
+        return {
+            name: f"{v:.6g}" if isinstance(v, float) else str(v)
+            for name, v in shown.items()
+        }

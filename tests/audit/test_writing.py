@@ -1,0 +1,155 @@
+"""Files and lines of a run: what can be written is, whatever becomes of the rest."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from specfair import config, outputs
+from specfair.audit import record, writing
+from specfair.audit.session import Session
+from specfair.errors import UsageError
+from specfair.run.run import Run
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_files_and_summary(session: Session, tmp_path: Path) -> None:
+    settings = replace(session.settings, report=str(tmp_path / "deep" / "r.html"))
+    written = writing.write_parts([record.part(session)], settings)
+    assert sorted(p.name for p in (tmp_path / "deep").iterdir()) == [
+        "r.html",
+        "r.json",
+        "r.md",
+    ]
+    assert written.lines[0] == (
+        "measured: embedded / embedded; 18 prompts of 3 groups, out of embedded: 996 "
+        "synthetic sentence beginnings "
+        "about 10 groups, every identity with the same 12 templates; greedy, at most "
+        "8 new tokens; constant-5"
+    )
+    assert written.lines[1].startswith("verdicts: ")
+    assert any(line.startswith("worst gap: ") for line in written.lines)
+    assert not written.lost
+    assert written.properties["specfair.groups"] == "female, male, queer"
+
+
+def test_a_name_with_a_dot_is_a_name(session: Session, tmp_path: Path) -> None:
+    """Finding 2: `run-v1.2` and `run-v1.3` are two runs, and the summary names a page
+    that exists.
+    """
+    for name in ("run-v1.2", "run-v1.3"):
+        written = writing.write_parts(
+            [record.part(session)],
+            replace(session.settings, report=str(tmp_path / name)),
+        )
+        (place,) = [
+            line.removeprefix("report: ")
+            for line in written.lines
+            if line.startswith("report: ")
+        ]
+        assert Path(place).name == f"{name}.html"
+        assert Path(place).is_file()
+    assert len(list(tmp_path.iterdir())) == 6
+
+
+def test_a_selection_of_cases_leaves_the_report_of_the_whole_run(
+    session: Session, tmp_path: Path
+) -> None:
+    settings, part = (
+        replace(session.settings, report=str(tmp_path / "r.html")),
+        record.part(session),
+    )
+    assert not any(
+        "a selection of" in line for line in writing.write_parts([part], settings).lines
+    )
+    whole = (tmp_path / "r.json").read_bytes()
+    said = writing.write_parts([part], settings, selection="-k imdb").lines
+    assert any(
+        "a selection of the cases (-k imdb)" in line
+        and "still shows the whole run" in line
+        for line in said
+    )
+    assert any(
+        line.startswith("report: ") and line.endswith("r-part.html") for line in said
+    )
+    assert (tmp_path / "r.json").read_bytes() == whole
+    assert (
+        "a selection of the cases: -k imdb"
+        in Run.from_json((tmp_path / "r-part.json").read_text()).notes
+    )
+    writing.write_parts([part], settings, selection="-k imdb", chosen=True)
+    assert (tmp_path / "r.json").read_bytes() != whole
+    # what stands there is no whole run any more
+    writing.write_parts([part], settings, selection="-k male")
+    assert "-k male" in (tmp_path / "r.json").read_text()
+
+
+def test_names_cannot_write_lines_of_their_own(report: Run, tmp_path: Path) -> None:
+    """Finding 20: control characters of a group's name reach no terminal, and `::` no
+    service's commands.
+    """
+    hostile = "x\n::error::pwned\x1b[31m"
+    gaps = tuple(replace(g, lowest_group=hostile) for g in report.gaps)
+    part = {"report": replace(report, gaps=gaps).to_json(), "ungated": "{}"}
+    lines = writing.write_parts(
+        [part], replace(config.Settings(), report=str(tmp_path / "r"))
+    ).lines
+    assert any("pwned" in line for line in lines)
+    assert not [c for line in lines for c in line if not c.isprintable()]
+    assert not [line for line in lines if line.lstrip().startswith("::")]
+
+
+@pytest.mark.parametrize("ending", outputs.ENDINGS)
+def test_what_can_be_written_is_written(
+    session: Session, tmp_path: Path, ending: str
+) -> None:
+    """Finding 4: a folder came to stand in the place of one output while the run went
+    on.
+    """
+    settings, part = (
+        replace(session.settings, report=str(tmp_path / "r")),
+        record.part(session),
+    )
+    mine = tmp_path / f"r{ending}" / "mine"
+    mine.parent.mkdir()
+    mine.touch()
+    lost: list[str] = []
+    files = [tmp_path / f"r{e}" for e in outputs.ENDINGS]
+    place, _ = writing.write_files(
+        Run.from_json(part["report"]), outputs.Outputs(*files), lost
+    )
+    assert mine.exists()
+    assert len(lost) == 1
+    assert f"r{ending} could not be written" in lost[0]
+    assert Path(place).name == ("r.json" if ending == ".html" else "r.html")
+    assert sorted(p.name for p in tmp_path.iterdir() if p.is_file()) == sorted(
+        f.name for f in files if f.is_file()
+    )
+    assert len([f for f in files if f.is_file()]) == 2
+    with pytest.raises(
+        UsageError, match="is a folder; specfair writes files and removes nothing"
+    ):
+        outputs.of(settings.report)
+
+
+def test_without_the_libraries_for_charts_nothing_measured_is_lost(
+    tmp_path: Path,
+) -> None:
+    code = (
+        "import sys; from pathlib import Path; sys.modules['altair'] = None; from "
+        "specfair.audit import writing"
+    )
+    code += "; from tests import report_samples as r"
+    code += "; print(*writing.write_files(r.small(), writing.outputs.of(sys.argv[1]), [])[1])"
+    command = [sys.executable, "-c", code, str(tmp_path / "r.html")]
+    said = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert said.startswith(
+        "no page was drawn: altair is not installed. Install it, or elsewhere: "
+        "specfair report r.json"
+    )
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["r.json", "r.md"]

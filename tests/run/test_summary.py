@@ -1,0 +1,37 @@
+"""The last lines of a run: what was decided, the worst gap, what to do next."""
+
+import math
+from dataclasses import replace
+
+from specfair.run.summary import properties, summary
+from specfair.vocabulary import BASE
+from tests import report_samples
+
+
+def test_what_the_terminal_says() -> None:
+    run = report_samples.full()
+    lines = summary(run, "r.html", {"improve": 3})
+    assert lines[0].startswith("measured: ")
+    assert lines[1] == "verdicts: 24 pass, 6 fail, 24 insufficient, 1 invalid"
+    (worst,) = [line for line in lines if line.startswith("worst gap: ")]
+    at = [gap for gap in run.gaps if gap.lookahead == run.lookahead]
+    assert f"{max(gap.gap for gap in at):.3f} [" in worst
+    assert lines[-3].startswith("without a bound, so not judged: 3 improve; bounds")
+    assert lines[-2].startswith("undecided cases passed")
+    assert lines[-1] == "report: r.html"
+
+
+def test_a_gap_that_is_no_number_is_said_in_words() -> None:
+    run = report_samples.full()
+    broken = tuple(replace(g, gap=math.nan) for g in run.gaps if g.stage == BASE)
+    lines = summary(replace(run, gaps=broken), "", {})
+    assert "no gap: acceptance_rate before fine-tuning is not a number" in str(lines)
+    assert "nan" not in " ".join(lines)
+
+
+def test_what_a_junit_file_carries() -> None:
+    run = report_samples.full()
+    found = properties(run)
+    assert found["specfair.target"] == "gpt2"
+    assert found["specfair.groups"] == ", ".join(run.groups)
+    assert "specfair.selection" not in found
