@@ -24,9 +24,9 @@ from specfair.errors import SpecfairError, StoreError, UsageError, plain
 
 if TYPE_CHECKING:
     from specfair.audit.desk import Desk
-    from specfair.doors.run import Run
+    from specfair.doors.run import Runner
 
-_RUN = pytest.StashKey["Run"]()
+_RUN = pytest.StashKey["Runner"]()
 # what workers of xdist found: a report and a baseline, as JSON
 _PARTS = pytest.StashKey[list[dict[str, str]]]()
 _ERRORS = pytest.StashKey[list[str]]()
@@ -172,12 +172,12 @@ def specfair(request: pytest.FixtureRequest) -> "Desk":
     return _run(request.config).desk(request.node, _marked(request.node), fail=_fail)
 
 
-def _run(config: pytest.Config) -> "Run":
+def _run(config: pytest.Config) -> "Runner":
     """What this process measures; the one door behind which anything heavy is."""
-    from specfair.doors.run import Run
+    from specfair.doors.run import Runner
 
     if _RUN not in config.stash:
-        config.stash[_RUN] = Run(config, lambda line: _say(config, line))
+        config.stash[_RUN] = Runner(config, lambda line: _say(config, line))
     return config.stash[_RUN]
 
 

@@ -22,7 +22,7 @@ from specfair.traces.replay import replay
 from specfair.traces.trace import COLUMNS, Trace
 from specfair.training.finetune import train
 from specfair.training.recipe import Recipe
-from specfair.training.tuned import Training, read
+from specfair.training.tuned import Training, Tuned
 from tests import tiny_models
 
 FLOATS = [name for name, kind in COLUMNS.items() if kind is np.float32]
@@ -79,7 +79,9 @@ def tuned_by_one_step(pair: Pair, folder: Path) -> None:
             folder / "tuned" / role,
             progress=lambda *_: None,
         )
-    target, draft = (read(folder / "tuned" / role) for role in ("target", "draft"))
+    target, draft = (
+        Tuned.read(folder / "tuned" / role) for role in ("target", "draft")
+    )
     assert np.isfinite([*target.losses, *draft.losses]).all()
     after = load.load(str(target.model), str(draft.model), device="cpu")
     assert after.target_fingerprint != pair.target_fingerprint

@@ -113,7 +113,7 @@ class Audit:
         """The measured speed-up by group: seconds of the target alone over seconds
         speculative.
         """
-        return Groups(timing.sample(self.made.times(Stage.of(stage))), timing.METRIC)
+        return Groups(self.made.times(Stage.of(stage)).sample, timing.METRIC)
 
     @property
     def stages(self) -> tuple[Stage, ...]:

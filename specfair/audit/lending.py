@@ -11,12 +11,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from specfair.audit.values import remembered
 from specfair.config import Settings
-from specfair.models import identity
-from specfair.models.identity import Choice, Identity, Loading, versions
+from specfair.models.identity import (
+    Choice,
+    Identity,
+    Loading,
+    refuse_another,
+    versions,
+)
 from specfair.store import Store
 from specfair.texts import corpora
-from specfair.training import tuned
 from specfair.training.recipe import Recipe
 from specfair.training.tuned import ROLES, Training, Tuned
 from specfair.vocabulary import BASE, Stage
@@ -33,9 +38,9 @@ class MissingError(Exception):
 
 def open_pair(choice: Choice, *, tiny: bool) -> "AbstractContextManager[Work]":
     """The one door behind which models are: nothing before it loads torch."""
-    from specfair.audit.work import opened
+    from specfair.audit.work import at_work
 
-    return opened(choice, tiny=tiny)
+    return at_work(choice, tiny=tiny)
 
 
 @dataclass(slots=True)
@@ -47,39 +52,38 @@ class Loan:
     store: Store
     opening: "Callable[[Choice], AbstractContextManager[Work]]"
     closing: ExitStack
-    _work: "list[Work]" = field(default_factory=list)
-    _identity: list[Identity] = field(default_factory=list)
+    _work: "Work | None" = None
+    _identity: Identity | None = None
 
     def work(self) -> "Work":
         """The pair, opened by now."""
-        if not self._work:
-            self._work.append(self.closing.enter_context(self.opening(self.choice)))
-            for remembered in self._identity:
+        if self._work is None:
+            self._work = self.closing.enter_context(self.opening(self.choice))
+            if self._identity is not None:
                 place = self.store.path("pairs", self.choice.key)
-                identity.check(remembered, self._work[0].pair.identity, place)
-        return self._work[0]
+                refuse_another(self._identity, self._work.pair.identity, place)
+        return self._work
 
     @property
     def identity(self) -> Identity:
         """Which pair it is: remembered, or asked of the pair once it is open."""
-        if not self._identity:
-            self._identity.append(
-                self.store.get_or_make(
-                    "pairs",
-                    self.choice.key,
-                    make=lambda path: identity.save(self.work().pair.identity, path),
-                    read=lambda path: identity.load(path, self.choice.names),
-                )
+        if self._identity is None:
+            self._identity = remembered(
+                self.store,
+                "pairs",
+                self.choice.key,
+                make=lambda: self.work().pair.identity.kept,
+                read=lambda plain: Identity.of(plain, self.choice.names),
             )
-        return self._identity[0]
+        return self._identity
 
     def end(self) -> None:
         """Let go of the models."""
-        self._work.clear()
+        self._work = None
 
 
 @dataclass(slots=True)
-class Pairs:
+class Lender:
     """The pairs of an audit. With `closed` set, opening any is refused."""
 
     settings: Settings
@@ -172,7 +176,7 @@ class Pairs:
             "tuned",
             training.key | versions(),
             make=lambda folder: loan.work().train(training, folder, progress),
-            read=tuned.read,
+            read=Tuned.read,
         )
 
     def corpus(self, dataset: str) -> corpora.Corpus:

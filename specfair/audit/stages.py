@@ -13,13 +13,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from specfair.audit import tracing
 from specfair.audit.chosen import prompt_set
-from specfair.audit.lending import Loan, MissingError, Pairs, Say
+from specfair.audit.lending import Lender, Loan, MissingError, Say
+from specfair.audit.values import remembered
 from specfair.config import Settings
 from specfair.decoding import Lookahead
-from specfair.engine import agreement, live, timing
-from specfair.engine.agreement import Agreement
+from specfair.engine import timing
+from specfair.engine.agreement import Agreement, sampled
+from specfair.engine.timing import Times
 from specfair.models.folders import Source, locate
 from specfair.models.identity import Identity, versions
 from specfair.models.tokens import Decode, decoder
@@ -47,7 +51,7 @@ class Stages:
     def __init__(self, settings: Settings, say: Say, recipe: Recipe) -> None:
         self.settings, self._say = settings, say
         self.store = Store(Path(settings.store), say)
-        self.pairs = Pairs(settings, self.store, self._tell, recipe)
+        self.pairs = Lender(settings, self.store, self._tell, recipe)
         self._found: dict[Stage, Found] = {}
 
     @cached_property
@@ -120,7 +124,7 @@ class Stages:
                 return None
             return base.reading.cost_ratio if base else loan.work().cost_ratio()
 
-        source = tracing.Source(
+        writer = tracing.Writer(
             loan.identity,
             self.settings.decoding,
             work=loan.work,
@@ -129,7 +133,7 @@ class Stages:
         )
         found = tracing.traced(
             self.store,
-            source,
+            writer,
             self.prompts,
             lambda line: self._tell(f"tracing {loan.stage}: {line}"),
         )
@@ -140,28 +144,29 @@ class Stages:
     def _agreement(self, loan: Loan, trace: Trace) -> Agreement:
         lookahead = self.settings.lookahead
 
-        def make(path: Path) -> None:
-            some = trace.select(agreement.sampled(trace))
+        def make() -> Agreement:
+            some = trace.select(sampled(trace))
             n = f"{len(some):,} prompts"
             self._tell(f"checking {loan.stage}: {n} decoded live, {lookahead}")
-            agreement.save(loan.work().agreement(some, self.settings.deployed), path)
+            return loan.work().agreement(some, self.settings.deployed)
 
         key = self._key(loan, lookahead)
-        return self.store.get_or_make("checks", key, make=make, read=agreement.load)
+        return remembered(
+            self.store, "checks", key, make=make, read=lambda v: Agreement(**v)
+        )
 
-    def times(self, stage: Stage) -> timing.Times:
+    def times(self, stage: Stage) -> Times:
         """Seconds of the target alone and of speculative decoding."""
         settings, n_rounds = self.settings, timing.N_ROUNDS
         some = self.prompts.limit(timing.N_PROMPTS)
 
-        def make(path: Path) -> None:
+        def make() -> Times:
             self._tell(f"timing {stage}: {len(some)} prompts in {n_rounds} rounds")
-            taken = loan.work().times(some, settings.decoding, settings.deployed)
-            timing.save(taken, path)
+            return loan.work().times(some, settings.decoding, settings.deployed)
 
         with self.pairs.lent(stage) as loan:
             key = self._key(loan, settings.lookahead)
-            return self.store.get_or_make("times", key, make=make, read=timing.load)
+            return remembered(self.store, "times", key, make=make, read=Times.of)
 
     def count(self, stage: Stage, trace: Trace, lookahead: Lookahead) -> Tally:
         """What live decoding of the stage's prompts counts."""
@@ -170,11 +175,12 @@ class Stages:
 
     def _count(self, loan: Loan, trace: Trace, lookahead: Lookahead) -> Tally:
         key = self._key(loan, str(lookahead))
-        return self.store.get_or_make(
+        return remembered(
+            self.store,
             "counts",
             key,
-            make=lambda path: live.save(loan.work().count(trace, lookahead), path),
-            read=live.load,
+            make=lambda: loan.work().count(trace, lookahead),
+            read=lambda v: Tally(**{name: np.array(v[name]) for name in v}),
         )
 
     @cached_property
@@ -186,11 +192,9 @@ class Stages:
 
     def _rules(self, loan: Loan) -> str:
         fingerprint = loan.identity.tokenizer_fingerprint
-        return self.store.get_or_make(
-            "tokenizers",
-            {"tokenizer": fingerprint, "by": version("tokenizers"), **versions()},
-            make=lambda path: path.write_text(loan.work().rules(), "utf-8"),
-            read=lambda path: path.read_text("utf-8"),
+        key = {"tokenizer": fingerprint, "by": version("tokenizers"), **versions()}
+        return remembered(
+            self.store, "tokenizers", key, make=lambda: loan.work().rules(), read=str
         )
 
     @property
@@ -202,16 +206,11 @@ class Stages:
             return self._n_cut(loan)
 
     def _n_cut(self, loan: Loan) -> int:
-        def make(path: Path) -> None:
+        def make() -> int:
             n_new = self.settings.max_new_tokens
-            path.write_text(str(loan.work().n_cut(list(self.prompts), n_new)), "utf-8")
+            return loan.work().n_cut(list(self.prompts), n_new)
 
-        return self.store.get_or_make(
-            "cuts",
-            self._key(loan),
-            make=make,
-            read=lambda path: int(path.read_text("utf-8")),
-        )
+        return remembered(self.store, "cuts", self._key(loan), make=make, read=int)
 
     def _key(self, loan: Loan, lookahead: str = "") -> dict[str, Any]:
         key = tracing.key_of(loan.identity, self.settings.decoding)

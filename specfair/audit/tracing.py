@@ -30,7 +30,7 @@ PATIENCE = 10.0  # seconds between two lines of progress
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class Writer:
     """Where a trace comes from: a pair under a decoding, and what is known of it
     already.
     """
@@ -61,14 +61,14 @@ def key_of(pair: Identity, decoding: Decoding) -> dict[str, Any]:
     }
 
 
-def traced(store: Store, source: Source, prompts: PromptSet, say: Say) -> Trace:
+def traced(store: Store, writer: Writer, prompts: PromptSet, say: Say) -> Trace:
     """The trace of these prompts, from the store as far as it is there."""
-    key, wanted = key_of(source.pair, source.decoding), list(prompts)
+    key, wanted = key_of(writer.pair, writer.decoding), list(prompts)
     while True:
         found = store.update(
             "traces",
             key,
-            change=lambda old: _grown(old, source, wanted, say),
+            change=lambda old: _grown(old, writer, wanted, say),
             read=load_trace,
             write=save_trace,
         )
@@ -78,18 +78,18 @@ def traced(store: Store, source: Source, prompts: PromptSet, say: Say) -> Trace:
     some = found.select(np.array([place[prompt] for prompt in wanted], dtype=np.int64))
     header = replace(
         found.header,
-        target=source.pair.target_name,
+        target=writer.pair.target_name,
         prompts=prompts.name,
         prompts_fingerprint=prompts.fingerprint,
-        decoding=source.decoding,
+        decoding=writer.decoding,
     )
     return Trace(
         replace(some.text, header=header),
-        replace(some.reading, draft=source.pair.draft_name),
+        replace(some.reading, draft=writer.pair.draft_name),
     )
 
 
-def _grown(old: Trace | None, source: Source, wanted: list[Prompt], say: Say) -> Trace:
+def _grown(old: Trace | None, writer: Writer, wanted: list[Prompt], say: Say) -> Trace:
     """The old trace, or one with a portion of what was missing behind it."""
     known = set(old.prompts) if old else set()
     missing = [prompt for prompt in wanted if prompt not in known]
@@ -97,12 +97,12 @@ def _grown(old: Trace | None, source: Source, wanted: list[Prompt], say: Say) ->
         return (
             old
             if old.reading.cost_ratio is not None
-            else _costed(old, source.cost_ratio())
+            else _costed(old, writer.cost_ratio())
         )
-    say(f"{len(missing):,} of {len(wanted):,} prompts, {source.decoding}")
-    more = _new(source, missing[:PORTION], _patient(say, len(missing)))
+    say(f"{len(missing):,} of {len(wanted):,} prompts, {writer.decoding}")
+    more = _new(writer, missing[:PORTION], _patient(say, len(missing)))
     return (
-        _costed(more, source.cost_ratio()) if old is None else concatenate([old, more])
+        _costed(more, writer.cost_ratio()) if old is None else concatenate([old, more])
     )
 
 
@@ -131,18 +131,18 @@ def _patient(say: Say, n_missing: int) -> Callable[[int, int], None]:
 
 
 def _new(
-    source: Source, prompts: list[Prompt], progress: Callable[[int, int], None]
+    writer: Writer, prompts: list[Prompt], progress: Callable[[int, int], None]
 ) -> Trace:
     """Only what changed is run: with the same target, its text is read again instead of
     written again.
     """
-    like, same = source.like, None
+    like, same = writer.like, None
     if (
         like is not None
-        and like.header.target_fingerprint == source.pair.target_fingerprint
-        and like.header.decoding == source.decoding
+        and like.header.target_fingerprint == writer.pair.target_fingerprint
+        and like.header.decoding == writer.decoding
     ):
         place = {prompt: i for i, prompt in enumerate(like.prompts)}
         if all(prompt in place for prompt in prompts):
             same = like.select(np.array([place[prompt] for prompt in prompts]))
-    return source.work().trace(prompts, source.decoding, like=same, progress=progress)
+    return writer.work().trace(prompts, writer.decoding, like=same, progress=progress)

@@ -84,7 +84,7 @@ class Work:
 
 
 @contextmanager
-def opened(choice: Choice, *, tiny: bool) -> Iterator[Work]:
+def at_work(choice: Choice, *, tiny: bool) -> Iterator[Work]:
     """The pair, with threads as suit it; both are given back at the end."""
     with sharing_cores(tiny=tiny):
         pair = load.load(

@@ -29,7 +29,7 @@ from specfair.vocabulary import Stage
 
 
 @dataclass(slots=True)
-class Run:
+class Runner:
     """What one process measures, and what became of it."""
 
     config: pytest.Config

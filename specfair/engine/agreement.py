@@ -9,15 +9,12 @@ paired difference: a false alarm in fewer than one of 10,000 groups of 64 prompt
 not know how either was made.
 """
 
-import json
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from specfair.errors import StoreError
 from specfair.traces.replay import replay
 from specfair.traces.tally import Tally
 from specfair.traces.trace import Trace
@@ -41,22 +38,6 @@ class Agreement:
     n_prompts: int
     n_near_ties: int  # prompts left out of an exact comparison
     problem: str = ""
-
-
-def save(found: Agreement, path: Path) -> None:
-    """Keep it beside the trace it is about."""
-    path.write_text(json.dumps(asdict(found)), encoding="utf-8")
-
-
-def load(path: Path) -> Agreement:
-    """Read what `save` wrote."""
-    try:
-        return Agreement(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise StoreError(
-            f"check {path.name!r} cannot be read ({type(error).__name__}). It "
-            "is made again."
-        ) from error
 
 
 def sampled(trace: Trace) -> NDArray[np.bool_]:

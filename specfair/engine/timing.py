@@ -1,18 +1,17 @@
 """Speed-up by the clock as a metric like any other: seconds alone over seconds
 speculative, a ratio of sums.
 
-Knows how measured times become a Sample and reach disk. Does not know how they were
+Knows how measured times become a Sample. Does not know how they were
 taken: clock.py does, and needs torch for it, which those who only read times do not.
 """
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from specfair.errors import StoreError
 from specfair.stats import Sample
 
 METRIC = "speedup_measured"
@@ -35,42 +34,30 @@ class Times:
     alone: NDArray[np.float64]  # (n_rounds, n_groups)
     speculative: NDArray[np.float64]
 
-
-def sample(times: Times) -> Sample:
-    """Each batch of each group is one observation; groups timed in the same round are
-    compared with each other.
-    """
-    n_rounds, n_groups = times.alone.shape
-    group = np.tile(np.array(times.groups, dtype=np.str_), n_rounds)
-    turn = np.repeat(np.arange(n_rounds).astype(np.str_), n_groups)
-    name = np.char.add(np.char.add(group, " "), turn)
-    return Sample(
-        times.alone.ravel(), times.speculative.ravel(), name, group, name, turn
-    )
-
-
-def save(times: Times, path: Path) -> None:
-    """Seconds as they were read."""
-    plain = {"groups": times.groups, "n_tokens": times.n_tokens.tolist()}
-    seconds = {"alone": times.alone.tolist(), "speculative": times.speculative.tolist()}
-    path.write_text(json.dumps(plain | seconds), encoding="utf-8")
-
-
-def load(path: Path) -> Times:
-    """Read what `save` wrote."""
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        arrays = (
-            np.array(stored[name], dtype=np.float64)
-            for name in ("alone", "speculative")
+    @classmethod
+    def of(cls, plain: Mapping[str, Any]) -> "Times":
+        """As they are kept, in lists."""
+        return cls(
+            tuple(plain["groups"]),
+            np.array(plain["n_tokens"], dtype=np.int64),
+            np.array(plain["alone"], dtype=np.float64),
+            np.array(plain["speculative"], dtype=np.float64),
         )
-        return Times(
-            tuple(stored["groups"]),
-            np.array(stored["n_tokens"], dtype=np.int64),
-            *arrays,
+
+    @property
+    def sample(self) -> Sample:
+        """Each batch of each group is one observation; groups timed in the same round
+        are compared with each other.
+        """
+        n_rounds, n_groups = self.alone.shape
+        group = np.tile(np.array(self.groups, dtype=np.str_), n_rounds)
+        turn = np.repeat(np.arange(n_rounds).astype(np.str_), n_groups)
+        name = np.char.add(np.char.add(group, " "), turn)
+        return Sample(
+            self.alone.ravel(),
+            self.speculative.ravel(),
+            prompt=name,
+            group=group,
+            cluster=name,
+            template=turn,
         )
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise StoreError(
-            f"times {path.name!r} cannot be read ({type(error).__name__}). "
-            "They are taken again."
-        ) from error

@@ -99,12 +99,12 @@ def _download(name: str, revision: str, source: Source) -> Path:
 def _snapshot(name: str, revision: str, source: Source, *, offline: bool) -> Path:
     from huggingface_hub import snapshot_download
 
-    files = [*_FILES, *["*.bin"] * source.allow_pickle]
+    files = (*_FILES, "*.bin") if source.allow_pickle else _FILES
     return Path(
         snapshot_download(
             name,
             revision=revision or None,
-            allow_patterns=files,
+            allow_patterns=list(files),
             ignore_patterns=list(_NOT_NEEDED),
             local_files_only=offline,
         )
@@ -134,7 +134,10 @@ def _weights(folder: Path, source: Source) -> list[str]:
     """Names of the weight files; safetensors, or pickles where the user allowed
     them.
     """
-    for stem in ["model.safetensors", *["pytorch_model.bin"] * source.allow_pickle]:
+    stems = ["model.safetensors"]
+    if source.allow_pickle:
+        stems.append("pytorch_model.bin")
+    for stem in stems:
         if (folder / stem).is_file():
             return [stem]
         index = folder / f"{stem}.index.json"

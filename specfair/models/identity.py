@@ -6,9 +6,9 @@ every file it was read from. Asking again then needs neither torch nor weights. 
 files and what they say; does not know models.
 """
 
-import json
 import os
 import platform
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -36,6 +36,17 @@ class Identity:
     context: int | None
     dtype: str  # as torch calls it: torch.float32
     device: str  # its type: cpu, cuda
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """What is remembered of it; names belong to who asks."""
+        return {k: v for k, v in asdict(self).items() if not k.endswith("_name")}
+
+    @classmethod
+    def of(cls, kept: Mapping[str, Any], names: tuple[str, str]) -> "Identity":
+        """As it is remembered, under these names."""
+        known = {**kept, "eos": tuple(kept["eos"])}
+        return cls(target_name=names[0], draft_name=names[1], **known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +107,7 @@ def machine() -> dict[str, Any]:
     drivers show, which GPUs they are, and which of them are hidden.
 
     A driver that breaks or is mended without its device files changing is not seen;
-    it is noticed when the pair is opened next (see `check`).
+    it is noticed when the pair is opened next (see `refuse_another`).
     """
     root = Path("/")
     shown = [str(path) for each in _DRIVERS for path in root.glob(each)]
@@ -111,8 +122,8 @@ def machine() -> dict[str, Any]:
     }
 
 
-def check(remembered: Identity, opened: Identity, place: Path) -> None:
-    """Refuse to go on where an opened pair is not what was remembered of it."""
+def refuse_another(remembered: Identity, opened: Identity, place: Path) -> None:
+    """An opened pair must be what was remembered of it."""
     old, new = asdict(remembered), asdict(opened)
     differing = [name for name in old if old[name] != new[name]]
     if differing:
@@ -122,22 +133,3 @@ def check(remembered: Identity, opened: Identity, place: Path) -> None:
             f"remembers {old[name]!r}. Its files or this machine's driver changed: "
             f"remove {str(place)!r} and run again."
         )
-
-
-def save(identity: Identity, path: Path) -> None:
-    """Keep it; names are only what it was called, and belong to who asks."""
-    plain = {k: v for k, v in asdict(identity).items() if not k.endswith("_name")}
-    path.write_text(json.dumps(plain), encoding="utf-8")
-
-
-def load(path: Path, names: tuple[str, str]) -> Identity:
-    """What `save` kept, under these names."""
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        stored["eos"] = tuple(stored["eos"])
-        return Identity(target_name=names[0], draft_name=names[1], **stored)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise StoreError(
-            f"pair {path.name!r} cannot be read ({type(error).__name__}). It is "
-            "opened again."
-        ) from error

@@ -60,26 +60,20 @@ class Tuned:
     def n_steps(self) -> int:
         return len(self.losses)
 
-
-def read(folder: Path) -> Tuned:
-    """What `train` wrote there; a StoreError where it is damaged."""
-    try:
-        losses = tuple(
-            map(
-                float,
-                json.loads((folder / "training.json").read_text("utf-8"))["losses"],
-            )
-        )
-        steps = {
-            int(step.name): step for step in sorted((folder / "checkpoints").glob("*"))
-        }
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(
-            f"tuned model {folder.name!r} cannot be read ({type(error).__name__} in "
-            "training.json); it must hold the "
-            "loss of every step."
-        ) from error
-    return Tuned(folder / "model", steps, losses)
+    @classmethod
+    def read(cls, folder: Path) -> "Tuned":
+        """What training wrote there; a StoreError where it is damaged."""
+        try:
+            said = json.loads((folder / "training.json").read_text("utf-8"))
+            losses = tuple(map(float, said["losses"]))
+            saved = sorted((folder / "checkpoints").glob("*"))
+            steps = {int(place.name): place for place in saved}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StoreError(
+                f"tuned model {folder.name!r} cannot be read ({type(error).__name__} "
+                "in training.json); it must hold the loss of every step."
+            ) from error
+        return cls(folder / "model", steps, losses)
 
 
 def due(n_steps: int, n_checkpoints: int) -> list[int]:

@@ -60,8 +60,8 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
 
 def source(
     pair: Pair, like: Trace | None = None, decoding: Decoding = DECODING
-) -> tracing.Source:
-    return tracing.Source(
+) -> tracing.Writer:
+    return tracing.Writer(
         pair.identity,
         decoding,
         work=lambda: Work(pair),

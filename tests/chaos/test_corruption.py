@@ -17,20 +17,21 @@ import numpy as np
 import pytest
 
 from specfair import store as stored
-from specfair.engine import agreement, timing
+from specfair.audit import values
+from specfair.engine.agreement import Agreement
 from specfair.engine.timing import Times
 from specfair.store import Store
 from specfair.traces.stored import load_trace
-from specfair.training import tuned
+from specfair.training.tuned import Tuned
 from tests.chaos.conftest import Chaos
 from tests.chaos.forks import Forks
 from tests.chaos.test_resume import FINISHED, TUNE
 
 READERS: dict[str, Callable[[Path], object]] = {
     "traces": load_trace,
-    "checks": agreement.load,
-    "times": timing.load,
-    "tuned": tuned.read,
+    "checks": values.reader(lambda plain: Agreement(**plain)),
+    "times": values.reader(Times.of),
+    "tuned": Tuned.read,
 }
 
 
@@ -85,8 +86,8 @@ def folder(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Path:
     store.get_or_make(
         "times",
         {"of": "a machine"},
-        make=lambda path: timing.save(times, path),
-        read=timing.load,
+        make=lambda path: values.keep(times, path),
+        read=values.reader(Times.of),
     )
     return place
 

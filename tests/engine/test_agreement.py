@@ -3,7 +3,6 @@ wrong engine is found out.
 """
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ from specfair.audit.audit import Audit
 from specfair.audit.session import Case, Session
 from specfair.decoding import Decoding, Lookahead
 from specfair.engine import agreement, speculate, tracer
-from specfair.errors import StoreError
 from specfair.models import load
 from specfair.models.pair import Pair
 from specfair.texts import prompts
@@ -124,15 +122,6 @@ def test_disagreement_makes_verdicts_invalid(measured: Audit) -> None:
     verdict = session.judge(measured.acceptance_rate.difference(), bound, case, "")
     assert verdict.decision == "invalid"
     assert "replay and live decoding differ" in verdict.sentence
-
-
-def test_round_trip_and_damage(tmp_path: Path) -> None:
-    found = agreement.Agreement(10, 1, "differs")
-    agreement.save(found, tmp_path / "c")
-    assert agreement.load(tmp_path / "c") == found
-    (tmp_path / "c").write_text("[]")
-    with pytest.raises(StoreError, match="made again"):
-        agreement.load(tmp_path / "c")
 
 
 def test_a_base_pair_in_doubt_makes_the_gains_invalid(measured: Audit) -> None:

@@ -1,13 +1,9 @@
 """Measured times as a sample: ratios of sums by group, paired by round."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from specfair.engine import timing
 from specfair.engine.timing import Times
-from specfair.errors import StoreError
 from specfair.traces.groups import Groups
 
 TIMES = Times(
@@ -19,7 +15,7 @@ TIMES = Times(
 
 
 def test_the_speedup_is_a_ratio_of_sums() -> None:
-    groups = Groups(timing.sample(TIMES), "speedup_measured")
+    groups = Groups(TIMES.sample, "speedup_measured")
     assert groups.by_group["a"].value == 2.0
     assert groups.by_group["b"].value == 1.0
     assert groups.ratio().value == pytest.approx(0.5)
@@ -39,16 +35,6 @@ def test_rounds_pair_the_groups() -> None:
         noise * [2.0, 2.0],
         noise * [1.0, 1.25],
     )
-    ratio = Groups(timing.sample(times), "speedup_measured").ratio()
+    ratio = Groups(times.sample, "speedup_measured").ratio()
     assert ratio.value == pytest.approx(0.8, abs=0.02)
     assert ratio.high - ratio.low < 0.1
-
-
-def test_round_trip_and_damage(tmp_path: Path) -> None:
-    timing.save(TIMES, tmp_path / "t")
-    again = timing.load(tmp_path / "t")
-    assert again.groups == TIMES.groups
-    assert np.array_equal(again.alone, TIMES.alone)
-    (tmp_path / "t").write_text("{}")
-    with pytest.raises(StoreError, match="taken again"):
-        timing.load(tmp_path / "t")

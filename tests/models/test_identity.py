@@ -29,15 +29,12 @@ def copied(tmp_path: Path) -> Choice:
     return Choice(*folders, NAMES)
 
 
-def test_what_is_kept_is_what_the_opened_pair_says(tmp_path: Path) -> None:
+def test_what_is_kept_is_what_the_opened_pair_says() -> None:
     opened = load.load(*NAMES, device="cpu").identity
-    identity.save(opened, tmp_path / "kept")
-    assert identity.load(tmp_path / "kept", NAMES) == opened
-    renamed = identity.load(tmp_path / "kept", ("a", "b"))
+    kept = json.loads(json.dumps(opened.kept))
+    assert Identity.of(kept, NAMES) == opened
+    renamed = Identity.of(kept, ("a", "b"))
     assert renamed == replace(opened, target_name="a", draft_name="b")
-    (tmp_path / "kept").write_text("{}")
-    with pytest.raises(StoreError, match="pair 'kept' cannot be read"):
-        identity.load(tmp_path / "kept", NAMES)
 
 
 def _edit(file: str, **values: object) -> Callable[[Path], None]:
@@ -97,9 +94,9 @@ def test_another_machine_resolves_auto_anew(
 
 def test_a_pair_that_is_not_what_was_remembered_is_refused(tmp_path: Path) -> None:
     one = Identity(*NAMES, "t", "d", "k", False, (0,), 64, "torch.float32", "cpu")
-    identity.check(one, replace(one), tmp_path)
+    identity.refuse_another(one, replace(one), tmp_path)
     with pytest.raises(StoreError, match=r"has device 'cuda'; the store remembers"):
-        identity.check(one, replace(one, device="cuda"), tmp_path)
+        identity.refuse_another(one, replace(one, device="cuda"), tmp_path)
 
 
 def test_asking_who_a_pair_is_loads_no_library() -> None:

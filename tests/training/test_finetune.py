@@ -18,7 +18,7 @@ from specfair.models.pair import Pair
 from specfair.texts.corpora import Corpus
 from specfair.training.finetune import train
 from specfair.training.recipe import Recipe
-from specfair.training.tuned import Training, Tuned, read
+from specfair.training.tuned import Training, Tuned
 from tests.training.conftest import RECIPE
 
 
@@ -39,7 +39,7 @@ def tune(
         heard = None if progress is None else partial(progress, role)
         training = Training(pair.identity, role, corpus, recipe)
         train(training, pair, out / role, progress=heard)
-        made.append(read(out / role))
+        made.append(Tuned.read(out / role))
     return made[0], made[1]
 
 

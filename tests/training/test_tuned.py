@@ -11,7 +11,7 @@ from specfair.models.pair import Pair
 from specfair.store import digest
 from specfair.texts.corpora import Corpus
 from specfair.training.recipe import Recipe
-from specfair.training.tuned import Training, due, read
+from specfair.training.tuned import Training, Tuned, due
 from tests.training.conftest import RECIPE, tiny
 
 
@@ -36,7 +36,7 @@ def test_a_damaged_folder_is_named(tmp_path: Path, content: str | None) -> None:
     if content is not None:
         (tmp_path / "training.json").write_text(content)
     with pytest.raises(StoreError, match=r"tuned model .* cannot be read"):
-        read(tmp_path)
+        Tuned.read(tmp_path)
 
 
 def test_a_key_holds_all_that_the_weights_depend_on(pair: Pair, corpus: Corpus) -> None:

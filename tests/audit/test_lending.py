@@ -1,6 +1,7 @@
-"""Counts of live decoding: kept whole, and the replay's own where decoding is greedy."""
+"""The live engine: counts of real decoding, kept, and the replay's own where decoding is
+greedy.
+"""
 
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,7 @@ import pytest
 
 from specfair.audit.audit import Audit
 from specfair.decoding import Lookahead
-from specfair.engine import live, speculate
-from specfair.errors import StoreError
+from specfair.engine import speculate
 from specfair.traces.tally import Tally
 from tests.conftest import small_audit
 
@@ -44,17 +44,3 @@ def test_live_decoding_answers_like_the_replay_when_greedy(
     _ = first.base.groups("acceptance_rate", Lookahead(7))
     assert runs[-1] == "constant-7"
     assert first.doubt("base") == ""
-
-
-def test_round_trip_and_damage(tmp_path: Path) -> None:
-    counts = Tally(*(np.array([n, np.nan]) for n in range(5)))
-    live.save(counts, tmp_path / "c")
-    again = live.load(tmp_path / "c")
-    for each in fields(Tally):
-        assert np.array_equal(
-            getattr(again, each.name), getattr(counts, each.name), equal_nan=True
-        )
-    for damage in ("{}", "[]", '{"n_rounds": "x"}'):
-        (tmp_path / "c").write_text(damage)
-        with pytest.raises(StoreError, match="counts 'c' cannot be read"):
-            live.load(tmp_path / "c")
