@@ -5,10 +5,8 @@ Knows where to look, what a misspelt table looks like and where in an option's t
 place stands. Does not know what else the keys mean, and loads nothing heavy.
 """
 
-import difflib
 import os
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -73,6 +71,9 @@ def find_for(places: Iterable[Path]) -> Project:
 
 def project_at(root: Path) -> Project:
     """The project in this very folder."""
+    import difflib  # here, so that loading the plugin stays light
+    import tomllib
+
     path = root / FILE
     if not path.is_file():
         return Project(root)

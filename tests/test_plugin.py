@@ -92,7 +92,7 @@ MISTAKES = [
     (["--specfair-datasets", "imbd"], "unknown dataset 'imbd'"),
     (["--specfair-groups", "quer,male"], "unknown group 'quer'"),
     (["--specfair-gate", "gapp<=1"], "unknown gate 'gapp'"),
-    (["--specfair-max-new-tokens", "0"], "at least 1 token"),
+    (["--specfair-max-new-tokens", "0"], "it is at least 1"),
     (
         [
             "--specfair-target=./no",
