@@ -9,7 +9,7 @@ import pytest
 
 from specfair.audit import rows
 from specfair.audit.audit import Audit
-from specfair.vocabulary import BASE, STORED, Stage
+from specfair.vocabulary import BASE, METRICS, STORED, Stage
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def test_every_metric_has_a_row_for_everyone_and_for_each_group(
 ) -> None:
     found = {(r.metric, r.lookahead, r.group): r.value for r in tables["estimates"]}
     for metric in STORED:
-        lookahead = "constant-5" if metric in rows._DEPENDENT else ""
+        lookahead = "constant-5" if METRICS[metric].per_lookahead else ""
         groups = measured.base.groups(metric)
         assert found[metric, lookahead, ""] == pytest.approx(
             groups.overall.value, nan_ok=True
