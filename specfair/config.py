@@ -21,6 +21,7 @@ from specfair.vocabulary import BASE, DATASETS, EMBEDDED, TUNED, Stage, dataset_
 
 if TYPE_CHECKING:
     from specfair.gates.bounds import Rule
+    from specfair.gates.waivers import Waiver
 
 AUTO = "auto"
 LOOKAHEADS = (*(f"constant-{n}" for n in (1, 3, 5, 10, 20)), "heuristic-5")
@@ -112,6 +113,7 @@ class Settings:
     strict: bool = _option(False, "too few prompts to decide is a failure")
     baseline: str = _option("", "compare with reports/baselines/NAME.json")
     gates: "tuple[Rule, ...]" = field(default=())
+    waivers: "tuple[Waiver, ...]" = field(default=())
     # of the project: relative places start there; "" is where the process runs
     root: str = ""
 
@@ -196,7 +198,11 @@ class Settings:
         """What an audit depends on: without what is only about the run."""
         usual = Settings()
         return replace(
-            self, strict=usual.strict, report=usual.report, baseline=usual.baseline
+            self,
+            strict=usual.strict,
+            report=usual.report,
+            baseline=usual.baseline,
+            waivers=usual.waivers,
         )
 
     @property
@@ -215,7 +221,9 @@ class Settings:
         return Lookahead.parse(self.lookahead)
 
 
-OPTIONS = tuple(f for f in fields(Settings) if f.name not in ("gates", "root"))
+JUDGED_BY = ("gates", "waive")  # tables that are not about measuring
+_OWN = ("gates", "waivers", "root")  # neither keys nor options
+OPTIONS = tuple(f for f in fields(Settings) if f.name not in _OWN)
 OPTIONS_BY_NAME: Mapping[str, Field[Any]] = {f.name: f for f in OPTIONS}
 # not of an audit: a marker or a call that sets them would have no effect
 OF_THE_RUN = ("report", "baseline")
@@ -235,8 +243,10 @@ def as_arguments(
 
 
 def load(home: project.Project, overrides: Mapping[str, Any]) -> Settings:
-    """The settings of a project, with overrides by option; its bounds are another's."""
-    table = {name: value for name, value in home.table.items() if name != "gates"}
+    """The settings of a project, with overrides by option; its bounds and waivers are
+    read where gates are known.
+    """
+    table = {n: value for n, value in home.table.items() if n not in JUDGED_BY}
     settings = override(Settings(root=str(home.root)), table)
     settings = replace(
         settings,
@@ -259,7 +269,7 @@ def override(settings: Settings, values: Mapping[str, Any]) -> Settings:
     """
     for name in values:
         if name not in OPTIONS_BY_NAME:
-            known = [*OPTIONS_BY_NAME, "gates"]
+            known = [*OPTIONS_BY_NAME, *JUDGED_BY]
             raise UsageError(unknown("key in [tool.specfair]", name, known))
     changes = {n: read_option(OPTIONS_BY_NAME[n], value) for n, value in values.items()}
     return _checked(replace(settings, **changes))

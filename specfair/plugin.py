@@ -169,7 +169,9 @@ def _compares(config: pytest.Config) -> bool:
 @pytest.fixture
 def specfair(request: pytest.FixtureRequest) -> "Desk":
     """Measure with `specfair.audit(...)`, decide with `specfair.gate(...)`."""
-    return _run(request.config).desk(request.node, _marked(request.node), fail=_fail)
+    marked = _marked(request.node)
+    run = _run(request.config)
+    return run.desk(request.node, marked, fail=_fail, excuse=_excuse)
 
 
 def _run(config: pytest.Config) -> "Runner":
@@ -183,6 +185,10 @@ def _run(config: pytest.Config) -> "Runner":
 
 def _fail(text: str) -> NoReturn:
     pytest.fail("\n".join(map(plain, text.split("\n"))), pytrace=False)
+
+
+def _excuse(text: str) -> NoReturn:
+    pytest.xfail(plain(text))
 
 
 @pytest.fixture

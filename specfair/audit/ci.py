@@ -37,17 +37,19 @@ def commands(run: Run, environment: Mapping[str, str] = os.environ) -> list[str]
 
 def annotations(run: Run) -> list[str]:
     """Workflow commands, errors first."""
-    marked = [v for v in run.verdicts if v.decision in _LEVELS]
-    marked.sort(key=lambda v: _LEVELS[v.decision])
+    marked = [v for v in run.verdicts if v.outcome in _LEVELS]
+    marked.sort(key=lambda v: _LEVELS[v.outcome])
     return [_command(run, v) for v in marked[:SHOWN]]
 
 
 def _command(run: Run, verdict: Verdict) -> str:
     title = _property(f"specfair {verdict.gate} {verdict.case}")
     said, other = verdict.sentence, run.elsewhere(verdict)
+    if verdict.note:
+        said += f" ({verdict.note})"
     if other:
         said += f" (measured: {other})"
-    return f"::{_LEVELS[verdict.decision]} title={title}::{_message(said)}"
+    return f"::{_LEVELS[verdict.outcome]} title={title}::{_message(said)}"
 
 
 def _message(text: str) -> str:

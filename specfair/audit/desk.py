@@ -32,6 +32,7 @@ class Desk:
     marked: Mapping[str, Any]  # settings of this test's `specfair` marker
     properties: list[tuple[str, object]]  # what JUnit XML will carry
     fail: Callable[[str], NoReturn]
+    excuse: Callable[[str], NoReturn]  # end the test as one that is known to fail
 
     def audit(self, **changes: Any) -> Audit:
         """The audit as configured, or with other settings: `specfair.audit(target=...,
@@ -99,7 +100,9 @@ class Desk:
         )
 
     def _settle(self, *verdicts: Verdict) -> None:
-        """Leave the figures, and fail with every verdict that fails."""
+        """Leave the figures, fail with every verdict that fails, and end where one is
+        waived.
+        """
         for verdict in verdicts:
             self.properties.extend(
                 (f"specfair.{name}", value)
@@ -108,6 +111,9 @@ class Desk:
         failed = [explain(verdict, self.case) for verdict in verdicts if verdict.failed]
         if failed:
             self.fail("\n".join(failed))
+        excused = [v.waiver for v in verdicts if v.excuse == "waived"]
+        if excused:
+            self.excuse("waived: " + "; ".join(excused))
 
     def _check(self, asked: object) -> None:
         """An estimate, or estimates by name: anything else is a slip of the one who

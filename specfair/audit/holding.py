@@ -44,7 +44,9 @@ def held_by(session: Session) -> dict[str, str]:
     places = [
         i for i, rule in enumerate(session.settings.gates) if rule in session.held
     ]
-    return {"held": json.dumps({"rules": places, "standard": session.standard})}
+    used = [i for i, w in enumerate(session.settings.waivers) if w in session.used]
+    said = {"rules": places, "waivers": used, "standard": session.standard}
+    return {"held": json.dumps(said)}
 
 
 def unheld(run: Asked, parts: Iterable[Mapping[str, str]]) -> list[tuple[Rule, bool]]:
@@ -62,6 +64,19 @@ def unheld(run: Asked, parts: Iterable[Mapping[str, str]]) -> list[tuple[Rule, b
         (rule, rule.typed or (standard and not _excused(rule, run)))
         for i, rule in enumerate(run.settings.gates)
         if i not in held
+    ]
+
+
+def idle_waivers(run: Asked, parts: Iterable[Mapping[str, str]]) -> list[str]:
+    """A line for each waiver that covers nothing in a run of all there is."""
+    found = [json.loads(part["held"]) for part in parts]
+    if run.narrowed or not any(each["standard"] for each in found):
+        return []
+    used = {i for each in found for i in each["waivers"]}
+    return [
+        f"waiver {str(waiver)!r} covers no case of this run. Mend its case, or drop it"
+        for i, waiver in enumerate(run.settings.waivers)
+        if i not in used
     ]
 
 

@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from specfair.audit.audit import Audit
 from specfair.audit.lending import Say
 from specfair.errors import UsageError, as_typed, plain, unknown
 from specfair.gates import baseline, bounds, kept
+from specfair.gates.waivers import Waiver, waived
 from specfair.outputs import without_folders
 from specfair.run.run import measured_on
 from specfair.run.verdict import Verdict
@@ -58,7 +60,9 @@ class Session:
     ungated: Counter[str] = field(default_factory=Counter)
     # rules that some case was held to
     held: set[bounds.Rule] = field(default_factory=set)
+    used: set[Waiver] = field(default_factory=set)  # waivers that covered some verdict
     standard: bool = False  # whether any of the standard questions was asked
+    today: date = field(default_factory=date.today)
     doubts: dict[tuple[config.Settings, Stage], str] = field(default_factory=dict)
 
     def audit(self, **changes: Any) -> Audit:
@@ -113,6 +117,9 @@ class Session:
             about=case.about,
             nth=case.asked[asked_of],
         )
+        verdict, waiver = waived(verdict, self.settings.waivers, self.today)
+        if waiver:
+            self.used.add(waiver)
         case.asked[asked_of] += 1
         self.verdicts[case.name, case.command, *asked_of, verdict.nth] = verdict
         return verdict
@@ -210,6 +217,7 @@ def explain(verdict: Verdict, case: Case) -> str:
         else f"all {len(verdict.groups)}",
         "n": who,
         "way out": verdict.way_out,
+        "waiver": verdict.note,
         "measured": case.about,
         "alone": case.command,
     }

@@ -64,6 +64,9 @@ def settings_of(config: pytest.Config) -> configuration.Settings:
             rules = resolve("gates.bounds:all_rules")
             gates = rules(home.table, typed, found.compared)
             found = replace(found, gates=gates)
+        if "waive" in home.table:
+            waivers = resolve("gates.waivers:waivers_of")(home.table["waive"])
+            found = replace(found, waivers=waivers)
         config.stash[_SETTINGS] = found
     return config.stash[_SETTINGS]
 

@@ -13,6 +13,7 @@ from specfair.audit.session import Session, ask_all
 from specfair.doors.printing import tell
 from specfair.errors import plain
 from specfair.gates import bounds
+from specfair.gates.waivers import waivers_of
 from specfair.run.run import Run
 from specfair.run.verdict import Verdict
 from specfair.vocabulary import BASE, USAGE, exit_code
@@ -27,7 +28,8 @@ def run_audit(options: argparse.Namespace) -> int:
     home = project.find(Path.cwd())
     settings = config.load(home, given)
     rules = bounds.all_rules(home.table, options.gate, settings.compared)
-    settings = replace(settings, gates=rules)
+    waivers = waivers_of(home.table.get("waive", []))
+    settings = replace(settings, gates=rules, waivers=waivers)
     to = outputs.of(options.out, option="--out") if options.out is not None else None
     session = Session(settings, say=tell)
     named = settings.datasets or settings.ready_made
@@ -42,6 +44,7 @@ def _finish(session: Session, run: holding.Asked, to: outputs.Outputs | None) ->
     """Print the verdicts, write the run, and say what was not held or not written."""
     unheld = holding.unheld(run, [holding.held_by(session)])
     wrong = holding.lines_of_mistakes(unheld)
+    wrong += holding.idle_waivers(run, [holding.held_by(session)])
     report = record.build(session)
     print(_text(report), flush=True)
     lost: list[str] = []
@@ -52,7 +55,7 @@ def _finish(session: Session, run: holding.Asked, to: outputs.Outputs | None) ->
         tell(line)
     if lost or wrong:
         return USAGE
-    return exit_code(v.decision for v in report.verdicts)
+    return exit_code(v.outcome for v in report.verdicts)
 
 
 def _text(report: Run) -> str:

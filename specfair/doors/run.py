@@ -64,6 +64,7 @@ class Runner:
         marked: Mapping[str, Any],
         *,
         fail: Callable[[str], NoReturn],
+        excuse: Callable[[str], NoReturn],
     ) -> Desk:
         """Where one test works."""
         about = parameters(item)
@@ -84,6 +85,7 @@ class Runner:
             marked=marked,
             properties=item.user_properties,
             fail=fail,
+            excuse=excuse,
         )
 
     def part(self) -> list[dict[str, str]]:
@@ -122,7 +124,11 @@ class Runner:
         """
         asked = holding.Asked.of(settings_of(self.config), given(self.config))
         found = holding.unheld(asked, parts)
-        wrong = holding.lines_of_mistakes(found) if whole else []
+        wrong = []
+        if whole:
+            wrong = holding.lines_of_mistakes(found) + holding.idle_waivers(
+                asked, parts
+            )
         rest = [(rule, mistake) for rule, mistake in found if not (mistake and whole)]
         said = [*(f"ERROR: {line}" for line in wrong), *holding.others(rest)]
         self.lines += map(plain, said)

@@ -92,6 +92,7 @@ class Card:
     n_prompts: int
     groups: tuple[str, ...]
     way_out: str
+    note: str  # what a waiver has to do with it
     command: str
     examples: Sequence[tuple[str, str, str]]
     drawing: Markup  # the interval against the bound; empty without numbers

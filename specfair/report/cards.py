@@ -60,6 +60,7 @@ def _card(run: Run, v: Verdict, taken: dict[str, int]) -> Card:
         n_prompts=sum(prompts for prompts, _ in v.n.values()),
         groups=v.groups,
         way_out=clean(v.way_out, 400) if v.way_out else "",
+        note=clean(v.note, 400) if v.note else "",
         command=clean(again, COMMAND),
         examples=[_example(row) for row in rows[:N_EXAMPLES]],
         drawing=_drawing(v, 0.13 * WIDTH, said),

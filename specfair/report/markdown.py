@@ -85,9 +85,9 @@ def _table(table: Table) -> str:
 
 
 def _checks(run: Run) -> str:
-    urgent = [card for card in cards(run) if card.decision != "pass"]
+    urgent = [card for card in cards(run) if card.decision != "pass" or card.note]
     columns = (
-        ("", lambda card: f"{MARKS[card.decision]} {findings.WORDS[card.decision]}"),
+        ("", _marked),
         ("check", _case),
         ("gate", lambda card: clean(card.gate, 40)),
         ("value", lambda card: card.actual),
@@ -100,6 +100,11 @@ def _checks(run: Run) -> str:
     if more > 0:
         shown += f"\n\nand {counted(more, 'more check')} of this kind."
     return shown
+
+
+def _marked(card: Card) -> str:
+    said = f"{MARKS[card.decision]} {findings.WORDS[card.decision]}"
+    return f"{said} ({clean(card.note, 120)})" if card.note else said
 
 
 def _case(card: Card) -> str:

@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from specfair.errors import StoreError
 from specfair.run.rows import (
@@ -25,7 +25,7 @@ from specfair.run.rows import (
     PairRow,
     SplitRow,
 )
-from specfair.run.verdict import Verdict
+from specfair.run.verdict import Excuse, Verdict
 from specfair.typed import json_of, typed
 from specfair.vocabulary import DECISIONS, Decision, Stage
 
@@ -219,6 +219,8 @@ def _made(kind: type[T], stored: Mapping[str, Any]) -> T:
 def _value(kind: Any, stored: Any) -> Any:
     if kind is Decision:  # one that nobody knows is not a pass
         return stored if stored in DECISIONS else "invalid"
+    if kind is Excuse:  # likewise one that nobody knows excuses nothing
+        return stored if stored in get_args(Excuse) else ""
     if kind in (Stage, Stage | None):
         text = typed(str if kind is Stage else str | None, stored)
         return None if text is None else Stage.parse(text)

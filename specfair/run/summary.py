@@ -34,12 +34,15 @@ def summary(run: Run, place: str, ungated: Mapping[str, int]) -> list[str]:
     next, where to look.
     """
     lines = [f"measured: {run.about}"] if run.about else []
-    n = Counter(verdict.decision for verdict in run.verdicts)
+    n = Counter("waived" if v.excuse == "waived" else v.outcome for v in run.verdicts)
     said = [f"{n['pass']} pass", f"{n['fail']} fail"]
-    said += [f"{n[name]} {name}" for name in ("insufficient", "invalid") if n[name]]
+    others = ("waived", "insufficient", "invalid")
+    said += [f"{n[name]} {name}" for name in others if n[name]]
     lines.append(f"verdicts: {', '.join(said)}")
-    others = Counter(filter(None, map(run.elsewhere, run.verdicts)))
-    lines += [f"of these, {n} about another audit: {a}" for a, n in others.items()]
+    lines += dict.fromkeys(v.note for v in run.verdicts if v.note)
+    elsewhere = Counter(filter(None, map(run.elsewhere, run.verdicts)))
+    for about, count in elsewhere.items():
+        lines.append(f"of these, {count} about another audit: {about}")
     lines += _gaps(run)
     gone = [row.name for row in run.baseline if row.decision == "gone"]
     if gone:

@@ -5,6 +5,7 @@ Does not know how the decision was made.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from specfair.vocabulary import Decision, Stage
 
@@ -20,6 +21,11 @@ _SHOWN = (
     "p_value",
     "p_holm",
 )
+
+
+# what a waiver does for a verdict: nothing, excuse it, or fail it where it is over or
+# where nothing needs it
+Excuse: TypeAlias = Literal["", "waived", "expired", "unneeded"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +54,8 @@ class Verdict:
     reproduce: str = ""  # the command that asks it again
     about: str = ""  # what it was measured on
     nth: int = 0  # of those that one case asked of this gate and metric
+    excuse: Excuse = ""
+    waiver: str = ""  # the one that covers it, in words
 
     def __post_init__(self) -> None:
         for group, counts in self.n.items():
@@ -57,9 +65,32 @@ class Verdict:
     @property
     def failed(self) -> bool:
         """Whether the test that asked has to fail."""
-        return self.decision in ("fail", "invalid") or (
-            self.strict and self.decision == "insufficient"
-        )
+        if self.excuse:
+            return self.excuse != "waived"
+        return self.broken
+
+    @property
+    def broken(self) -> bool:
+        """Whether it fails where nobody waives it."""
+        undecided = self.strict and self.decision == "insufficient"
+        return self.decision in ("fail", "invalid") or undecided
+
+    @property
+    def outcome(self) -> Decision:
+        """The decision as it counts for the run, waivers included."""
+        if self.excuse:
+            return "pass" if self.excuse == "waived" else "fail"
+        return self.decision
+
+    @property
+    def note(self) -> str:
+        """What a waiver has to do with it, in words; "" where none has."""
+        return {
+            "": "",
+            "waived": f"waived: {self.waiver}",
+            "expired": f"its waiver is over: {self.waiver}",
+            "unneeded": f"passes without its waiver, drop it: {self.waiver}",
+        }[self.excuse]
 
     @property
     def dataset(self) -> str:
