@@ -94,3 +94,8 @@ def test_a_check_of_a_dataset_that_this_run_did_not_measure_is_on_the_map() -> N
     every = cards.cards(run)
     assert cards.heads(run, every) == ("", "imdb", "sst2")
     assert all(all(cells) for _, cells in cards.overview(run, every))
+
+
+def test_checks_are_on_the_map_though_nothing_could_be_tabled() -> None:
+    run = Run(created="now", command="c", groups=(), verdicts=(verdict(),))
+    assert [group for group, _ in cards.overview(run, cards.cards(run))] == ["a"]
