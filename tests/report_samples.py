@@ -333,6 +333,8 @@ def crowded() -> Run:
             dataclasses.replace(
                 one,
                 case=f"imdb-{g}",
+                about="",
+                reproduce="",
                 stage=imdb,
                 groups=(g,),
                 decision="fail",
