@@ -80,6 +80,7 @@ def full(seed: int = 0) -> Run:
         datasets=tuple(MORE),
         sources={dataset: f"{dataset}, {run.sources['imdb'][6:]}" for dataset in MORE},
         notes=("44 prompts stand under both female and male and were dropped.",),
+        provenance={k: v for k, v in run.provenance.items() if k != "selection"},
         verdicts=tuple(_verdicts(tables["changes"])),
         examples=tuple(_examples("wikitext-queer")),
         baseline=(worse, *run.baseline[1:]),
@@ -333,6 +334,8 @@ def crowded() -> Run:
             dataclasses.replace(
                 one,
                 case=f"imdb-{g}",
+                about="",
+                reproduce="",
                 stage=imdb,
                 groups=(g,),
                 decision="fail",

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from specfair.errors import counted
 from specfair.report.blocks import Card
 from specfair.report.charts.canvas import WIDTH
 from specfair.report.charts.forest import Judged, beam
-from specfair.report.text import COMMAND, anchor, clean, counted, interval, number, odds
+from specfair.report.text import COMMAND, anchor, clean, interval, number, odds
 from specfair.run.rows import N_EXAMPLES, ExampleRow
 from specfair.run.run import Run
 from specfair.run.verdict import Verdict

@@ -7,6 +7,7 @@ says more than a row does.
 
 from collections.abc import Iterable, Mapping
 
+from specfair.errors import counted
 from specfair.report.lookup import (
     Index,
     Shape,
@@ -15,7 +16,7 @@ from specfair.report.lookup import (
     stages,
     tally,
 )
-from specfair.report.text import clean, counted, enumerated, interval, number, signed
+from specfair.report.text import clean, enumerated, interval, number, signed
 from specfair.run.rows import EstimateRow, FrequencyRow, GapRow
 from specfair.run.run import Run
 from specfair.vocabulary import ALPHA, BASE, Decision, Stage

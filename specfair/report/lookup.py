@@ -169,7 +169,7 @@ def lookaheads(run: Run, metric: str = "") -> list[str]:
 def schedule(lookahead: str) -> tuple[str, str]:
     """Its schedule, and the number that starts it where there is one."""
     kind, _, number = lookahead.rpartition("-")
-    return (kind, number) if number.isdigit() else (lookahead, "")
+    return (kind, number) if number.isdecimal() else (lookahead, "")
 
 
 def tally(run: Run) -> dict[Decision, int]:

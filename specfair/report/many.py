@@ -8,8 +8,9 @@ nothing of drawing.
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from specfair.errors import counted
 from specfair.report.lookup import Index
-from specfair.report.text import counted, thousands
+from specfair.report.text import thousands
 from specfair.run.rows import ENDS, MANY
 from specfair.run.run import Run
 from specfair.vocabulary import Stage

@@ -7,13 +7,14 @@ charts; text from outside cannot form Markdown or HTML.
 import re
 from collections.abc import Iterable, Mapping
 
+from specfair.errors import counted
 from specfair.report import findings
 from specfair.report.blocks import Card, Table
 from specfair.report.cards import cards
 from specfair.report.lookup import Index, index, tally
-from specfair.report.sections.before_after import together
+from specfair.report.sections.before_after import by_dataset
 from specfair.report.sections.mentions import gaps
-from specfair.report.text import COMMAND, clean, counted
+from specfair.report.text import COMMAND, clean
 from specfair.run.run import Run
 from specfair.vocabulary import Decision
 
@@ -114,7 +115,7 @@ def _case(card: Card) -> str:
 
 def _sections(found: Index) -> Iterable[str]:
     """Q1 and Q2, each as a sentence over a table of all groups together."""
-    speed = _table(together(found))
+    speed = _table(by_dataset(found))
     if speed:
         yield _escape(findings.speed(found), 600)
         yield speed

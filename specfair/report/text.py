@@ -93,11 +93,6 @@ def thousands(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else number(value)
 
 
-def counted(n: int, one: str, many: str = "") -> str:
-    """'1 check', '2 checks'."""
-    return f"{n:,} {one if n == 1 else many or one + 's'}"
-
-
 def enumerated(words: list[str]) -> str:
     """'a, b and c'."""
     if len(words) < 2:

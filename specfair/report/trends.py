@@ -5,13 +5,14 @@ order of time.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from specfair.errors import counted
 from specfair.report import findings
 from specfair.report.blocks import Panel, Table
 from specfair.report.charts import canvas
 from specfair.report.charts.curves import Point, Series, curves
 from specfair.report.lookup import Index, figure, index, stages, tally
 from specfair.report.sections.parts import INTERVAL, alternative
-from specfair.report.text import clean, counted, number
+from specfair.report.text import clean, number
 from specfair.run.rows import EstimateRow, GapRow
 from specfair.run.run import Run
 from specfair.vocabulary import CHARTED, METRICS, Decision, Stage

@@ -193,10 +193,14 @@ def test_domains_and_spreading() -> None:
     assert canvas.span([math.nan, math.inf]) == pytest.approx((-0.06, 1.06))
     low, high = canvas.span([0.5, 0.5])
     assert high - low == pytest.approx(0.02)
-    places = spread([10.0, 10.5, 30.0, 10.2], 12.0)
+    places = spread([10.0, 10.5, 30.0, 10.2], 12.0, (0, 100))
     ordered = sorted(places)
     assert all(b - a > 11.5 for a, b in pairwise(ordered))
     assert places[0] < places[3] < places[1] < places[2]
+    for edge in (0.0, 50.0):
+        kept = spread([edge, edge, edge], 12.0, (0, 50))
+        assert all(0 <= place <= 50 for place in kept)
+        assert max(kept) - min(kept) > 23
     assert Scale((0, 10), 100, 0)(2.5) == 75
 
 

@@ -50,8 +50,6 @@ def test_figures() -> None:
     ]
     assert text.interval(0.1, None) == "0.100 to n/a"
     assert text.thousands(12345) == "12,345"
-    assert text.counted(1, "check") == "1 check"
-    assert text.counted(2, "half", "halves") == "2 halves"
     assert text.enumerated(["a", "b", "c"]) == "a, b and c"
     assert text.enumerated([]) == ""
 

@@ -25,7 +25,6 @@ WIDTHS = dict.fromkeys("fijlt.,:;!|/\\'()[]I ·", 0.28) | dict.fromkeys('r-`"', 
 WIDTHS |= dict.fromkeys("mwMWOQGD%@…", 0.86) | dict.fromkeys("ABCEHKNPRSUVXY+<>=", 0.7)
 
 NAMES = {"look": "class"}
-
 Point = tuple[float, float]
 Domain = tuple[float, float]
 Style = float | str
@@ -46,11 +45,15 @@ class Scale:
 
 def svg(marks: Iterable[Markup], size: Point, *, name: str, look: str = "") -> Markup:
     """The marks as one <svg> element; `name` is its text alternative."""
-    opening = (
-        f'<svg viewBox="0 0 {size[0]:g} {size[1]:g}" role="img" '
-        f'aria-label="{escape(name)}" font-size="{TEXT}" class="{look}">'
-    )
-    return Markup(f"{opening}{Markup().join(marks)}</svg>")  # noqa: S704  # escaped
+    box: dict[str, Style] = {"viewBox": f"0 0 {size[0]:g} {size[1]:g}", "role": "img"}
+    opening = mark("svg", **box, aria_label=name, font_size=TEXT, look=look)
+    return around(opening, Markup().join(marks))
+
+
+def around(opening: Markup, inner: str) -> Markup:
+    """The element that `mark` closed, around something."""
+    tag = opening[1:].split(" ", 1)[0]
+    return Markup("{}>{}</{}>").format(opening.removesuffix("/>"), inner, tag)
 
 
 def mark(tag: str, **attributes: Style) -> Markup:
@@ -64,7 +67,7 @@ def mark(tag: str, **attributes: Style) -> Markup:
         else:
             return Markup()
         if shown:
-            said.append(f'{NAMES.get(name, name.replace("_", "-"))}="{shown}"')
+            said.append(f'{NAMES.get(name) or name.replace("_", "-")}="{shown}"')
     return Markup(" ".join(said) + "/>")  # noqa: S704  # names are ours, values escaped
 
 
@@ -95,8 +98,8 @@ def letter(text: str, at: Point, *, size: float = TEXT, **style: Style) -> Marku
     style.setdefault("fill", SOFT)
     if size != TEXT:
         style["font_size"] = size
-    opening = mark("text", x=at[0], y=at[1] + 0.36 * size, **style).removesuffix("/>")
-    return opening and Markup("{}>{}</text>").format(opening, text)
+    opening = mark("text", x=at[0], y=at[1] + 0.36 * size, **style)
+    return opening and around(opening, text)
 
 
 def wide(text: str, size: float = TEXT) -> float:

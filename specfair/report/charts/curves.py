@@ -145,7 +145,7 @@ def _parts(xs: Sequence[float]) -> list[list[float]]:
 
 def _ends(named: Sequence[Series], y: Scale) -> Markup:
     """Names at the ends of their lines, moved apart where they would overlap."""
-    places = spread([y(s.points[-1].y) for s in named], LEADING)
+    places = spread([y(s.points[-1].y) for s in named], LEADING, (TOP, BOTTOM))
     marks = []
     for series, place in zip(named, places, strict=True):
         ink = series.colour
@@ -155,9 +155,11 @@ def _ends(named: Sequence[Series], y: Scale) -> Markup:
     return Markup().join(marks)
 
 
-def spread(wanted: Sequence[float], gap: float) -> list[float]:
-    """Positions near the wanted ones and at least `gap` apart, in the same order:
-    labels that do not overlap.
+def spread(
+    wanted: Sequence[float], gap: float, within: tuple[float, float]
+) -> list[float]:
+    """Positions near the wanted ones, at least `gap` apart and within the limits, in
+    the same order: labels that do not overlap.
     """
     order = sorted(range(len(wanted)), key=lambda i: wanted[i])
     placed = list(wanted)
@@ -167,4 +169,11 @@ def spread(wanted: Sequence[float], gap: float) -> list[float]:
             if short > 0:
                 placed[lower] -= short / 2
                 placed[upper] += short / 2
+    least, most = within
+    for i in order:
+        placed[i] = max(placed[i], least)
+        least = placed[i] + gap
+    for i in reversed(order):
+        placed[i] = min(placed[i], most)
+        most = placed[i] - gap
     return placed

@@ -84,11 +84,10 @@ def _fan(spots: Sequence[Spot], fit: Fit, x: Scale, y: Scale) -> Markup:
     fan = canvas.mark("path", d=outline, fill=SOFT, opacity=0.14)
     ends = sloping(slope)
     middle = canvas.line(ends[0], ends[-1], SOFT, stroke_width=1.5)
-    frame = (
-        f'<svg x="{LEFT}" y="{TOP}" width="{RIGHT - LEFT}" height="{HEIGHT}" '
-        f'viewBox="{LEFT} {TOP} {RIGHT - LEFT} {HEIGHT}">'
-    )
-    return Markup(f"{frame}{fan}{middle}</svg>")  # noqa: S704  # our own numbers
+    width = RIGHT - LEFT
+    box: dict[str, canvas.Style] = {"viewBox": f"{LEFT} {TOP} {width} {HEIGHT}"}
+    frame = canvas.mark("svg", x=LEFT, y=TOP, width=width, height=HEIGHT, **box)
+    return canvas.around(frame, fan + middle)
 
 
 def _names(spots: Sequence[Spot], dots: Sequence[canvas.Point]) -> Iterator[Markup]:

@@ -1,8 +1,9 @@
 """What changed since the stored baseline."""
 
+from specfair.errors import counted
 from specfair.report.blocks import Section, Table
 from specfair.report.lookup import Index
-from specfair.report.text import clean, counted, interval, number
+from specfair.report.text import clean, interval, number
 
 
 def since_baseline(found: Index) -> Section | None:

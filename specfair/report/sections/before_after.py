@@ -74,7 +74,7 @@ def before_after(found: Index) -> Section | None:
         "speed-up higher?",
         answer=findings.speed(found),
         panels=[_panel(found, at, c, domain) for at, c in by_stage.items() if c],
-        tables=[together(found)],
+        tables=[by_dataset(found)],
         key=(
             ("ring", "before, its interval as a band"),
             ("dot", "after, with its 95% interval; grey where the change may be noise"),
@@ -140,7 +140,7 @@ def _line(change: Moved, ends: tuple[str, str]) -> Line:
     )
 
 
-def together(found: Index) -> Table:
+def by_dataset(found: Index) -> Table:
     """All groups together, a row a dataset."""
     changes = []
     for at in map(Stage, found.run.datasets):

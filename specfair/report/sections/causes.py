@@ -1,12 +1,13 @@
 """Where the gap comes from: harder text against a worse draft."""
 
+from specfair.errors import counted
 from specfair.report import findings
 from specfair.report.blocks import Panel, Section, Table
 from specfair.report.charts import canvas
 from specfair.report.charts.forest import Parts, bars
 from specfair.report.lookup import Index, stages
 from specfair.report.sections.parts import CHANGED, alternative, where
-from specfair.report.text import clean, counted, signed
+from specfair.report.text import clean, signed
 from specfair.vocabulary import Stage
 
 N_SPLITS = 12

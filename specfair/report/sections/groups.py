@@ -2,6 +2,7 @@
 at every stage.
 """
 
+from specfair.errors import counted
 from specfair.report import findings, many
 from specfair.report.blocks import Panel, Section, Table
 from specfair.report.charts import canvas
@@ -18,15 +19,7 @@ from specfair.report.sections.parts import (
     value_lines,
     where,
 )
-from specfair.report.text import (
-    clean,
-    counted,
-    interval,
-    number,
-    odds,
-    signed,
-    thousands,
-)
+from specfair.report.text import clean, interval, number, odds, signed, thousands
 from specfair.run.rows import ENDS, MANY, PairRow
 from specfair.vocabulary import ALPHA, BASE, CHARTED, METRICS, Stage
 

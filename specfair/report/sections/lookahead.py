@@ -5,6 +5,7 @@ best for all and for each.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from specfair.errors import counted
 from specfair.report import findings, many
 from specfair.report.blocks import Panel, Section, Table
 from specfair.report.charts import canvas
@@ -23,7 +24,7 @@ from specfair.report.sections.parts import (
     colour,
     where,
 )
-from specfair.report.text import clean, counted, number, signed
+from specfair.report.text import clean, number, signed
 from specfair.run.rows import EstimateRow, GapRow
 from specfair.vocabulary import ACROSS, BASE, METRICS, Stage
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from specfair.errors import counted
 from specfair.report import findings
 from specfair.report.blocks import Panel, Section, Table
 from specfair.report.charts import canvas
@@ -21,7 +22,6 @@ from specfair.report.sections.parts import (
 )
 from specfair.report.text import (
     clean,
-    counted,
     interval,
     number,
     odds,

@@ -4,19 +4,13 @@ values, and columns that many tables have.
 
 from collections.abc import Sequence
 
+from specfair.errors import counted
 from specfair.report import many
 from specfair.report.blocks import Column
 from specfair.report.charts import canvas
 from specfair.report.charts.forest import Line
 from specfair.report.lookup import Index
-from specfair.report.text import (
-    clean,
-    counted,
-    interval,
-    number,
-    signed_interval,
-    thousands,
-)
+from specfair.report.text import clean, interval, number, signed_interval, thousands
 from specfair.run.rows import EstimateRow
 from specfair.vocabulary import Stage
 

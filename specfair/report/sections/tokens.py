@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from markupsafe import Markup
 
+from specfair.errors import counted
 from specfair.report import findings, many
 from specfair.report.blocks import Panel, Section, Table
 from specfair.report.charts import canvas
@@ -22,7 +23,7 @@ from specfair.report.sections.parts import (
     value_lines,
     where,
 )
-from specfair.report.text import clean, counted, number, say, thousands, token
+from specfair.report.text import clean, number, say, thousands, token
 from specfair.run.rows import MistakeRow
 from specfair.vocabulary import Stage
 

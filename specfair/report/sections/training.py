@@ -1,11 +1,12 @@
 """How metrics moved over the checkpoints of a fine-tuning."""
 
+from specfair.errors import counted
 from specfair.report import many
 from specfair.report.blocks import Panel, Section, Table
 from specfair.report.charts.curves import Point, Series, curves
 from specfair.report.lookup import Index
 from specfair.report.sections.parts import EVERYONE, GROUP, alternative, colour
-from specfair.report.text import clean, counted, number, thousands
+from specfair.report.text import clean, number, thousands
 from specfair.vocabulary import BASE
 
 
