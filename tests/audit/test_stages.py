@@ -135,7 +135,7 @@ def test_judging_and_writing_open_no_pair(
     for stage in made.settings.stages:
         ask_all(session, stage)
     run = record.build(session)
-    assert {row.step for row in run.training} == {0, 1, 2}
+    assert {row.stage.step for row in run.training} == {0, 1, 2}
     assert run.mistakes
     assert len(run.verdicts) > 10
     assert "baseline" in record.part(session)
@@ -153,37 +153,6 @@ def test_a_test_that_asks_measures_in_its_own_call(
     opened.clear()
     assert record.build(session).training
     assert opened == []
-
-
-def test_threads_are_given_back(tmp_path: Path) -> None:
-    before, during = torch.get_num_threads(), set[int]()
-    torch.set_num_threads(2)
-    made, _ = small_audit(tmp_path)
-    said = Audit(
-        made.settings,
-        lambda _: during.add(torch.get_num_threads()),
-        recipe=made.made.pairs.recipe,
-    )
-    _ = said.after("imdb")
-    assert torch.get_num_threads() == 2
-    torch.set_num_threads(before)
-    assert 1 in during
-
-
-def test_threads_are_given_back_by_those_who_fail(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        assert torch.get_num_threads() == 1
-        raise StoreError("no")
-
-    monkeypatch.setattr(Work, "trace", refuse)
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    with pytest.raises(StoreError):
-        _ = small_audit(tmp_path)[0].base
-    assert torch.get_num_threads() == 2
-    torch.set_num_threads(before)
 
 
 def test_a_pair_that_changed_meanwhile_is_refused(
