@@ -44,6 +44,7 @@ class Errors:
     weights: Array  # (groups, ratios): shares of the denominators
     covariances: Array  # (groups, ratios, ratios)
     df: Array  # (groups,)
+    thirds: Array  # (groups, ratios, ratios, ratios): third cumulants
     parts: tuple[Part, ...]
     # of every two groups' errors, where they have problems in common:
     # (groups, ratios, groups, ratios)
@@ -74,6 +75,7 @@ class Errors:
             weights=self.weights[some],
             covariances=self.covariances[some],
             df=self.df[some],
+            thirds=self.thirds[some],
             parts=tuple(self.parts[i] for i in some),
             joint=None if self.joint is None else self.joint[some][:, :, some],
         )
@@ -100,6 +102,11 @@ class Errors:
     def firm(self) -> Codes:
         """The groups that are not exploratory."""
         return np.flatnonzero([not p.exploratory for p in self.parts])
+
+    def skew(self, slopes: Array) -> float:
+        """Of the error of a sum with these slopes."""
+        third = np.einsum("ga,gb,gc,gabc", slopes, slopes, slopes, self.thirds)
+        return float(third) / max(self.error(slopes)[0] ** 3, 1e-300)
 
     def error(self, slopes: Array) -> tuple[float, float]:
         """Standard error and degrees of freedom of a sum over groups and ratios with
@@ -182,10 +189,30 @@ def _errors(
         weights=totals / totals.sum(axis=0),
         covariances=covariances,
         df=df,
+        thirds=_thirds(own, covariances),
         parts=tuple(parts),
         joint=joint,
         scope=known_scope(samples[0].scope),
     )
+
+
+def _thirds(own: Own, covariances: Array) -> Array:
+    """Third cumulants of all groups' errors, as skewed as those of all together: one
+    group has too few units to tell its own skew.
+    """
+    roots = np.sqrt(own.effective)[:, None, None, None]
+    mine = roots**4 * own.thirds
+    common = mine.sum(axis=0) / np.maximum(
+        (roots**3 * _cubes(own.covariance)).sum(axis=0), 1e-300
+    )
+    return np.asarray(common * _cubes(covariances) / roots)
+
+
+def _cubes(covariances: Array) -> Array:
+    """Products of three standard errors: (groups, ratios, ratios, ratios)."""
+    scale = np.sqrt(np.maximum(np.einsum("grr->gr", covariances), 0.0))
+    squares = scale[:, :, None, None] * scale[:, None, :, None]
+    return np.asarray(squares * scale[:, None, None])
 
 
 def _coins(
@@ -207,7 +234,11 @@ def _moderated(layout: Layout, counts: Counts, own: Own) -> tuple[Array, Array]:
     kinds = np.array(layout.kinds)
     covariances, df = own.covariance.copy(), np.maximum(own.df, 1.0)
     lone = np.isin(kinds, LONE)
-    poor = (own.effective < EXPLORATORY) & np.isin(kinds, ("clusters", "prompts"))
+    import os
+
+    poor = (own.effective < float(os.environ.get("POOR", EXPLORATORY))) & np.isin(
+        kinds, ("clusters", "prompts")
+    )
     lends = np.isin(kinds, ("clusters", "prompts")) & (own.df > 0)
     needy = np.flatnonzero(poor | lone)
     if not needy.size or not lends.any():

@@ -88,7 +88,8 @@ def _sum(errors: Errors, slopes: Array, names: tuple[str, ...]) -> Estimate:
     """A sum over groups and ratios with these slopes."""
     error, df = errors.error(slopes)
     value = float((slopes * errors.values).sum())
-    found = from_t(value, error, df, parts=errors.parts, groups=names)
+    skew = errors.skew(slopes)
+    found = from_t(value, error, df, parts=errors.parts, groups=names, skew=skew)
     return replace(found, scope=errors.scope)
 
 

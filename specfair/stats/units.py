@@ -58,6 +58,8 @@ class Own:
     covariance: Array  # (groups, ratios, ratios)
     df: Array  # (groups,): of freedom, by the effective number of units
     effective: Array  # (groups,): units of equal size that would be worth as much
+    # third cumulants of its ratios' errors: (groups, ratios, ratios, ratios)
+    thirds: Array
     scores: Array  # (units, ratios): by how much a ratio moves without the unit
     of_unit: Codes  # the group of each unit
 
@@ -154,14 +156,15 @@ def own_errors(layout: Layout, counts: Counts) -> Own:
         left, spent = _within(_strata(layout), left, layout)
         shrink = np.ones(len(k))
     scores = left / rest
-    covariance = _summed(of_unit, scores[:, :, None] * scores[:, None, :])
-    covariance *= shrink[:, None, None]
+    squares = scores[:, :, None] * scores[:, None, :]
+    covariance = summed(of_unit, squares) * shrink[:, None, None]
+    thirds = summed(of_unit, squares[:, :, :, None] * scores[:, None, None, :])
     df = np.maximum(effective - spent, 0.0)
-    return Own(covariance, df, effective, scores, of_unit)
+    return Own(covariance, df, effective, thirds, scores, of_unit)
 
 
-def _summed(codes: Codes, blocks: Array) -> Array:
-    """Sums of blocks (rows, ratios, ratios) by code."""
+def summed(codes: Codes, blocks: Array) -> Array:
+    """Sums of blocks (rows, ...) by code."""
     flat = sums_by(codes, blocks.reshape(len(blocks), -1))
     return flat.reshape(-1, *blocks.shape[1:])
 
