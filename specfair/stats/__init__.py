@@ -16,17 +16,15 @@ from specfair.stats.between import (
     ratio,
 )
 from specfair.stats.estimate import (
-    Chance,
     Equivalence,
     Estimate,
     Part,
     Scope,
     equivalence,
-    false_failures,
-    holm,
     invalid,
 )
 from specfair.stats.explain import Split, Trend, frequency, kitagawa
+from specfair.stats.families import Chance, false_failures, holm
 from specfair.stats.groups import Evidence, gather
 from specfair.stats.power import Needed, detectable, prompts_needed
 from specfair.stats.ranks import Ranked, ranked

@@ -18,6 +18,7 @@ from scipy.special import ndtr, ndtri
 
 from specfair.errors import UsageError, unknown
 from specfair.stats.chance import chance_gap, corrected_gap
+from specfair.stats.errors import EXACT, Errors
 from specfair.stats.estimate import (
     ABOVE,
     BELOW,
@@ -28,7 +29,7 @@ from specfair.stats.estimate import (
     invalid,
     t_at,
 )
-from specfair.stats.groups import EXACT, Errors, Evidence, gather
+from specfair.stats.groups import Evidence, gather
 from specfair.stats.inequalities import Lengths, p_values
 from specfair.stats.tally import Array, Sample
 from specfair.stats.units import counted_by_group
@@ -269,7 +270,7 @@ def _gap(pairs: Pairs, lower: Array | None) -> Estimate:
     upper = (sizes + t_at(ABOVE, pairs.df) * pairs.errors).max(axis=1)
     curve = np.concatenate([lower, [sizes[at]], upper])
     found = from_curve(sizes[at], curve, pairs.base.parts, groups=pairs.named(at))
-    return replace(found, scope=pairs.base.scope)
+    return replace(found, low=max(found.low, 0.0), scope=pairs.base.scope)
 
 
 def lower_curve(errors: Errors) -> Array:
@@ -286,6 +287,11 @@ def inverted(p: Array, grid: Array) -> Array:
     """Lower limits at all deviates below zero, where p-values of "no more than this"
     are known on a rising grid.
     """
-    rising = np.maximum.accumulate(p)
-    z = np.minimum(ndtri(np.clip(rising, 1e-15, 0.5)), 0.0)
-    return np.interp(BELOW, z, grid)
+    z = np.minimum(ndtri(np.clip(np.maximum.accumulate(p), 1e-15, 0.5)), 0.0)
+    found = np.interp(BELOW, z, grid)
+    # where the grid begins amid two deviates the curve must cross its beginning there
+    at = int(np.searchsorted(BELOW, z[0]))
+    if 0 < at < len(BELOW) and BELOW[at] > z[0]:
+        steep = (found[at] - grid[0]) / (BELOW[at] - z[0])
+        found[:at] = grid[0] - steep * (z[0] - BELOW[at - 1])
+    return found

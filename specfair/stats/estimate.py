@@ -122,7 +122,12 @@ class Estimate:
             return math.nan, math.nan
         z = ndtri((1 + level) / 2)
         low, high = np.interp([-z, z], Z, self.curve)
-        return float(low), float(high)
+        # limits that end at what is possible do so at every lower level
+        inside = level <= self.level
+        return (
+            max(float(low), self.low) if inside else float(low),
+            min(float(high), self.high) if inside else float(high),
+        )
 
 
 def _deviate(curve: Array, bound: float) -> float:
@@ -251,39 +256,6 @@ def known_scope(scope: str) -> Scope:
         if scope == known:
             return known
     raise UsageError(unknown("scope", scope, SCOPES))
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down adjusted p-values, in the order given. NaN stays NaN and still
-    counts as a member.
-    """
-    p = np.asarray(p_values, dtype=np.float64)
-    order = np.argsort(p, kind="stable")
-    adjusted = np.empty_like(p)
-    steps = p[order] * np.arange(len(p), 0, -1)
-    adjusted[order] = np.minimum(np.fmax.accumulate(steps), 1.0) if len(p) else steps
-    return [
-        float(a) if math.isfinite(b) else math.nan
-        for a, b in zip(adjusted, p, strict=True)
-    ]
-
-
-@dataclass(frozen=True, slots=True)
-class Chance:
-    """The chance of any false failure in a run whose families are each held to their
-    own level.
-    """
-
-    independent: float  # if the families erred independently of each other
-    at_most: float  # whatever they have in common (Bonferroni's inequality)
-
-
-def false_failures(levels: Sequence[float]) -> Chance:
-    """Of a run, if nothing is wrong anywhere. `levels`: for each family the chance of
-    failing by mistake; 0.025 for a one-sided gate held at 0.05 two-sided.
-    """
-    passing = math.prod(1 - level for level in levels)
-    return Chance(1 - passing, min(sum(levels), 1.0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,7 +141,7 @@ def _welch(
     bottom, top = (np.where(end, weights, 0.0) for end in ends)
     low, high = bottom.sum(axis=1)[:, None], top.sum(axis=1)[:, None]
     stretch = lengths.shares.sum(axis=1)[:, None]
-    whole = stretch * low * high + low + high
+    whole = np.maximum(stretch * low * high + low + high, 1e-300)
     leverage = (bottom * (stretch * high + 1) + top * (stretch * low + 1)) / whole
     hanging = np.where(ends[0] | ends[1], 1 - leverage, 0.0)
     hanging += (1 - (low + high) / whole) * lengths.shares / np.maximum(stretch, 1e-300)

@@ -11,8 +11,9 @@ import numpy as np
 from scipy.special import fdtri, ncfdtrinc, ndtri, stdtrit
 
 from specfair.stats.between import compared, pairs_of
+from specfair.stats.errors import Errors
 from specfair.stats.estimate import LEVEL, Estimate, Part
-from specfair.stats.groups import Errors, Evidence
+from specfair.stats.groups import Evidence
 from specfair.stats.tally import Sample
 
 POWER = 0.8

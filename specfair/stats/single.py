@@ -9,8 +9,9 @@ from dataclasses import replace
 import numpy as np
 
 from specfair.errors import DataError
+from specfair.stats.errors import CHANGE, Errors
 from specfair.stats.estimate import Estimate, from_t, invalid
-from specfair.stats.groups import CHANGE, Errors, Evidence, gather
+from specfair.stats.groups import Evidence, gather
 from specfair.stats.tally import Array, Sample
 from specfair.stats.units import counted_by_group, counts_of, problem_of
 

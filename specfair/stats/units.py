@@ -111,7 +111,14 @@ def _layout(sample: Sample) -> Layout:
     kinds = []
     for k, shared, templates in zip(n_cells, n_roaming, n_templates, strict=True):
         kinds.append(_kind(sample.scope, k, shared=2 * shared > k, templates=templates))
-    return Layout(group, cell, cluster, template, of_cell, tuple(kinds))
+    return Layout(
+        group=group,
+        cell=cell,
+        cluster=cluster,
+        template=template,
+        of_cell=of_cell,
+        kinds=tuple(kinds),
+    )
 
 
 def _kind(scope: str, n_clusters: int, *, shared: bool, templates: int) -> str:
@@ -160,7 +167,14 @@ def own_errors(layout: Layout, counts: Counts) -> Own:
     covariance = summed(of_unit, squares) * shrink[:, None, None]
     thirds = summed(of_unit, squares[:, :, :, None] * scores[:, None, None, :])
     df = np.maximum(effective - spent, 0.0)
-    return Own(covariance, df, effective, thirds, scores, of_unit)
+    return Own(
+        covariance=covariance,
+        df=df,
+        effective=effective,
+        thirds=thirds,
+        scores=scores,
+        of_unit=of_unit,
+    )
 
 
 def summed(codes: Codes, blocks: Array) -> Array:

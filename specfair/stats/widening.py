@@ -16,6 +16,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from specfair.stats.between import compared, gap_of, inverted
+from specfair.stats.errors import Errors
 from specfair.stats.estimate import (
     BELOW,
     Estimate,
@@ -24,7 +25,7 @@ from specfair.stats.estimate import (
     from_t,
     t_at,
 )
-from specfair.stats.groups import Errors, gather
+from specfair.stats.groups import gather
 from specfair.stats.inequalities import Lengths, p_values
 from specfair.stats.single import align
 from specfair.stats.tally import Array, Sample
@@ -161,48 +162,23 @@ def spread(before: Sample, after: Sample) -> Estimate:
 
 
 def _spread(errors: Errors) -> Estimate:
-    """Each variance is a square of values, of which noise has its part; that of the
-    difference follows from how steep the squares are where the values lie.
+    """A square form of all values, after's variance less before's, of which noise has
+    its part. Its error follows from how steep the form is where the values lie, and
+    from how well the noise is known.
     """
     n = len(errors.names)
     centring = (np.eye(n) - 1 / n) / (n - 1)
-    v = errors.covariances
-    if errors.joint is not None:
-        return _spread_of(errors, centring, errors.joint)
-    joint = np.zeros((n, 2, n, 2))
-    joint[np.arange(n), :, np.arange(n), :] = v
-    return _spread_of(errors, centring, joint)
-
-
-def _spread_of(errors: Errors, centring: Array, joint: Array) -> Estimate:
-    n = len(errors.names)
-    whole = joint.reshape(2 * n, 2 * n)
-    # a square form in (before, after) of each group: after's spread less before's
-    form = np.kron(centring, np.diag([-1.0, 1.0]))
-    x = errors.values.ravel()
-    noise = form @ whole
-    value = float(x @ form @ x - np.trace(noise))
-    steep = form @ x
+    signs = np.array([-1.0, 1.0])
+    form = np.kron(centring, np.diag(signs))
+    x, noise = errors.values.ravel(), form @ errors.whole()
+    steep = (form @ x).reshape(n, 2)
+    by_values, df = errors.error(2 * steep)
     by_noise = 2 * float((noise * noise.T).sum())
-    by_values = 4 * float(steep @ whole @ steep)
-    own = np.einsum(
-        "gr,grs,gs->g", steep.reshape(n, 2), errors.covariances, steep.reshape(n, 2)
-    )
-    df = own.sum() ** 2 / max(float((own**2 / errors.df).sum()), 1e-300)
-    traces = np.einsum(
-        "gij,gjk->gik",
-        errors.covariances * np.array([-1.0, 1.0]),
-        errors.covariances * np.array([-1.0, 1.0]),
-    )
-    unknown = 2 * float(
-        (centring.diagonal() ** 2 * traces.trace(axis1=1, axis2=2) / errors.df).sum()
-    )
-    variance = max(by_values - by_noise, by_noise) + unknown
-    found = from_t(
-        value,
-        float(np.sqrt(max(variance, 0.0))),
-        float(np.clip(df, 1.0, 1e6)),
-        parts=errors.parts,
-        groups=errors.names,
-    )
+    own = errors.covariances * signs
+    squares = np.einsum("gij,gji->g", own, own) * centring.diagonal() ** 2
+    unknown = 2 * float((squares / errors.df).sum())
+    variance = max(by_values**2 - by_noise, by_noise) + unknown
+    value = round(float(x @ form @ x - np.trace(noise)), 15)  # of rounding alone, none
+    error = float(np.sqrt(max(variance, 0.0)))
+    found = from_t(value, error, df, parts=errors.parts, groups=errors.names)
     return replace(found, scope=errors.scope)

@@ -170,13 +170,22 @@ def test_gap_prints_what_chance_would_do(both: tuple[Sample, Sample]) -> None:
 
 
 def test_pairing_by_template_removes_what_templates_do() -> None:
-    """One identity a group, strong template effects: paired, the interval is far
-    narrower than of either group.
+    """One identity a group, strong template effects: paired, intervals are narrower
+    than of either group, and as wide as the pair's value scatters. 30 draws; a third
+    either way is four standard errors.
     """
-    sample, _ = draw(World(((1, 15),) * 2, identity=0.0, template=0.15, tokens=60), 3)
-    pair, single = stats.pairwise(sample)[0], stats.by_group(sample)["g0"]
+    world = World(((1, 15),) * 2, identity=0.0, template=0.15, tokens=60)
+    pairs, widths, single = [], [], []
+    for seed in range(30):
+        sample, _ = draw(world, seed)
+        pair = stats.pairwise(sample)[0]
+        one = stats.by_group(sample)["g0"]
+        pairs.append(pair.value)
+        widths.append(pair.high - pair.low)
+        single.append(one.high - one.low)
+    assert np.mean(widths) < 0.95 * np.mean(single)
+    assert np.mean(widths) == pytest.approx(4.1 * np.std(pairs), rel=0.33)
     assert pair.parts[0].paired
-    assert pair.high - pair.low < single.high - single.low
     assert "paired by template" in pair.method
     assert "one cluster in g0, g1, the unit of evidence is its templates" in pair.method
 
