@@ -221,14 +221,18 @@ def pairs_of(errors: Errors) -> Pairs:
     )
 
 
-def _to_overall(errors: Errors, weights: Array) -> Pairs:
-    """Every group less the pooled value, on whatever scale the errors are."""
-    x = errors.values[:, 0]
+def _to_overall(errors: Errors, *, logs: bool) -> Pairs:
+    """Every group less the pooled value, or the logarithm of their ratio."""
+    x, weights = errors.values[:, 0], errors.weights[:, 0]
+    overall = float(weights @ x)
+    if logs:
+        overall = float(np.log(weights @ np.exp(x)))
+        weights = weights * np.exp(x - overall)
     slopes = np.eye(len(x)) - weights
     found = [errors.error(slope[:, None]) for slope in slopes]
     names = tuple(("overall", g) for g in errors.names)
     error, df = (np.array(column) for column in zip(*found, strict=True))
-    return Pairs(names, slopes @ x, error, df, errors)
+    return Pairs(names, x - overall, error, df, errors)
 
 
 def _extreme(asked: Sample | Evidence, method: Method, *, logs: bool) -> Estimate:
@@ -238,11 +242,7 @@ def _extreme(asked: Sample | Evidence, method: Method, *, logs: bool) -> Estimat
     if isinstance(errors, Estimate):
         return errors
     if method == "to_overall":
-        weights = errors.weights[:, 0]
-        if logs:
-            shares = weights * np.exp(errors.values[:, 0])
-            weights = shares / shares.sum()
-        return _gap(_to_overall(errors, weights), None)
+        return _gap(_to_overall(errors, logs=logs), None)
     found = gap_of(errors)
     firm = errors.firm
     if 1 < len(firm) < len(errors.names):

@@ -27,7 +27,7 @@ class Errors:
     weights: Array  # (groups, ratios): shares of the denominators
     covariances: Array  # (groups, ratios, ratios)
     df: Array  # (groups,)
-    thirds: Array  # (groups, ratios, ratios, ratios): third cumulants
+    skews: Array  # (groups,): of each group's error
     parts: tuple[Part, ...]
     # of every two groups' errors, where they have problems in common:
     # (groups, ratios, groups, ratios)
@@ -58,7 +58,7 @@ class Errors:
             weights=self.weights[some],
             covariances=self.covariances[some],
             df=self.df[some],
-            thirds=self.thirds[some],
+            skews=self.skews[some],
             parts=tuple(self.parts[i] for i in some),
             joint=None if self.joint is None else self.joint[some][:, :, some],
         )
@@ -97,7 +97,7 @@ class Errors:
 
     def skew(self, slopes: Array) -> float:
         """Of the error of a sum with these slopes."""
-        third = np.einsum("ga,gb,gc,gabc", slopes, slopes, slopes, self.thirds)
+        third = slopes[:, 0] ** 3 @ (self.skews * self.covariances[:, 0, 0] ** 1.5)
         return float(third) / max(self.error(slopes)[0] ** 3, 1e-300)
 
     def error(self, slopes: Array) -> tuple[float, float]:

@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from specfair.stats.errors import CHANGE, EXACT, Errors
-from specfair.stats.estimate import EXPLORATORY, known_scope
+from specfair.stats.estimate import known_scope
 from specfair.stats.lending import components_of, prior_df
-from specfair.stats.tally import Array, Sample
+from specfair.stats.tally import Array, Flags, Sample
 from specfair.stats.units import (
     Counts,
     Layout,
@@ -101,30 +100,22 @@ def _errors(
         weights=totals / totals.sum(axis=0),
         covariances=covariances,
         df=df,
-        thirds=_thirds(own, covariances),
+        skews=_skews(own),
         parts=tuple(parts),
         joint=joint,
         scope=known_scope(samples[0].scope),
     )
 
 
-def _thirds(own: Own, covariances: Array) -> Array:
-    """Third cumulants of all groups' errors, as skewed as those of all together: one
-    group has too few units to tell its own skew.
+def _skews(own: Own) -> Array:
+    """Each group's skew, as that of all groups together would be at its size: one group
+    has too few units to tell its own. Of a change there is none to speak of.
     """
-    roots = np.sqrt(own.effective)[:, None, None, None]
-    mine = roots**4 * own.thirds
-    common = mine.sum(axis=0) / np.maximum(
-        (roots**3 * _cubes(own.covariance)).sum(axis=0), 1e-300
-    )
-    return np.asarray(common * _cubes(covariances) / roots)
-
-
-def _cubes(covariances: Array) -> Array:
-    """Products of three standard errors: (groups, ratios, ratios, ratios)."""
-    scale = np.sqrt(np.maximum(np.einsum("grr->gr", covariances), 0.0))
-    squares = scale[:, :, None, None] * scale[:, None, :, None]
-    return np.asarray(squares * scale[:, None, None])
+    if own.thirds.shape[1] > 1:
+        return np.zeros(len(own.df))
+    roots, scale = np.sqrt(own.effective), np.sqrt(own.covariance[:, 0, 0])
+    common = roots**4 @ own.thirds[:, 0] / max(float(roots**3 @ scale**3), 1e-300)
+    return np.asarray(common / roots)
 
 
 def _coins(
@@ -140,34 +131,28 @@ def _coins(
 
 
 def _moderated(layout: Layout, counts: Counts, own: Own) -> tuple[Array, Array]:
-    """Each group's error and its degrees of freedom: averaged with what others lend
-    where its own clusters are too few, lent altogether where it has one.
+    """Each group's error and its degrees of freedom: averaged with what others lend,
+    which matters the less the more clusters it has; lent altogether where it has one.
+
+    A rate that is too high by luck scatters too little by the same luck; what others
+    lend knows nothing of it, so the surest groups are not surest by mistake.
     """
     kinds = np.array(layout.kinds)
     covariances, df = own.covariance.copy(), np.maximum(own.df, 1.0)
-    lone = np.isin(kinds, LONE)
-    import os
-
-    poor = (own.effective < float(os.environ.get("POOR", EXPLORATORY))) & np.isin(
-        kinds, ("clusters", "prompts")
-    )
-    lends = np.isin(kinds, ("clusters", "prompts")) & (own.df > 0)
-    needy = np.flatnonzero(poor | lone)
-    if not needy.size or not lends.any():
+    lone, needy = np.isin(kinds, LONE), np.isin(kinds, ("clusters", "prompts"))
+    lends: Flags = needy & (own.df > 0)
+    if not lends.any():
         return covariances, df
-    components = components_of(layout, counts)
-    lent = components.lent(layout, counts)
+    lent = components_of(layout, counts).lent(layout, counts)
     worth = prior_df(own, lent, lends)
-    for i in needy:
-        others = float(own.df[lends & (np.arange(len(kinds)) != i)].sum())
+    for i in np.flatnonzero(needy | lone):
+        others = float(own.df[lends].sum() - lends[i] * own.df[i])
         prior = min(worth, others)
-        if prior <= 0:
-            continue
-        if lone[i]:
-            larger = np.trace(lent[i]) > np.trace(own.covariance[i])
-            covariances[i] = lent[i] if larger else own.covariance[i]
-            df[i] = max(min(prior, max(own.df[i], 1.0)), 1.0)
-        else:
+        if prior > 0 and lone[i]:
+            if np.trace(lent[i]) > np.trace(own.covariance[i]):
+                covariances[i] = lent[i]
+            df[i] = max(min(prior, own.df[i]), 1.0)
+        elif prior > 0:
             both = own.df[i] * own.covariance[i] + prior * lent[i]
             covariances[i] = both / (own.df[i] + prior)
             df[i] = max(own.df[i] + prior, 1.0)
@@ -201,7 +186,7 @@ def _joint(layout: Layout, own: Own, covariances: Array) -> Array:
     joint = np.zeros((n_groups, n_ratios, n_groups, n_ratios))
     at = np.arange(n_groups)
     joint[at, :, at, :] = covariances
-    shared: NDArray[np.bool_] = np.array(layout.kinds) == "shared"
+    shared: Flags = np.array(layout.kinds) == "shared"
     first = np.unique(layout.cell, return_index=True)[1]
     of_cell = layout.cluster[first]
     # units of shared groups are their cells, in the order of cells
@@ -212,5 +197,6 @@ def _joint(layout: Layout, own: Own, covariances: Array) -> Array:
     flat = scores[:, some].reshape(len(scores), -1)
     k = len(np.unique(of_cell[mine]))
     found = (flat.T @ flat * (k - 1) / k).reshape(len(some), n_ratios, len(some), -1)
-    joint[np.ix_(some, range(n_ratios), some, range(n_ratios))] = found
+    ratios = np.arange(n_ratios)
+    joint[np.ix_(some, ratios, some, ratios)] = found
     return joint

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import fdtrc, ndtr
 
-from specfair.stats.tally import Array
+from specfair.stats.tally import Array, Flags
 
 _STEPS = 18  # of the search for the force, halving and secants in turn
 _FEW = 1e-12
@@ -131,7 +131,7 @@ def _welch(
     variances: Array,
     df: Array,
     lengths: Lengths,
-    ends: tuple[Array, Array],
+    ends: tuple[Flags, Flags],
     rank: Array,
 ) -> tuple[Array, Array]:
     """What the distance is divided by, and the degrees of freedom below the line: the
@@ -154,8 +154,8 @@ def _room(
     variances: Array,
     lengths: Lengths,
     moved: _Moved,
-    ends: tuple[Array, Array],
-    single: Array,
+    ends: tuple[Flags, Flags],
+    single: Flags,
 ) -> Array:
     """How far the next inequality is, in standard errors, from the one that holds."""
     pulls, stretch = lengths.pulls[single], lengths.shares[single].sum(axis=1)

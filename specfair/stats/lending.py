@@ -13,7 +13,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import digamma, polygamma
 
-from specfair.stats.tally import Array, sums_by
+from specfair.stats.tally import Array, Flags, sums_by
 from specfair.stats.units import Counts, Layout, Own, ratios_of
 
 # others' variance weighs like at most so many degrees of freedom of one's own
@@ -85,7 +85,7 @@ def _positive(matrix: Array) -> Array:
     return np.asarray(axes * np.maximum(roots, 0.0) @ axes.T)
 
 
-def prior_df(own: Own, lent: Array, lends: Array) -> float:
+def prior_df(own: Own, lent: Array, lends: Flags) -> float:
     """Degrees of freedom that lent variance is worth: few where the groups' variances
     differ more than chance explains (Smyth 2004).
     """

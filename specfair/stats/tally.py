@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 Array: TypeAlias = NDArray[np.float64]
 Codes: TypeAlias = NDArray[np.int64]
+Flags: TypeAlias = NDArray[np.bool_]
 Labels: TypeAlias = NDArray[np.str_]
 Known = TypeVar("Known")
 LABELS = ("prompt", "group", "cluster", "template")

@@ -12,10 +12,9 @@ pull, so the scatter of those is honest however unequal the units are.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from specfair.stats.estimate import Nothing, Part, some_of
-from specfair.stats.tally import Array, Codes, Sample, renumbered, sums_by
+from specfair.stats.tally import Array, Codes, Flags, Sample, renumbered, sums_by
 
 # share of the counts from which on a group has nobody to be paired with
 ALMOST_ALL = 1 - 1e-9
@@ -31,7 +30,7 @@ class Counts:
     n: Array
     d: Array
 
-    def __getitem__(self, keep: NDArray[np.bool_]) -> "Counts":
+    def __getitem__(self, keep: Flags) -> "Counts":
         return Counts(self.n[keep], self.d[keep])
 
 
@@ -58,8 +57,7 @@ class Own:
     covariance: Array  # (groups, ratios, ratios)
     df: Array  # (groups,): of freedom, by the effective number of units
     effective: Array  # (groups,): units of equal size that would be worth as much
-    # third cumulants of its ratios' errors: (groups, ratios, ratios, ratios)
-    thirds: Array
+    thirds: Array  # (groups, ratios): third cumulants of the ratios' errors
     scores: Array  # (units, ratios): by how much a ratio moves without the unit
     of_unit: Codes  # the group of each unit
 
@@ -84,10 +82,8 @@ def problem_of(sample: Sample, counts: Counts) -> str:
             f"{bad.size} of {len(sample)} prompts have values that are not finite "
             f"(NaN), {first!r} first"
         )
-    some = (sums_by(sample.codes("group"), counts.d) > 0).all(axis=1)
-    empty = [
-        g for g, any_there in zip(sample.groups, some, strict=True) if not any_there
-    ]
+    least = sums_by(sample.codes("group"), counts.d).min(axis=1)
+    empty = [g for g, n in zip(sample.groups, least, strict=True) if not n > 0]
     return Nothing(f"nothing was counted in {some_of(empty)}") if empty else ""
 
 
@@ -165,7 +161,7 @@ def own_errors(layout: Layout, counts: Counts) -> Own:
     scores = left / rest
     squares = scores[:, :, None] * scores[:, None, :]
     covariance = summed(of_unit, squares) * shrink[:, None, None]
-    thirds = summed(of_unit, squares[:, :, :, None] * scores[:, None, None, :])
+    thirds = sums_by(of_unit, scores**3)
     df = np.maximum(effective - spent, 0.0)
     return Own(
         covariance=covariance,

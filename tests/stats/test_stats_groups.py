@@ -90,7 +90,7 @@ def test_lent_degrees_of_freedom_follow_how_groups_differ(
     df = np.full(12, 30.0)
     variance = np.array(spreads) * rng.chisquare(30, 12) / 30
     blocks = variance[:, None, None]
-    own = units.Own(blocks, df, df + 1, np.zeros((12, 1, 1, 1)), blocks[:, 0], df)
+    own = units.Own(blocks, df, df + 1, np.zeros((12, 1)), blocks[:, 0], df)
     found = lending.prior_df(own, np.ones((12, 1, 1)), np.ones(12, dtype=bool))
     assert low <= found <= high
 
