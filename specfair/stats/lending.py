@@ -19,6 +19,7 @@ from specfair.stats.units import Counts, Layout, Own, ratios_of
 # others' variance weighs like at most so many degrees of freedom of one's own
 BORROWED = 8.0
 _TINY = 1e-300
+_LITTLE = 1e-9  # of all counts: too little to tell a variance from
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +61,8 @@ def components_of(layout: Layout, counts: Counts) -> Components:
     kept = counts.d * (1 - counts.d / np.maximum(d, _TINY)[layout.cell])
     scale = np.sqrt(np.maximum(kept.sum(axis=0), _TINY))
     within = inside.T @ inside / np.outer(scale, scale)
+    if kept.sum() < _LITTLE * counts.d.sum():
+        within[:] = 0.0  # one prompt a cluster: all that differs, differs between
     lends = np.isin(np.array(layout.kinds), ("clusters", "shared"))[layout.of_cell]
     if not lends.any():
         return Components(np.zeros_like(within), within)
