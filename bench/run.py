@@ -37,7 +37,7 @@ MEASUREMENTS: Mapping[str, Callable[[m.World], Mapping[str, Any]]] = {
     "live": m.live,
     "growth": m.growth,
     "processed_twice": m.processed_twice,
-    "bootstrap": m.bootstrap,
+    "gates": m.gates,
     "report": m.report,
     "mentions": m.mention_speed,
 }

@@ -18,7 +18,7 @@ import math
 import numpy as np
 import pytest
 from specfair.gates import KINDS, OWN
-from specfair.stats.estimate import Part, from_draws, invalid
+from specfair.stats.estimate import Part, from_t, invalid
 
 BOUND = 0.5
 PARTS = [Part("slow", 40, 10, 0.01), Part("fast", 40, 10, 0.01)]
@@ -29,8 +29,7 @@ def estimate(kind, decision):
     if kind == "equivalence":
         value = {"pass": 0.0, "fail": 0.9, "insufficient": 0.45}[decision]
     spread = 0.1 if decision == "insufficient" else 0.01
-    draws = value + spread * np.random.default_rng(0).standard_normal(10_000)
-    return from_draws(value, draws, PARTS, groups=("slow", "fast"))
+    return from_t(value, spread, 1e6, parts=PARTS, groups=("slow", "fast"))
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in OWN])
 @pytest.mark.parametrize("decision", ["pass", "fail", "insufficient", "invalid"])

@@ -42,15 +42,20 @@ def check(estimate: Estimate, bound: Bound, case: str = "") -> Verdict:
 
 
 def check_family(
-    estimates: Mapping[str, Estimate], bound: Bound, case: str = ""
+    estimates: Mapping[str, Estimate],
+    bound: Bound | Mapping[str, Bound],
+    case: str = "",
 ) -> dict[str, Verdict]:
     """The verdicts on estimates that answer one question together, p-values adjusted by
-    Holm.
+    Holm: each member's is that of its own bound.
     """
-    p_values = [_p_value(e, bound) for e in estimates.values()]
+    bounds = {
+        name: bound if isinstance(bound, Bound) else bound[name] for name in estimates
+    }
+    p_values = [_p_value(e, bounds[name]) for name, e in estimates.items()]
     return {
         name: _verdict(
-            case or name, estimate, bound, p_values=(p, adjusted, len(estimates))
+            case or name, estimate, bounds[name], p_values=(p, adjusted, len(estimates))
         )
         for (name, estimate), p, adjusted in zip(
             estimates.items(), p_values, holm(p_values), strict=True
@@ -74,7 +79,7 @@ def _verdict(
         case=case,
         gate=bound.kind,
         metric=bound.metric,
-        decision=_decide(estimate, bound, p_holm),
+        decision=_decide(estimate, bound, p_holm, size),
         value=estimate.value,
         low=estimate.low,
         high=estimate.high,
@@ -96,7 +101,20 @@ def _verdict(
     )
 
 
-def _decide(estimate: Estimate, bound: Bound, p_holm: float) -> Decision:
+def _decide(estimate: Estimate, bound: Bound, p_holm: float, size: int) -> Decision:
+    """A failure must stand without the groups that have too few clusters to accuse."""
+    decision = _at_face_value(estimate, bound, p_holm)
+    if decision != "fail" or not estimate.exploratory:
+        return decision
+    firm = estimate.firm
+    if firm is None:
+        return "insufficient"
+    p = min(size * _p_value(firm, bound), 1.0)
+    stands = _at_face_value(firm, bound, p) == "fail"
+    return "fail" if stands else "insufficient"
+
+
+def _at_face_value(estimate: Estimate, bound: Bound, p_holm: float) -> Decision:
     if not estimate.valid:
         return "insufficient" if estimate.nothing else "invalid"
     if bound.kind == "equivalence":

@@ -10,7 +10,8 @@ from specfair.errors import counted, plain
 from specfair.gates.kinds import KINDS, Bound
 from specfair.run.verdict import Verdict
 from specfair.stats import Estimate, Part, prompts_needed
-from specfair.vocabulary import METRICS
+from specfair.stats.estimate import EXPLORATORY, some_of
+from specfair.vocabulary import ALPHA, METRICS
 
 MANY_TIMES = 100  # more evidence than so many times what is there is no advice
 _NAMED = 3  # groups, at most, in advice
@@ -114,6 +115,13 @@ def _way_out(v: Verdict, estimate: Estimate, bound: Bound) -> str:
             " and ".join(v.groups) if 0 < len(v.groups) <= 2 else "all groups together"
         )
         return f"Mend the draft for {who}, or set the bound to what is acceptable."
+    if estimate.exploratory and v.p_holm < ALPHA:
+        few = some_of(estimate.exploratory)
+        return (
+            f"This rests on {few}, with fewer than {EXPLORATORY} clusters of like size "
+            "each: more of their identities would decide; or name scope 'prompts' or "
+            "'set', if these identities are all there are."
+        )
     decisive = (
         bound.value if bound.sign * (estimate.value - bound.limit) > 0 else bound.limit
     )

@@ -1,8 +1,9 @@
-"""Statistics of groups: counts by prompt, ratios of sums, cluster bootstrap,
+"""Statistics of groups: counts by prompt, ratios of sums, leave-one-out errors,
 comparisons, power.
 
-Pure numpy and scipy. Knows nothing of models, metrics' names or bounds;
-docs/statistics.md says how each interval is made and how often it is wrong.
+Pure numpy and scipy, closed forms and no simulation. Knows nothing of models, metrics'
+names or bounds; docs/statistics.md says how each interval is made and how often it is
+wrong.
 """
 
 from specfair.stats.between import (
@@ -10,37 +11,39 @@ from specfair.stats.between import (
     Method,
     difference,
     furthest,
+    furthest_pair,
     pairwise,
     ratio,
-    worst_pair,
 )
 from specfair.stats.estimate import (
     Equivalence,
     Estimate,
     Part,
+    Scope,
     equivalence,
-    holm,
     invalid,
 )
 from specfair.stats.explain import Split, Trend, frequency, kitagawa
+from specfair.stats.families import Chance, false_failures, holm
 from specfair.stats.groups import Evidence, gather
-from specfair.stats.lots import Lots
-from specfair.stats.permute import permuted_gaps
 from specfair.stats.power import Needed, detectable, prompts_needed
+from specfair.stats.ranks import Ranked, ranked
 from specfair.stats.single import by_group, change, changes, estimate
 from specfair.stats.tally import Sample, divide
-from specfair.stats.widening import widening
+from specfair.stats.widening import spread, widening
 
 __all__ = [
+    "Chance",
     "Compared",
     "Equivalence",
     "Estimate",
     "Evidence",
-    "Lots",
     "Method",
     "Needed",
     "Part",
+    "Ranked",
     "Sample",
+    "Scope",
     "Split",
     "Trend",
     "by_group",
@@ -51,16 +54,18 @@ __all__ = [
     "divide",
     "equivalence",
     "estimate",
+    "false_failures",
     "frequency",
     "furthest",
+    "furthest_pair",
     "gather",
     "holm",
     "invalid",
     "kitagawa",
     "pairwise",
-    "permuted_gaps",
     "prompts_needed",
+    "ranked",
     "ratio",
+    "spread",
     "widening",
-    "worst_pair",
 ]

@@ -1,10 +1,11 @@
-"""Differences and ratios between groups, with intervals that hold for all pairs at
-once.
+"""Differences and ratios between groups, with limits that hold whichever groups are
+truly furthest apart.
 
-Knows that the greatest of many differences is biased, so every decision rests on the
-largest t over all contrasts (max-T) and never on the raw gap. Templates are taken as
-given: where groups share them they are removed from the noise, not counted as evidence.
-Does not know metrics or bounds.
+Knows that the greatest of many differences is biased, so no decision rests on the raw
+gap. From above: the pair that is truly widest is one pair, so the highest of all pairs'
+upper limits is one for it, with nothing to correct. From below: the gap is at least a
+length unless all values fit into it, which is tested for all groups at once. Does not
+know metrics or bounds.
 """
 
 from collections.abc import Sequence
@@ -13,75 +14,85 @@ from itertools import combinations
 from typing import Literal
 
 import numpy as np
+from scipy.special import ndtr, ndtri
 
 from specfair.errors import UsageError, unknown
-from specfair.stats.contrasts import (
-    LEVELS,
-    Contrasts,
-    contrasts,
-    extremes,
-    limits,
-    normal_of,
-    t_of,
+from specfair.stats.chance import chance_gap, corrected_gap
+from specfair.stats.errors import EXACT, Errors
+from specfair.stats.estimate import (
+    ABOVE,
+    BELOW,
+    LEVEL,
+    Estimate,
+    from_curve,
+    from_t,
+    invalid,
+    t_at,
 )
-from specfair.stats.estimate import LEVEL, Estimate, from_draws, invalid
-from specfair.stats.groups import Comparison, Evidence, counted, gather
-from specfair.stats.pairs import FEW, Pairs, of_all
-from specfair.stats.permute import corrected_gap, permuted_gaps
-from specfair.stats.tally import Array, Codes, Sample
+from specfair.stats.groups import Evidence, gather
+from specfair.stats.inequalities import Lengths, p_values
+from specfair.stats.tally import Array, Sample
+from specfair.stats.units import counted_by_group
 
 Method = Literal["between_groups", "to_overall"]
 METHODS = ("between_groups", "to_overall")
+_LENGTHS = 40  # of the gap, at which its lower limit is looked for
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Family:
-    """All contrasts of one question: (lower, higher) names, and the groups they come
-    from.
-    """
+class Pairs:
+    """Differences, second less first, and their errors."""
 
-    pairs: Sequence[tuple[str, str]]
-    contrasts: Contrasts | Pairs
-    errors: Comparison
-    sample: Sample
+    names: Sequence[tuple[str, str]]
+    values: Array
+    errors: Array
+    df: Array
+    base: Errors
 
-    @property
-    def widest(self) -> int:
-        return int(np.argmax(np.abs(self.contrasts.values)))
+    def of(self, i: int) -> Estimate:
+        """One pair by itself, its first group less its second."""
+        parts = self.base.parts_of(self.names[i])
+        found = from_t(
+            -self.values[i],
+            self.errors[i],
+            self.df[i],
+            parts=parts,
+            groups=self.names[i],
+        )
+        return replace(found, scope=self.base.scope)
 
-    def estimates(self, at: Codes) -> list[Estimate]:
-        """These pairs by themselves, the first group minus the second."""
-        found = self.contrasts.only(at)
-        values, draws = -found.values, -found.draws
-        pairs = [self.pairs[i] for i in at.tolist()]
-        return [
-            from_draws(values[i], draws[:, i], self.errors.parts_of(p), groups=p)
-            for i, p in enumerate(pairs)
-        ]
-
-    def named(self, at: int) -> tuple[str, str]:
+    def named(self, i: int) -> tuple[str, str]:
         """The pair's names, the lower value first."""
-        first, second = self.pairs[at]
-        return (first, second) if self.contrasts.values[at] >= 0 else (second, first)
+        first, second = self.names[i]
+        return (first, second) if self.values[i] >= 0 else (second, first)
+
+    def corrected(self, z: Array) -> Array:
+        """By how much each |difference| may be off, at these deviates, whichever pair
+        is looked at (Bonferroni): (deviates, pairs).
+        """
+        tail = np.maximum(ndtr(-np.abs(z)) / len(self.values), 1e-300)
+        return np.asarray(t_at(-ndtri(tail), self.df) * self.errors)
 
 
 def difference(
-    asked: Sample | Evidence, *, method: Method = "between_groups", seed: int = 0
+    asked: Sample | Evidence, *, method: Method = "between_groups"
 ) -> Estimate:
     """max - min over groups; `to_overall`: the largest distance of a group from the
     pooled value.
     """
-    return _extreme(asked, method, seed=seed, logs=False)
+    return _extreme(asked, method, logs=False)
 
 
-def ratio(
-    asked: Sample | Evidence, *, method: Method = "between_groups", seed: int = 0
-) -> Estimate:
+def ratio(asked: Sample | Evidence, *, method: Method = "between_groups") -> Estimate:
     """min / max over groups; `to_overall`: the smallest of group / pooled and pooled /
     group.
     """
-    gap = _extreme(asked, method, seed=seed, logs=True)
-    if gap.draws is None:
+    return as_ratio(_extreme(asked, method, logs=True))
+
+
+def as_ratio(gap: Estimate) -> Estimate:
+    """The ratio whose logarithm the gap is of."""
+    if gap.curve is None:
         return gap
     return replace(
         gap,
@@ -90,38 +101,51 @@ def ratio(
         high=_ratio(gap.low),
         null=None if gap.null is None else _ratio(gap.null),
         corrected=None if gap.corrected is None else _ratio(gap.corrected),
-        draws=np.exp(-gap.draws),
+        curve=np.exp(-gap.curve[::-1]),
         logs=True,
+        firm=None if gap.firm is None else as_ratio(gap.firm),
     )
 
 
-def worst_pair(asked: Sample | Evidence, *, seed: int = 0) -> Estimate:
-    """The two groups furthest apart, (lowest, highest), with an interval that allows
-    for having looked at all pairs.
+def _ratio(gap: float) -> float:
+    return float(np.exp(-gap))
+
+
+def furthest_pair(asked: Sample | Evidence) -> Estimate:
+    """The two groups most surely apart, (lowest, highest): the pair with the highest
+    lower limit, whose interval allows for having looked at all pairs.
     """
-    family = family_of(asked, seed=seed)
-    if isinstance(family, Estimate):
-        return family
-    at, c = family.widest, family.contrasts
-    largest = np.quantile(c.largest(), LEVELS)
-    size, reach = abs(c.values[at]), c.errors[at] * t_of(largest, c.df[at])
-    found = from_draws(
-        size,
-        limits(size - reach, size + reach),
-        family.errors.parts_of(family.pairs[at]),
-        groups=family.named(at),
-    )
-    return replace(found, critical=float(np.interp(LEVEL, LEVELS, largest)))
+    errors = compared(asked)
+    if isinstance(errors, Estimate):
+        return errors
+    found = _furthest(pairs_of(errors))
+    firm = errors.firm
+    if found.exploratory and len(firm) > 1:
+        found = replace(found, firm=_furthest(pairs_of(errors.of(firm))))
+    return found
 
 
-def pairwise(asked: Sample | Evidence, *, seed: int = 0) -> list[Estimate]:
+def _furthest(pairs: Pairs) -> Estimate:
+    sizes, half = np.abs(pairs.values), len(BELOW)
+    z = np.concatenate([BELOW, [0.0], ABOVE])
+    reach = pairs.corrected(z)
+    at = int(np.argmax(sizes - reach[half + 20]))
+    curve = sizes[at] + np.sign(z) * reach[:, at]
+    parts = pairs.base.parts_of(pairs.names[at])
+    found = from_curve(sizes[at], curve, parts, groups=pairs.named(at))
+    critical = float(-ndtri((1 - LEVEL) / 2 / len(sizes)))
+    return replace(found, critical=critical, scope=pairs.base.scope)
+
+
+def pairwise(asked: Sample | Evidence) -> list[Estimate]:
     """Every pair's first minus second group, each by itself: correct a family of these
     with `holm`.
     """
-    family = family_of(asked, seed=seed)
-    if isinstance(family, Estimate):
-        return [replace(family, groups=pair) for pair in combinations(family.groups, 2)]
-    return family.estimates(np.arange(len(family.pairs)))
+    errors = compared(asked)
+    if isinstance(errors, Estimate):
+        return [replace(errors, groups=pair) for pair in combinations(errors.groups, 2)]
+    pairs = pairs_of(errors)
+    return [pairs.of(i) for i in range(len(pairs.names))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,119 +156,42 @@ class Compared:
     p_value: float
 
 
-def furthest(asked: Sample | Evidence, n: int, *, seed: int = 0) -> list[Compared]:
+def furthest(asked: Sample | Evidence, n: int) -> list[Compared]:
     """The pairs among the n lowest and the n highest groups, each corrected for all
-    pairs, named here or not.
-
-    By the largest |t| of all pairs: Holm's factor for thousands of them would leave
-    nothing that 10,000 replicates can show. Empty where nothing can be compared.
+    pairs, named here or not (Bonferroni). Empty where nothing can be compared.
     """
-    family = family_of(asked, seed=seed)
-    if isinstance(family, Estimate):
+    errors = compared(asked)
+    if isinstance(errors, Estimate):
         return []
-    order = np.argsort(family.errors.values[:, 0], kind="stable")
-    named = {family.errors.names[i] for i in (*order[:n], *order[-n:])}
-    at = np.array([i for i, pair in enumerate(family.pairs) if named.issuperset(pair)])
-    c = family.contrasts.only(at)
-    largest = np.sort(family.contrasts.largest())
-    reached = normal_of(np.abs(c.values) / np.maximum(c.errors, 1e-15), c.df)
-    # replicates at least as extreme
-    beyond = len(largest) - np.searchsorted(largest, reached)
-    p_values = np.maximum(beyond, 1) / len(largest)
-    return [
-        Compared(e, float(p))
-        for e, p in zip(family.estimates(at), p_values, strict=True)
-    ]
+    order = np.argsort(errors.values[:, 0], kind="stable")
+    named = {errors.names[i] for i in (*order[:n], *order[-n:])}
+    pairs = pairs_of(errors)
+    found = []
+    for i, pair in enumerate(pairs.names):
+        if named.issuperset(pair):
+            one = pairs.of(i)
+            p = min(one.p_value() * len(pairs.names), 1.0)
+            found.append(Compared(one, p))
+    return found
 
 
-def _extreme(
-    asked: Sample | Evidence, method: Method, *, seed: int, logs: bool
-) -> Estimate:
-    family = family_of(asked, method, seed=seed, logs=logs)
-    if isinstance(family, Estimate):
-        return family
-    at, c = family.widest, family.contrasts
-    largest = np.quantile(c.largest(), LEVELS)
-    size = np.abs(c.values)
-    # the lower limits of all pairs together bound the true gap from below, the upper
-    # ones from above
-    low, high = extremes(size, c.errors, c.df, largest)
-    draws = limits(np.maximum(low, 0.0), high)
-    gap = from_draws(size[at], draws, family.errors.parts, groups=family.named(at))
-    gap = replace(gap, critical=float(np.interp(LEVEL, LEVELS, largest)))
-    if logs:
-        squares = dict(
-            zip(family.errors.names, family.errors.values[:, 0] ** 2, strict=True)
-        )
-        gap = replace(
-            gap,
-            parts=tuple(
-                replace(p, variance=p.variance / squares[p.group]) for p in gap.parts
-            ),
-        )
-    if method == "to_overall":
-        return gap
-    null = float(np.quantile(permuted_gaps(family.sample, logs=logs, seed=seed), 0.95))
-    return replace(gap, null=null, corrected=corrected_gap(family.errors, logs=logs))
-
-
-def _ratio(gap: float) -> float:
-    return float(np.exp(-gap))
-
-
-def family_of(
-    asked: Sample | Evidence,
-    method: str = "between_groups",
-    *,
-    seed: int = 0,
-    logs: bool = False,
-) -> Family | Estimate:
-    """All contrasts of a sample's groups, on the scale of logarithms for ratios; or why
-    there are none.
+def compared(asked: Sample | Evidence, *, logs: bool = False) -> Errors | Estimate:
+    """The groups' errors as they count between groups, on the scale of logarithms for
+    ratios; or why there are none.
     """
-    if method not in METHODS:
-        raise UsageError(unknown("method", method, METHODS))
-    evidence = asked if isinstance(asked, Evidence) else gather(asked, seed=seed)
-    sample, errors = evidence.sample, evidence.between
-    problem = evidence.problem or (
-        "there is one group only" if len(sample.groups) < 2 else ""
-    )
-    if not problem and errors is not None and logs:
+    evidence = asked if isinstance(asked, Evidence) else gather(asked)
+    errors, problem = evidence.between, evidence.problem
+    if errors is not None and len(errors.names) < 2:
+        problem = "there is one group only"
+    if errors is not None and not problem and logs:
         problem = _not_positive(errors)
     if problem or errors is None:
-        return invalid(problem, counted(sample), groups=sample.groups)
-    pairs, found = _contrasts(errors, method, logs=logs)
-    return Family(pairs, found, errors, sample)
+        sample = evidence.sample
+        return invalid(problem, counted_by_group(sample), groups=sample.groups)
+    return errors.logs() if logs else errors
 
 
-def _contrasts(
-    errors: Comparison, method: str, *, logs: bool
-) -> tuple[Sequence[tuple[str, str]], Contrasts | Pairs]:
-    values, weights = errors.values[:, 0], errors.weights[:, 0]
-    if method == "to_overall":
-        pairs = tuple(("overall", g) for g in errors.names)
-        if not logs:
-            matrix = np.eye(len(values)) - weights
-            return pairs, contrasts(matrix[..., None], matrix @ values, errors)
-        overall = float(values @ weights)
-        slopes = np.diag(1 / values) - weights / overall  # of log(value / overall)
-        return pairs, contrasts(slopes[..., None], np.log(values / overall), errors)
-    pairs = tuple(combinations(errors.names, 2))
-    if len(values) > FEW:
-        return pairs, of_all(
-            errors,
-            1 / values if logs else np.ones_like(values),
-            np.log(values) if logs else values,
-        )
-    matrix = _between(len(values))
-    if not logs:
-        return pairs, contrasts(matrix[..., None], matrix @ values, errors)
-    return pairs, contrasts(
-        (matrix / values)[..., None], matrix @ np.log(values), errors
-    )
-
-
-def _not_positive(errors: Comparison) -> str:
+def _not_positive(errors: Errors) -> str:
     found = zip(errors.names, errors.values[:, 0], strict=True)
     return "; ".join(
         f"a ratio needs positive values and {g} has {max(v, 0.0):g}"
@@ -253,9 +200,98 @@ def _not_positive(errors: Comparison) -> str:
     )
 
 
-def _between(n: int) -> Array:
-    index = list(combinations(range(n), 2))
-    matrix = np.zeros((len(index), n))
-    for row, (a, b) in enumerate(index):
-        matrix[row, [a, b]] = -1.0, 1.0
-    return matrix
+def pairs_of(errors: Errors) -> Pairs:
+    """Every pair of groups."""
+    first, second = np.triu_indices(len(errors.names), 1)
+    x, v = errors.values[:, 0], errors.covariances[:, 0, 0]
+    variance = v[first] + v[second]
+    shares = v**2 / errors.df
+    df = variance**2 / np.maximum(shares[first] + shares[second], 1e-300)
+    if errors.joint is not None:
+        joint = errors.joint[:, 0, :, 0]
+        own = np.diag(joint)
+        variance = own[first] + own[second] - 2 * joint[first, second]
+        df = np.minimum(df, np.minimum(errors.df[first], errors.df[second]))
+    return Pairs(
+        tuple(combinations(errors.names, 2)),
+        x[second] - x[first],
+        np.sqrt(np.maximum(variance, 0.0)),
+        np.clip(df, 1.0, EXACT),
+        errors,
+    )
+
+
+def _to_overall(errors: Errors, *, logs: bool) -> Pairs:
+    """Every group less the pooled value, or the logarithm of their ratio."""
+    x, weights = errors.values[:, 0], errors.weights[:, 0]
+    overall = float(weights @ x)
+    if logs:
+        overall = float(np.log(weights @ np.exp(x)))
+        weights = weights * np.exp(x - overall)
+    slopes = np.eye(len(x)) - weights
+    found = [errors.error(slope[:, None]) for slope in slopes]
+    names = tuple(("overall", g) for g in errors.names)
+    error, df = (np.array(column) for column in zip(*found, strict=True))
+    return Pairs(names, x - overall, error, df, errors)
+
+
+def _extreme(asked: Sample | Evidence, method: Method, *, logs: bool) -> Estimate:
+    if method not in METHODS:
+        raise UsageError(unknown("method", method, METHODS))
+    errors = compared(asked, logs=logs)
+    if isinstance(errors, Estimate):
+        return errors
+    if method == "to_overall":
+        return _gap(_to_overall(errors, logs=logs), None)
+    found = gap_of(errors)
+    firm = errors.firm
+    if 1 < len(firm) < len(errors.names):
+        found = replace(found, firm=gap_of(errors.of(firm)))
+    return found
+
+
+def gap_of(errors: Errors) -> Estimate:
+    """The gap between the highest and the lowest of these groups."""
+    if errors.scope == "set":
+        return _gap(pairs_of(errors), None)
+    lower = None if errors.joint is not None else lower_curve(errors)
+    gap = _gap(pairs_of(errors), lower)
+    x, spread = errors.values[:, 0], np.sqrt(errors.covariances[:, 0, 0])
+    null, corrected = chance_gap(spread, LEVEL), corrected_gap(x, spread)
+    return replace(gap, null=null, corrected=corrected)
+
+
+def _gap(pairs: Pairs, lower: Array | None) -> Estimate:
+    sizes = np.abs(pairs.values)
+    at = int(np.argmax(sizes))
+    if lower is None:
+        # limits of all pairs together: whatever their errors have in common
+        lower = np.maximum((sizes - pairs.corrected(BELOW)).max(axis=1), 0.0)
+    upper = (sizes + t_at(ABOVE, pairs.df) * pairs.errors).max(axis=1)
+    curve = np.concatenate([lower, [sizes[at]], upper])
+    found = from_curve(sizes[at], curve, pairs.base.parts, groups=pairs.named(at))
+    return replace(found, low=max(found.low, 0.0), scope=pairs.base.scope)
+
+
+def lower_curve(errors: Errors) -> Array:
+    """The gap's lower limits at all deviates below zero."""
+    x = errors.values[:, 0]
+    grid = np.linspace(0.0, float(np.ptp(x)), _LENGTHS)
+    nothing = np.zeros((len(grid), len(x)))
+    v = errors.covariances[:, 0, 0]
+    p = p_values(x, v, errors.df, Lengths(grid, nothing, nothing))
+    return inverted(p, grid)
+
+
+def inverted(p: Array, grid: Array) -> Array:
+    """Lower limits at all deviates below zero, where p-values of "no more than this"
+    are known on a rising grid.
+    """
+    z = np.minimum(ndtri(np.clip(np.maximum.accumulate(p), 1e-15, 0.5)), 0.0)
+    found = np.interp(BELOW, z, grid)
+    # where the grid begins amid two deviates the curve must cross its beginning there
+    at = int(np.searchsorted(BELOW, z[0]))
+    if 0 < at < len(BELOW) and BELOW[at] > z[0]:
+        steep = (found[at] - grid[0]) / (BELOW[at] - z[0])
+        found[:at] = grid[0] - steep * (z[0] - BELOW[at - 1])
+    return found

@@ -10,16 +10,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import stdtrit
 from scipy.stats import rankdata
 
-from specfair.stats.estimate import Estimate, Part, from_draws, invalid
-from specfair.stats.groups import counted
-from specfair.stats.lots import REPLICATES, Lots
-from specfair.stats.tally import Array, Codes, Sample, sums_by
+from specfair.stats.estimate import (
+    EXPLORATORY,
+    Estimate,
+    Part,
+    from_t,
+    invalid,
+)
+from specfair.stats.lending import BORROWED
+from specfair.stats.tally import Array, Codes, Sample
 
 SHUFFLES = 10_000
-BAGS = 1_000  # units of evidence, at most, that are drawn one by one
+_HALVINGS = 50  # of the search for how much groups differ besides
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,33 +33,6 @@ class Split:
     total: Estimate
     harder_text: Estimate  # the groups' tokens lie in strata of different difficulty
     worse_draft: Estimate  # the draft does differently within the same stratum
-
-
-def kitagawa(
-    sample: Sample, stratum: Codes, *, groups: tuple[str, str], seed: int = 0
-) -> Split:
-    """Take a difference of two groups apart (Kitagawa 1955). Rows of the sample are
-    prompts within strata.
-    """
-    mine = [sample.group == g for g in groups]
-    units = [units_of(sample[rows]) for rows in mine]
-    n = int(stratum.max()) + 1
-    cells = [
-        np.stack(
-            [
-                cells_of(u * n + stratum[rows], n, w[rows])
-                for w in (sample.numerator, sample.denominator)
-            ],
-            axis=1,
-        )
-        for u, rows in zip(units, mine, strict=True)
-    ]
-    return split(
-        cells,
-        [p for g in groups for p in counted(sample.of(g))],
-        groups=groups,
-        seed=seed,
-    )
 
 
 def units_of(part: Sample) -> Codes:
@@ -81,53 +58,88 @@ def cells_of(codes: Codes, n_strata: int, counts: Array) -> Array:
     )
 
 
-def split(
-    cells: Sequence[Array],
-    parts: Sequence[Part],
-    *,
-    groups: tuple[str, str],
-    seed: int = 0,
+def kitagawa(
+    cells: Sequence[Array], parts: Sequence[Part], *, groups: tuple[str, str]
 ) -> Split:
-    """The same from sums by unit of evidence of both groups: (units, 2, strata)
-    each.
+    """A difference of two groups taken apart (Kitagawa 1955), from counts by unit of
+    evidence: (units, 2, strata) each, accepted and all.
     """
-    lots = Lots(seed)
     if not all(np.isfinite(c).all() and c[:, 1].sum() > 0 for c in cells):
         nothing = invalid(
             "values are not finite or a group has no tokens", parts, groups=groups
         )
         return Split(nothing, nothing, nothing)
-    values = _decompose(*(c.sum(axis=0)[None] for c in cells))[0]
-    cells = [_bagged(c, seed) for c in cells]
-    again = _decompose(*(np.tensordot(lots.counts(len(c)), c, axes=1) for c in cells))
-    df = max(min(len(c) for c in cells) - 1, 1)
-    # a t of few clusters has wider tails than their bootstrap, and its variance misses
-    # one degree of freedom
-    tails = np.sqrt(df / lots.chisquares(df)) * math.sqrt((df + 1) / df)
-    draws = values - (again - again.mean(axis=0)) * tails[:, None]
+    whole = [c.sum(axis=0)[None] for c in cells]
+    values = _decompose(*whole)[0]
+    left = [
+        _decompose(whole[0] - cells[0], whole[1]) - values,
+        _decompose(whole[0], whole[1] - cells[1]) - values,
+    ]
+    known = [
+        _known(scores, c[:, 1].sum(axis=1))
+        for scores, c in zip(left, cells, strict=True)
+    ]
+    several = [p.n_clusters > 1 for p in parts]
+    errors = [
+        _moderated(known[i], known[1 - i], several=(several[i], several[1 - i]))
+        for i in (0, 1)
+    ]
+    variance = errors[0].variance + errors[1].variance
+    shares = (
+        errors[0].variance ** 2 / errors[0].df + errors[1].variance ** 2 / errors[1].df
+    )
+    df = np.clip(variance**2 / np.maximum(shares, 1e-300), 1.0, 1e6)
+    parts = [
+        replace(p, effective=k.effective) if s else p
+        for p, k, s in zip(parts, known, several, strict=True)
+    ]
     return Split(
         *(
-            from_draws(v, d, parts, groups=groups)
-            for v, d in zip(values, draws.T, strict=True)
+            from_t(v, e, d, parts=parts, groups=groups)
+            for v, e, d in zip(values, np.sqrt(variance), df, strict=True)
         )
     )
 
 
-def _bagged(cells: Array, seed: int) -> Array:
-    """Thousands of units put into BAGS bags at random: the bags' scatter tells what the
-    units' does, at less cost.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Known:
+    """What a group's own units say of the error of each component."""
+
+    variance: Array
+    df: float
+    effective: float
+    per_square: Array  # of a unit's share of the tokens, squared
+    squares: float  # of all units' shares, summed
+
+
+def _known(scores: Array, sizes: Array) -> _Known:
+    k, share = len(sizes), sizes / sizes.sum()
+    squares = float((share**2).sum())
+    variance = (scores**2).sum(axis=0) * (k - 1) / k
+    return _Known(variance, 1 / squares - 1, 1 / squares, variance / squares, squares)
+
+
+def _moderated(mine: _Known, other: _Known, *, several: tuple[bool, bool]) -> _Known:
+    """As groups lend each other in a gap: the other group's scatter, at this one's own
+    cluster sizes; for a single cluster altogether.
     """
-    if len(cells) <= BAGS:
-        return cells
-    bag = np.random.default_rng(seed).permutation(len(cells)) % BAGS
-    return sums_by(bag, cells.reshape(len(cells), -1)).reshape(BAGS, *cells.shape[1:])
+    if not several[1] or (mine.effective >= EXPLORATORY and several[0]):
+        return replace(mine, df=max(mine.df, 1.0))
+    prior = min(BORROWED, max(other.df, 1.0))
+    if not several[0]:
+        lent = np.maximum(other.per_square, mine.variance)
+        return replace(mine, variance=lent, df=prior)
+    lent = other.per_square * mine.squares
+    both = mine.df * mine.variance + prior * lent
+    return replace(mine, variance=both / (mine.df + prior), df=mine.df + prior)
 
 
 def _decompose(a: Array, b: Array) -> Array:
     """(replicates, 2, strata) of two groups to (replicates, 3): total, composition,
     rates.
     """
-    shares = [x[:, 1] / x[:, 1].sum(axis=1, keepdims=True) for x in (a, b)]
+    totals = [np.maximum(x[:, 1].sum(axis=1, keepdims=True), 1e-12) for x in (a, b)]
+    shares = [x[:, 1] / total for x, total in zip((a, b), totals, strict=True)]
     pooled = (a[:, 0] + b[:, 0]) / np.maximum(a[:, 1] + b[:, 1], 1e-12)
     # a stratum that one group lacks says nothing about the draft there: both get the
     # rate of those who are in it
@@ -150,28 +162,22 @@ class Trend:
     n_groups: int
 
 
-def frequency(
-    gains: Mapping[str, Estimate | float], mentions: Mapping[str, int], *, seed: int = 0
-) -> Trend:
+def frequency(gains: Mapping[str, Estimate], mentions: Mapping[str, int]) -> Trend:
     """Do groups that a corpus mentions more gain more? Groups, not prompts, are the
-    evidence: few, so be modest.
+    evidence: few, so be modest. A group weighs by what is known of its gain.
     """
     names = [g for g in gains if g in mentions]
-    found = [gains[g] for g in names]
-    y = np.array(
-        [g.value if isinstance(g, Estimate) else g for g in found], dtype=np.float64
-    )
+    y = np.array([gains[g].value for g in names], dtype=np.float64)
     x = np.log10(1.0 + np.array([mentions[g] for g in names], dtype=np.float64))
     if len(names) < 3 or not np.isfinite(y).all() or np.ptp(x) == 0:
         reason = "a slope needs 3 groups with finite gains and unequal mentions"
         return Trend(invalid(reason), math.nan, math.nan, len(names))
-    parts = [Part(g, 0, 1, math.nan) for g in names]
-    slope, error = _line(x, y)
-    at = (np.arange(REPLICATES) + 0.5) / REPLICATES
-    draws = slope + error * stdtrit(len(names) - 2, at)
-    line = from_draws(slope, draws, parts, groups=tuple(names))
+    known = [sum(p.variance for p in gains[g].parts) for g in names]
+    slope, error = _line(x, y, np.nan_to_num(np.array(known)))
+    parts = [Part(g, 0, 1, math.nan, "set") for g in names]
+    line = from_t(slope, error, len(names) - 2.0, parts=parts, groups=tuple(names))
     line = replace(line, method="Student's t over groups, the unit of evidence")
-    shuffled = np.random.default_rng(seed).permuted(
+    shuffled = np.random.default_rng(0).permuted(
         np.tile(rankdata(x), (SHUFFLES, 1)), axis=1
     )
     ranks = rankdata(y)
@@ -182,14 +188,30 @@ def frequency(
     return Trend(line, float(observed), (hits + 1) / (SHUFFLES + 1), len(names))
 
 
-def _line(x: Array, y: Array) -> tuple[float, float]:
-    """Least-squares slope and its standard error."""
-    centred = x - x.mean()
-    slope = float(centred @ y / (centred @ centred))
-    residual = y - y.mean() - slope * centred
-    return slope, math.sqrt(
-        float(residual @ residual) / (len(x) - 2) / float(centred @ centred)
-    )
+def _line(x: Array, y: Array, known: Array) -> tuple[float, float]:
+    """The slope and its standard error, each point weighing by its own variance and by
+    what groups differ besides (random effects; Knapp and Hartung 2003).
+    """
+    if not (known > 0).all():
+        slope, squares, lever = _fit(x, y, np.ones_like(x))
+        return slope, math.sqrt(squares / (len(x) - 2) / lever)
+    low, high = 0.0, float(np.ptp(y)) ** 2
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        more = _fit(x, y, 1 / (known + middle))[1] > len(x) - 2
+        low, high = (middle, high) if more else (low, middle)
+    slope, squares, lever = _fit(x, y, 1 / (known + low))
+    # never surer than the points' own variances allow
+    return slope, math.sqrt(max(squares / (len(x) - 2), 1.0) / lever)
+
+
+def _fit(x: Array, y: Array, weights: Array) -> tuple[float, float, float]:
+    """Slope, weighted sum of squares around the line, and what the slope rests on."""
+    centred = x - weights @ x / weights.sum()
+    lever = float(weights @ centred**2)
+    slope = float(weights @ (centred * y)) / lever
+    residual = y - weights @ y / weights.sum() - slope * centred
+    return slope, float(weights @ residual**2), lever
 
 
 def _correlation(rows: Array, y: Array) -> Array:

@@ -4,53 +4,45 @@ before against after.
 Knows how to line up two samples by prompt. Does not compare groups with each other.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from specfair.errors import DataError
-from specfair.stats.contrasts import contrasts
-from specfair.stats.estimate import Estimate, from_draws, invalid
-from specfair.stats.groups import (
-    CHANGE,
-    Evidence,
-    columns_of,
-    counted,
-    gather,
-    problem_of,
-)
+from specfair.stats.errors import CHANGE, Errors
+from specfair.stats.estimate import Estimate, from_t, invalid
+from specfair.stats.groups import Evidence, gather
 from specfair.stats.tally import Array, Sample
+from specfair.stats.units import counted_by_group, counts_of, problem_of
 
 _ITSELF = np.array([1.0])
-ABREAST = 16  # groups whose replicates are made at a time
 
 
-def estimate(asked: Sample | Evidence, *, seed: int = 0) -> Estimate:
-    """The pooled ratio; groups are resampled within themselves and their shares of the
+def estimate(asked: Sample | Evidence) -> Estimate:
+    """The pooled ratio; groups are sampled within themselves and their shares of the
     counts taken as given.
     """
-    evidence = asked if isinstance(asked, Evidence) else gather(asked, seed=seed)
-    return _pooled(evidence, _ITSELF, evidence.sample.value)
+    evidence = asked if isinstance(asked, Evidence) else gather(asked)
+    return _pooled(evidence, _ITSELF)
 
 
-def by_group(asked: Sample | Evidence, *, seed: int = 0) -> dict[str, Estimate]:
+def by_group(asked: Sample | Evidence) -> dict[str, Estimate]:
     """The ratio of every group by itself; a group that cannot be measured is invalid
     and spoils no other.
     """
-    evidence = asked if isinstance(asked, Evidence) else gather(asked, seed=seed)
-    return _each(evidence, columns_of(evidence.sample), _ITSELF, seed=seed)
+    evidence = asked if isinstance(asked, Evidence) else gather(asked)
+    return _each(evidence, (evidence.sample,), _ITSELF)
 
 
-def change(before: Sample, after: Sample, *, seed: int = 0) -> Estimate:
+def change(before: Sample, after: Sample) -> Estimate:
     """After minus before on the same prompts, pooled over all of them."""
-    before, after = align(before, after)
-    evidence = gather(before, columns_of(before, after), seed=seed)
-    return _pooled(evidence, CHANGE, after.value - before.value)
+    return _pooled(gather(*align(before, after)), CHANGE)
 
 
-def changes(before: Sample, after: Sample, *, seed: int = 0) -> dict[str, Estimate]:
+def changes(before: Sample, after: Sample) -> dict[str, Estimate]:
     """After minus before for every group: one family."""
-    before, after = align(before, after)
-    columns = columns_of(before, after)
-    return _each(gather(before, columns, seed=seed), columns, CHANGE, seed=seed)
+    samples = align(before, after)
+    return _each(gather(*samples), samples, CHANGE)
 
 
 def align(before: Sample, after: Sample) -> tuple[Sample, Sample]:
@@ -79,59 +71,55 @@ def _same(a: Sample, b: Sample) -> bool:
     return np.array_equal(a.group, b.group) and np.array_equal(a.prompt, b.prompt)
 
 
-def _pooled(evidence: Evidence, slope: Array, value: float) -> Estimate:
-    if evidence.alone is None:
-        return invalid(
-            evidence.problem, counted(evidence.sample), groups=evidence.sample.groups
-        )
-    found = contrasts(
-        (evidence.alone.weights * slope)[None], np.array([value]), evidence.alone
-    )
-    return from_draws(
-        value, found.draws[:, 0], evidence.alone.parts, groups=evidence.alone.names
-    )
+def _pooled(evidence: Evidence, slope: Array) -> Estimate:
+    errors = evidence.alone
+    if errors is None:
+        sample = evidence.sample
+        return invalid(evidence.problem, counted_by_group(sample), groups=sample.groups)
+    pooled = _sum(errors, errors.weights * slope, errors.names)
+    firm = errors.firm
+    if 0 < len(firm) < len(errors.names):
+        some = errors.of(firm)
+        weights = some.weights / some.weights.sum(axis=0)
+        pooled = replace(pooled, firm=_sum(some, weights * slope, some.names))
+    return pooled
+
+
+def _sum(errors: Errors, slopes: Array, names: tuple[str, ...]) -> Estimate:
+    """A sum over groups and ratios with these slopes."""
+    error, df = errors.error(slopes)
+    value = float((slopes * errors.values).sum())
+    skew = errors.skew(slopes)
+    found = from_t(value, error, df, parts=errors.parts, groups=names, skew=skew)
+    return replace(found, scope=errors.scope)
 
 
 def _each(
-    evidence: Evidence, columns: Array, slope: Array, *, seed: int
+    evidence: Evidence, samples: tuple[Sample, ...], slope: Array
 ) -> dict[str, Estimate]:
-    sample, errors = evidence.sample, evidence.alone
+    errors = evidence.alone
     if errors is None:
-        return _what_can_be(sample, columns, slope, seed=seed)
+        return _what_can_be(samples, slope)
     found = {}
-    for start in range(0, len(errors.names), ABREAST):
-        some = errors.of(slice(start, start + ABREAST))
-        each = contrasts(
-            np.eye(len(some.names))[:, :, None] * slope, some.values @ slope, some
-        )
-        draws = each.draws
-        for i, part in enumerate(some.parts):
-            found[part.group] = from_draws(
-                each.values[i], draws[:, i], (part,), groups=(part.group,)
-            )
+    for i, name in enumerate(errors.names):
+        one = errors.of(np.array([i]))
+        found[name] = _sum(one, slope[None], one.names)
     return found
 
 
-def _what_can_be(
-    sample: Sample, columns: Array, slope: Array, *, seed: int
-) -> dict[str, Estimate]:
+def _what_can_be(samples: tuple[Sample, ...], slope: Array) -> dict[str, Estimate]:
     """The groups that can be measured, and for each other one the reason why not."""
-    rows = {g: sample.group == g for g in sample.groups}
-    problems = {g: problem_of(sample[mine], columns[mine]) for g, mine in rows.items()}
-    good = np.isin(sample.group, [g for g, problem in problems.items() if not problem])
-    found = (
-        _each(
-            gather(sample[good], columns[good], seed=seed),
-            columns[good],
-            slope,
-            seed=seed,
-        )
-        if good.any()
-        else {}
-    )
+    first, counts = samples[0], counts_of(*samples)
+    rows = {g: first.group == g for g in first.groups}
+    problems = {g: problem_of(first[mine], counts[mine]) for g, mine in rows.items()}
+    good = np.isin(first.group, [g for g, problem in problems.items() if not problem])
+    found = {}
+    if good.any():
+        some = tuple(sample[good] for sample in samples)
+        found = _each(gather(*some), some, slope)
     return {
         g: found[g]
         if g in found
-        else invalid(problem, counted(sample[rows[g]]), groups=(g,))
+        else invalid(problem, counted_by_group(first[rows[g]]), groups=(g,))
         for g, problem in problems.items()
     }

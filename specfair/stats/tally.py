@@ -4,7 +4,7 @@ Knows that counts add up and that a ratio is taken last. Does not know what is c
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 Array: TypeAlias = NDArray[np.float64]
 Codes: TypeAlias = NDArray[np.int64]
+Flags: TypeAlias = NDArray[np.bool_]
 Labels: TypeAlias = NDArray[np.str_]
 Known = TypeVar("Known")
+LABELS = ("prompt", "group", "cluster", "template")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,12 +33,20 @@ class Sample:
     group: Labels
     cluster: Labels
     template: Labels
+    # what more evidence would be more of: "identities", "prompts", or nothing ("set")
+    scope: str = field(default="identities", kw_only=True)
+    # variance of each numerator through the coins that decided it, where it has any
+    coins: Array | None = field(default=None, kw_only=True)
     # what follows from the labels
     known: dict[str, Any] = field(default_factory=dict, repr=False, kw_only=True)
 
     def __getitem__(self, keep: Any) -> "Sample":
+        coins = None if self.coins is None else self.coins[keep]
         return Sample(
-            *(getattr(self, f.name)[keep] for f in fields(self) if f.name != "known")
+            *(getattr(self, name)[keep] for name in ("numerator", "denominator")),
+            *(getattr(self, name)[keep] for name in LABELS),
+            scope=self.scope,
+            coins=coins,
         )
 
     def __len__(self) -> int:
@@ -62,9 +72,24 @@ class Sample:
         found: Known = self.known[name]
         return found
 
-    def with_counts(self, numerator: Array, denominator: Array) -> "Sample":
+    def with_counts(
+        self, numerator: Array, denominator: Array, *, coins: Array | None = None
+    ) -> "Sample":
         """Another metric of the same prompts."""
-        return replace(self, numerator=numerator, denominator=denominator)
+        return replace(self, numerator=numerator, denominator=denominator, coins=coins)
+
+    def within(self, scope: str) -> "Sample":
+        """The same counts as evidence about something else: identities, prompts, or the
+        set alone.
+        """
+        return replace(self, scope=scope, known={})
+
+    def once_each(self, texts: Labels) -> "Sample":
+        """Less the prompts whose text the same group has had before: said twice, under
+        two names, it is no more evidence than once.
+        """
+        both = self.codes("group") * len(self) + codes_of(texts)
+        return self[np.sort(np.unique(both, return_index=True)[1])]
 
     @property
     def value(self) -> float:
@@ -85,7 +110,10 @@ class Sample:
         ratio = np.where(
             counted, divide(self.numerator, self.denominator), self.numerator
         )
-        return self.with_counts(ratio, counted.astype(np.float64))
+        coins = self.coins
+        if coins is not None:
+            coins = coins / np.where(counted, self.denominator, 1.0) ** 2
+        return self.with_counts(ratio, counted.astype(np.float64), coins=coins)
 
 
 def divide(numerator: Array, denominator: Array) -> Array:

@@ -1,151 +1,184 @@
-"""Whether the gap between groups has widened, on the same prompts.
+"""Whether groups have drifted apart, on the same prompts: the gap between the outermost
+(`widening`), and how far they lie from each other on the whole (`spread`).
 
 Both gaps are maxima of noisy differences, so their difference is biased whenever the
-noise has changed, and resampling does not help. What holds: the gap has widened by more
-than w if some pair after is more than w above every pair before. Knows how to test that
-for all pairs at once. Does not know bounds.
-
-Many groups have too many pairs of pairs: 200 have 790 million. There the limits of the
-two gaps are taken apart, each at half the error, so that both hold together at least as
-often as they should (Bonferroni). What before and after have in common is not used, and
-the interval is wider for it: it errs on the side of silence.
+noise has changed. What holds: the gap has widened by more than w if all groups after
+cannot fit into any pair's distance before, plus w. That is tested for every pair before
+and counts only if all reject it (an intersection-union test: the pair that was truly
+widest is one of them). The upper limit is the same question asked backwards. Does not
+know bounds.
 """
 
 from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
+from scipy.special import ndtr, ndtri
 
-from specfair.stats.contrasts import FLOOR, LEVELS, extremes, limits, normal_of, t_of
-from specfair.stats.estimate import LEVEL, Estimate, from_draws, invalid
-from specfair.stats.groups import Comparison, columns_of, counted, gather
-from specfair.stats.pairs import FEW, of_all
+from specfair.stats.between import compared, gap_of, inverted
+from specfair.stats.errors import Errors
+from specfair.stats.estimate import (
+    BELOW,
+    Estimate,
+    Z,
+    from_curve,
+    from_t,
+    t_at,
+)
+from specfair.stats.groups import gather
+from specfair.stats.inequalities import Lengths, p_values
 from specfair.stats.single import align
 from specfair.stats.tally import Array, Sample
 
-_CELLS = 4_000_000  # pairs of pairs times replicates, at most, looked at together
-_REPLICATES = 2_000  # of pairs after times pairs before: thousands of contrasts each
+FEW = 16  # groups, up to which every pair before is tested
+_LENGTHS = 14  # at which limits are looked for, in each of two rounds
+_REACH = 6.0  # standard errors that limits may lie from the value
 
 
-def widening(before: Sample, after: Sample, *, seed: int = 0) -> Estimate:
+def widening(before: Sample, after: Sample) -> Estimate:
     """The gap after minus the gap before; groups are those furthest apart after, lowest
     first.
     """
-    before, after = align(before, after)
-    evidence = gather(before, columns_of(before, after), seed=seed)
-    problem = evidence.problem or (
-        "there is one group only" if len(before.groups) < 2 else ""
-    )
-    if problem or evidence.between is None:
-        return invalid(problem, counted(before), groups=before.groups)
-    errors = evidence.between
-    value = float(np.ptp(errors.values[:, 1]) - np.ptp(errors.values[:, 0]))
-    lowest, highest = errors.values[:, 1].argmin(), errors.values[:, 1].argmax()
-    draws, critical = (_limits if len(errors.names) <= FEW else wider_limits)(errors)
-    found = from_draws(
-        value, draws, errors.parts, groups=(errors.names[lowest], errors.names[highest])
-    )
-    return replace(found, critical=critical)
+    errors = compared(gather(*align(before, after)))
+    if isinstance(errors, Estimate):
+        return errors
+    found, firm = _widening(errors), errors.firm
+    if 1 < len(firm) < len(errors.names):
+        found = replace(found, firm=_widening(errors.of(firm)))
+    return found
 
 
-def _limits(errors: Comparison) -> tuple[Array, float]:
-    """Lower and upper limits of the widening at all levels, as draws, and the critical
-    deviate.
+def _widening(errors: Errors) -> Estimate:
+    now = errors.values[:, 1]
+    value = float(np.ptp(now) - np.ptp(errors.values[:, 0]))
+    if len(now) > FEW or errors.scope == "set":
+        low, high = _apart(errors)
+    elif errors.joint is not None:
+        low, high = _together(errors)
+    else:
+        low, high = _lower(errors, value), -_lower(_backwards(errors), -value)[::-1]
+    curve = np.concatenate([low, [value], high])
+    named = errors.names[now.argmin()], errors.names[now.argmax()]
+    found = from_curve(value, np.maximum.accumulate(curve), errors.parts, groups=named)
+    return replace(found, scope=errors.scope)
+
+
+def _backwards(errors: Errors) -> Errors:
+    """After first, before second."""
+    return replace(
+        errors,
+        values=errors.values[:, ::-1],
+        covariances=errors.covariances[:, ::-1, ::-1],
+    )
+
+
+def _lower(errors: Errors, value: float) -> Array:
+    """Lower limits of the widening at all deviates below zero: first roughly, then
+    where it matters.
     """
-    # (pairs, groups); the second half is minus the first
-    signs = _ordered_pairs(len(errors.names))
-    values, error, df = _contrasts(errors, signs)  # (after, before) each
-    over_after, over_before = [], []
-    for rows in np.array_split(
-        np.arange(_REPLICATES), -(-_REPLICATES * len(signs) ** 2 // _CELLS)
-    ):
-        # (rows, after, before / 2)
-        largest = _largest(errors, signs, (error, df), slice(rows[0], rows[-1] + 1))
-        # |after + before| is |-after - before|: the half that is missing
-        flipped = np.concatenate(
-            [largest, np.roll(largest, len(signs) // 2, axis=1)], axis=2
-        )
-        over_after.append(flipped.max(axis=1))
-        over_before.append(flipped.max(axis=2))
-    # the worst case over which pair is truly the widest: before, for the lower limit;
-    # after, for the upper
-    worst_after, worst_before = (
-        np.sort(np.concatenate(x), axis=0).max(axis=1)
-        for x in (over_after, over_before)
-    )
-    reach = [error * t_of(z, df) for z in np.quantile(worst_after, LEVELS)]
-    low = np.array([(values - r).min(axis=1).max() for r in reach])
-    reach = [error * t_of(z, df) for z in np.quantile(worst_before, LEVELS)]
-    high = np.array([(values + r).max(axis=0).min() for r in reach])
-    return limits(low, high), float(np.quantile(worst_after, LEVEL))
+    spread = errors.covariances.trace(axis1=1, axis2=2).max()
+    reach = _REACH * np.sqrt(2 * max(float(spread), 1e-30))
+    grid = np.linspace(value - reach, value, _LENGTHS)
+    p = _no_wider(errors, grid)
+    first = int(np.searchsorted(np.maximum.accumulate(p), 1e-3))
+    last = int(np.searchsorted(np.maximum.accumulate(p), 0.4))
+    ends = grid[max(first - 1, 0)], grid[min(last, _LENGTHS - 1)]
+    finer = np.linspace(*ends, _LENGTHS)
+    both = np.concatenate([grid, finer])
+    order = np.argsort(both, kind="stable")
+    p = np.concatenate([p, _no_wider(errors, finer)])
+    return np.minimum(inverted(p[order], both[order]), value)
 
 
-def wider_limits(errors: Comparison) -> tuple[Array, float]:
-    """The same for many groups: the lower limit of one gap less the upper one of the
-    other.
+def _no_wider(errors: Errors, grid: Array) -> Array:
+    """P-values of "wider by no more than this", the worst over the pair that was truly
+    widest before.
     """
-    gaps = []
-    for stage in (0, 1):
-        own = errors.stage(stage)
-        pairs = of_all(own, np.ones(len(own.names)), own.values[:, 0])
-        largest = np.quantile(pairs.largest(), (1 + LEVELS) / 2)
-        low, high = extremes(np.abs(pairs.values), pairs.errors, pairs.df, largest)
-        gaps.append((np.maximum(low, 0.0), high, largest))
-    before, after = gaps
-    return limits(after[0] - before[1], after[1] - before[0]), float(
-        np.interp(LEVEL, LEVELS, after[2])
+    before, after = errors.values.T
+    ordered = [
+        (i, j) for i, j in permutations(range(len(before)), 2) if before[j] >= before[i]
+    ]
+    first, second = np.array(ordered).T
+    rows = np.arange(len(first))
+    shares, pulls = np.zeros((2, len(first), len(before)))
+    known, common = errors.covariances[:, 0, 0], errors.covariances[:, 0, 1]
+    shares[rows, first], shares[rows, second] = known[first], known[second]
+    pulls[rows, first], pulls[rows, second] = -common[first], common[second]
+    lengths = (before[second] - before[first])[:, None] + grid
+    n = len(grid)
+    asked = Lengths(
+        lengths.ravel(), np.repeat(shares, n, axis=0), np.repeat(pulls, n, axis=0)
     )
+    p = p_values(after, errors.covariances[:, 1, 1], errors.df, asked)
+    return np.asarray(p.reshape(len(first), n).max(axis=0))
 
 
-def _ordered_pairs(n: int) -> Array:
-    pairs = [p for p in permutations(range(n), 2) if p[0] < p[1]]
-    matrix = np.zeros((len(pairs), n))
-    for row, (a, b) in enumerate(pairs):
-        matrix[row, [a, b]] = -1.0, 1.0
-    return np.concatenate([matrix, -matrix])
-
-
-def _contrasts(errors: Comparison, signs: Array) -> tuple[Array, Array, Array]:
-    """Each pair's difference after less each pair's difference before: values, standard
-    errors, degrees of freedom.
+def _together(errors: Errors) -> tuple[Array, Array]:
+    """The same for groups whose errors go together: limits of all pairs at once
+    (Bonferroni), before and after as they are correlated.
     """
+    n, joint = len(errors.names), errors.joint
+    assert joint is not None
+    pairs = np.array(list(permutations(range(n), 2)))
+    signs = np.zeros((len(pairs), n))
+    rows = np.arange(len(pairs))
+    signs[rows, pairs[:, 0]], signs[rows, pairs[:, 1]] = -1.0, 1.0
+    of_stage = [[signs @ joint[:, i, :, j] @ signs.T for j in (0, 1)] for i in (0, 1)]
     before, after = signs @ errors.values[:, 0], signs @ errors.values[:, 1]
-    shares = _shares(errors.covariances[None], signs)[0]  # (after, before, groups)
-    variance = shares.sum(axis=-1)
-    df = variance**2 / np.maximum((shares**2 / errors.df).sum(axis=-1), 1e-300)
-    return (
-        after[:, None] - before[None],
-        np.sqrt(np.maximum(variance, 0)),
-        np.clip(df, 1.0, 1e6),
-    )
+    variance = np.diag(of_stage[1][1])[:, None] + np.diag(of_stage[0][0])
+    error = np.sqrt(np.maximum(variance - 2 * of_stage[1][0], 0.0))  # [after, before]
+    apart = after[:, None] - before
+    df = np.array([errors.df.min()])
+    reach = t_at(ndtri(ndtr(BELOW) / len(pairs)), df)[:, :, None] * error
+    low = (apart + reach).max(axis=1)[:, before >= 0].min(axis=1)
+    high = (apart - reach).min(axis=2)[:, after >= 0].max(axis=1)
+    return low, high[::-1]
 
 
-def _shares(covariances: Array, signs: Array) -> Array:
-    """What each group adds to the variance of (pair after - pair before): (replicates,
-    after, before, groups).
+def _apart(errors: Errors) -> tuple[Array, Array]:
+    """The same where there are too many pairs of pairs: one gap's limit less the
+    other's, each at half the error. It errs on the side of silence.
     """
-    a, b = signs[:, None], signs[None]
-    c = covariances[:, None, None]
-    return a**2 * c[..., 1, 1] - 2 * a * b * c[..., 0, 1] + b**2 * c[..., 0, 0]
+    before, after = (gap_of(errors.stage(i)).curve for i in (0, 1))
+    assert before is not None
+    assert after is not None
+    z = ndtri(ndtr(BELOW) / 2)
+    low = np.interp(z, Z, after) - np.interp(-z, Z, before)
+    high = np.interp(-z, Z, after) - np.interp(z, Z, before)
+    return low, high[::-1]
 
 
-def _largest(
-    errors: Comparison, signs: Array, known: tuple[Array, Array], rows: slice
-) -> Array:
-    """|t| as a normal deviate, of every pair after with half of the pairs before;
-    the rest follow by symmetry.
+def spread(before: Sample, after: Sample) -> Estimate:
+    """How much further groups lie apart on the whole: their variance after less that
+    before, without what noise adds to either.
     """
-    (error, df), half = known, signs[: len(signs) // 2]
-    shifts = errors.shifts[rows].astype(np.float32)
-    after, before = (
-        shifts[..., 1] @ signs.T.astype(np.float32),
-        shifts[..., 0] @ half.T.astype(np.float32),
-    )
-    drawn = errors.drawn[rows].astype(np.float32)
-    cross = (signs[:, None] * half[None]).reshape(-1, signs.shape[1]).astype(np.float32)
-    variance = (drawn[..., 1, 1] @ (signs.T**2).astype(np.float32))[:, :, None]
-    variance = variance + (drawn[..., 0, 0] @ (half.T**2).astype(np.float32))[:, None]
-    variance -= 2 * (drawn[..., 0, 1] @ cross.T).reshape(variance.shape)
-    floor = np.maximum(FLOOR * error[:, : len(half)] ** 2, 1e-30).astype(np.float32)
-    t = (after[:, :, None] - before[:, None]) / np.sqrt(np.maximum(variance, floor))
-    return normal_of(t, df[:, : len(half)].astype(np.float32))
+    errors = compared(gather(*align(before, after)))
+    if isinstance(errors, Estimate):
+        return errors
+    found, firm = _spread(errors), errors.firm
+    if 1 < len(firm) < len(errors.names):
+        found = replace(found, firm=_spread(errors.of(firm)))
+    return found
+
+
+def _spread(errors: Errors) -> Estimate:
+    """A square form of all values, after's variance less before's, of which noise has
+    its part. Its error follows from how steep the form is where the values lie, and
+    from how well the noise is known.
+    """
+    n = len(errors.names)
+    centring = (np.eye(n) - 1 / n) / (n - 1)
+    signs = np.array([-1.0, 1.0])
+    form = np.kron(centring, np.diag(signs))
+    x, noise = errors.values.ravel(), form @ errors.whole()
+    steep = (form @ x).reshape(n, 2)
+    by_values, df = errors.error(2 * steep)
+    by_noise = 2 * float((noise * noise.T).sum())
+    own = errors.covariances * signs
+    squares = np.einsum("gij,gji->g", own, own) * centring.diagonal() ** 2
+    unknown = 2 * float((squares / errors.df).sum())
+    variance = max(by_values**2 - by_noise, by_noise) + unknown
+    value = round(float(x @ form @ x - np.trace(noise)), 15)  # of rounding alone, none
+    error = float(np.sqrt(max(variance, 0.0)))
+    found = from_t(value, error, df, parts=errors.parts, groups=errors.names)
+    return replace(found, scope=errors.scope)

@@ -13,8 +13,8 @@ from specfair import stats
 from specfair.decoding import Lookahead
 from specfair.errors import DataError
 from specfair.stats import Part, Sample, Split
-from specfair.stats.groups import counted
 from specfair.stats.tally import Array, Codes
+from specfair.stats.units import counted_by_group
 from specfair.traces.metrics import sample
 from specfair.traces.trace import Trace
 
@@ -56,7 +56,7 @@ def splits(
             np.linspace(0, 1, N_STRATA + 1)[1:-1],
         )
         cells = [t.cells(edges) for t in (mine, theirs)]
-        yield stats.explain.split(
+        yield stats.kitagawa(
             cells, [*mine.parts, *theirs.parts], groups=(group, against)
         )
 
@@ -95,5 +95,5 @@ def _tokens(trace: Trace, labels: Sample, group: str) -> _Tokens:
         np.repeat(stats.explain.units_of(mine), lengths),
         entropy,
         accepted,
-        counted(mine),
+        counted_by_group(mine),
     )

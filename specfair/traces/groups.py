@@ -9,11 +9,11 @@ from functools import cached_property
 import numpy as np
 
 from specfair import stats
-from specfair.stats import Compared, Estimate, Evidence, Lots, Sample
+from specfair.stats import Compared, Estimate, Evidence, Ranked, Sample
 
 
 class Groups:
-    """Everything is drawn once and answers every question.
+    """Errors are found once and answer every question.
 
     >>> from specfair.texts import prompts
     >>> from specfair.traces.metrics import labelled
@@ -24,14 +24,9 @@ class Groups:
     (0.625, 0.25, ('female', 'male'))
     """
 
-    def __init__(
-        self, sample: Sample, name: str = "", *, seed: int = 0, lots: Lots | None = None
-    ) -> None:
+    def __init__(self, sample: Sample, name: str = "") -> None:
         self.sample = sample
         self.name = name
-        self.seed = seed
-        # of this seed, where other metrics of the same prompts draw from them too
-        self.lots = lots
         self._known: dict[tuple[str, str], Estimate] = {}
 
     def __repr__(self) -> str:
@@ -42,7 +37,7 @@ class Groups:
 
     @cached_property
     def evidence(self) -> Evidence:
-        return stats.gather(self.sample, seed=self.seed, lots=self.lots)
+        return stats.gather(self.sample)
 
     @cached_property
     def overall(self) -> Estimate:
@@ -54,18 +49,11 @@ class Groups:
         """Each group's value."""
         return stats.by_group(self.evidence)
 
-    def release(self) -> None:
-        """Give up what takes memory: gaps and ratios stay, the rest is drawn again when
-        asked for, with one result.
-        """
-        for name in ("evidence", "by_group"):
-            self.__dict__.pop(name, None)
-
     def macro(self) -> "Groups":
         """The same with every prompt weighing the same: the mean of prompts' own
         ratios.
         """
-        return Groups(self.sample.macro(), self.name, seed=self.seed)
+        return Groups(self.sample.macro(), self.name)
 
     def difference(self, *, method: stats.Method = "between_groups") -> Estimate:
         """max - min, or the largest distance from the overall value; `groups` names
@@ -73,7 +61,7 @@ class Groups:
         """
         if ("difference", method) not in self._known:
             self._known["difference", method] = stats.difference(
-                self.evidence, method=method, seed=self.seed
+                self.evidence, method=method
             )
         return self._known["difference", method]
 
@@ -82,9 +70,7 @@ class Groups:
         whichever way round.
         """
         if ("ratio", method) not in self._known:
-            self._known["ratio", method] = stats.ratio(
-                self.evidence, method=method, seed=self.seed
-            )
+            self._known["ratio", method] = stats.ratio(self.evidence, method=method)
         return self._known["ratio", method]
 
     def group_min(self) -> Estimate:
@@ -98,20 +84,26 @@ class Groups:
         return self._first(sign=-1.0)
 
     def worst_pair(self) -> Estimate:
-        """The two groups furthest apart, with an interval that allows for having looked
-        at all pairs.
+        """The two groups most surely apart, with an interval that allows for having
+        looked at all pairs.
         """
-        return stats.worst_pair(self.evidence, seed=self.seed)
+        return stats.furthest_pair(self.evidence)
 
     def pairwise(self) -> list[Estimate]:
         """Every pair by itself."""
-        return stats.pairwise(self.evidence, seed=self.seed)
+        return stats.pairwise(self.evidence)
 
     def furthest(self, n: int) -> list[Compared]:
         """Pairs among the n lowest and the n highest groups, corrected for all
         pairs.
         """
-        return stats.furthest(self.evidence, n, seed=self.seed)
+        return stats.furthest(self.evidence, n)
+
+    def ranked(self) -> list[Ranked]:
+        """Each group's rate, drawn towards the others as far as it is noise, and the
+        ranks it may have; the lowest first.
+        """
+        return stats.ranked(self.evidence)
 
     def _first(self, *, sign: float) -> Estimate:
         """The extreme group; one that could not be measured counts as extreme, so that

@@ -9,17 +9,13 @@ from dataclasses import dataclass, field
 
 from specfair.decoding import Lookahead
 from specfair.errors import unknown
-from specfair.stats import Lots, Sample
+from specfair.stats import Sample
 from specfair.traces.groups import Groups
 from specfair.traces.metrics import Engine, labelled, sums
 from specfair.traces.replay import replay as replayed
 from specfair.traces.tally import Tally
 from specfair.traces.trace import Trace
 from specfair.vocabulary import METRICS
-
-# groups times metrics whose draws are kept; what is asked of others later is drawn
-# again, the same
-AT_HAND = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +35,15 @@ class Measured:
     )
     # of the prompts, once known
     _labels: list[Sample] = field(default_factory=list, repr=False, compare=False)
-    _lots: Lots = field(default_factory=Lots, repr=False, compare=False)
 
     def groups(self, metric: str, lookahead: Lookahead | None = None) -> Groups:
         """The metric with `.overall`, `.by_group`, `.difference()`, `.ratio()` and
         `.worst_pair()`.
         """
         key = (metric, lookahead or self.lookahead)
-        found = self._groups.pop(key, None) or Groups(
-            self._sample(*key), metric, lots=self._lots
-        )
-        n_kept = max(1, AT_HAND // max(1, len(found.sample.groups)))
-        for old in [*self._groups.values()][: max(0, len(self._groups) + 1 - n_kept)]:
-            old.release()
-        self._groups[key] = found  # the one asked last stands last
-        return found
+        if key not in self._groups:
+            self._groups[key] = Groups(self._sample(*key), metric)
+        return self._groups[key]
 
     def _sample(self, metric: str, lookahead: Lookahead) -> Sample:
         """Labels are made once, and counts once for each lookahead."""

@@ -116,24 +116,3 @@ def test_rows_of_many_groups_are_bounded_and_their_making_is_said(
         if r.metric == "acceptance_rate" and r.lookahead == "constant-5"
     )
     assert gap.ratio == pytest.approx(values[ordered[0]] / values[ordered[-1]])
-
-
-def test_draws_given_up_come_back_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    trace = crowd(120, n_groups=6, n_clusters=5, n_tokens=6)
-    plain = Measured(trace, Lookahead())
-    monkeypatch.setattr("specfair.traces.measured.AT_HAND", 6)
-    tight = Measured(trace, Lookahead())
-    # asked again, they would all stay
-    for metric in ("kl", "acceptance_rate", "alpha", "kl", "acceptance_rate"):
-        assert tight.groups(metric).evidence.alone is not None
-    held = [
-        metric
-        for (metric, _), groups in tight._groups.items()
-        if "evidence" in groups.__dict__
-    ]
-    assert held == ["acceptance_rate"]
-    for metric in ("alpha", "kl"):
-        assert tight.groups(metric).difference() == plain.groups(metric).difference()
-        assert dict(tight.groups(metric).by_group) == dict(
-            plain.groups(metric).by_group
-        )
