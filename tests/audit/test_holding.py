@@ -48,6 +48,7 @@ def test_a_rule_is_held_once_a_case_is_judged_by_it() -> None:
     assert json.loads(held_by(session)["held"]) == {
         "rules": [0, 2, 3],
         "standard": False,
+        "waivers": [],
     }
 
 

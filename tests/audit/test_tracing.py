@@ -120,6 +120,7 @@ NOT_IN_THE_KEY = {
     "strict": "verdicts",
     "baseline": "verdicts",
     "gates": "verdicts",
+    "waivers": "verdicts",
 }
 
 
