@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from specfair import config
+from specfair.doors.arguments import as_arguments
 from specfair.doors.lazy import resolve
 from specfair.doors.printing import tell
 from specfair.errors import SpecfairError
@@ -52,7 +53,7 @@ _COMMANDS: Mapping[str, _Command] = {
         "specfair audit --target gpt2 --draft distilgpt2 --prompts honest --out "
         "run.json",
         (
-            *config.as_arguments(without=config.OF_THE_RUN),
+            *as_arguments(without=config.OF_THE_RUN),
             _gate("gap<=0.05"),
             _argument(
                 "--out",
@@ -84,6 +85,7 @@ _COMMANDS: Mapping[str, _Command] = {
                 "--format", choices=("text", "md", "json", "junit"), default="text"
             ),
             _gate("regression>=-0.01"),
+            _argument("--scope", "identities, prompts or set", metavar="X"),
         ),
     ),
     "prompts": _Command(

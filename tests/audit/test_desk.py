@@ -8,8 +8,9 @@ import pytest
 
 from specfair import config, stats
 from specfair.audit.audit import Audit
+from specfair.audit.case import Case
 from specfair.audit.desk import Desk
-from specfair.audit.session import Case, Session
+from specfair.audit.session import Session
 from specfair.errors import UsageError
 from specfair.gates import bounds
 from specfair.run.verdict import Verdict

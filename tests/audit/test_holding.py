@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from specfair import config
+from specfair.audit.case import Case
 from specfair.audit.holding import Asked, held_by, lines_of_mistakes, others, unheld
-from specfair.audit.session import Case, Session
+from specfair.audit.session import Session
 from specfair.config import Settings
 from specfair.gates import bounds
 from specfair.vocabulary import BASE, Stage

@@ -9,7 +9,8 @@ import pytest
 
 from specfair import gates
 from specfair.audit.audit import Audit
-from specfair.audit.session import Case, Session, ask_all, explain, invoked, snapshot
+from specfair.audit.case import Case, explain, invoked
+from specfair.audit.session import Session, ask_all, snapshot
 from specfair.errors import UsageError
 from specfair.stats import Estimate
 from specfair.vocabulary import BASE, Stage
