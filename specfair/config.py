@@ -40,25 +40,15 @@ class Settings:
     # the pair
     target: str = _option(EMBEDDED, "embedded, a hub id, id@revision or a folder")
     draft: str = _option(EMBEDDED, "draft model, with the target's vocabulary")
-    tuned_target: str = _option(
-        "", "a ready fine-tuned target: compared, nothing is trained"
-    )
+    tuned_target: str = _option("", "a ready fine-tuned target: none is trained")
     tuned_draft: str = _option("", "a ready fine-tuned draft; alone, the target stays")
     device: str = _option(AUTO, "auto, cpu, cuda, cuda:1, mps")
     dtype: str = _option(
-        AUTO,
-        "auto (bfloat16 on a GPU that has it, else float32), float32, bfloat16, "
-        "float16",
+        AUTO, "auto (bfloat16 where a GPU has it), float32, bfloat16, float16"
     )
-    device_map: str = _option(
-        "", "as in from_pretrained, for models larger than one device"
-    )
-    allow_pickle: bool = _option(
-        False, "load weights that are not safetensors: they can run code"
-    )
-    truncate: bool = _option(
-        False, "cut prompts too long for the context, from the left"
-    )
+    device_map: str = _option("", "as in from_pretrained, for models of many devices")
+    allow_pickle: bool = _option(False, "load pickled weights, which can run code")
+    truncate: bool = _option(False, "cut prompts that are too long, from the left")
     # prompts and corpora
     prompts: str = _option(
         AUTO,
