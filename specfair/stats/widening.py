@@ -118,7 +118,7 @@ def _no_wider(errors: Errors, grid: Array, share: float) -> Array:
     p = p.reshape(len(first), n)
     if share:
         p = np.minimum(p / (1 - share), _own(errors, (first, second), grid) / share)
-    return np.minimum(p.max(axis=0), 1.0)
+    return np.asarray(np.minimum(p.max(axis=0), 1.0))
 
 
 def _own(errors: Errors, pairs: tuple[Codes, Codes], grid: Array) -> Array:
