@@ -21,6 +21,7 @@ from designs import (
     BEFORE,
     DESIGNS,
     FIFTEEN,
+    LEAST,
     PASSES,
     PATTERNS,
     REVERSED,
@@ -138,6 +139,7 @@ def widenings(world: World, seed: int) -> Answers:
     return {
         "false alarm of widening": failed(wider, Bound("at_most", 0)),
         "false alarm of spread": failed(spread, Bound("at_most", 0)),
+        "coverage of widening": float(wider.low <= 0 <= wider.high),
         "coverage of spread": float(spread.low <= 0 <= spread.high),
     }
 
@@ -265,6 +267,7 @@ def studies() -> list[Study]:
         }
         found.append(Study("nothing differs", name, world, levels, of_levels, before))
     still = {name: DESIGNS[name] for name in STILL} | {"order reversed": REVERSED}
+    still |= {"one pair apart before, all apart after": LEAST}
     wide = {"": ALARM, "coverage": Aim(0.93, 1)}
     for name, world in still.items():
         found.append(Study("nothing widens", name, world, widenings, wide, {}))

@@ -176,6 +176,12 @@ STILL = (
 )
 _EVENLY = tuple(-0.1 + 0.1 * g / 7 for g in range(8))
 REVERSED = replace(WIDE, effects=_EVENLY, changes=tuple(-2 * e - 0.1 for e in _EVENLY))
+# where a test of the range errs most: one pair apart before, all apart after
+LEAST = replace(
+    WIDE,
+    effects=(-0.1, *(0.0,) * 6, 0.1),
+    changes=(0.0, *(-0.1,) * 3, *(0.1,) * 3, 0.0),
+)
 _LAST = (-0.1, *(0.0,) * 7)
 # the audit's five patterns of groups before and of a widening by .10, with the power of
 # the method before and of its prototypes: test of the range (2.5%), spread (2.5%)

@@ -162,7 +162,7 @@ def test_widening_of_a_pair_is_its_change() -> None:
     parts = stats.changes(before, after)
     error = np.hypot(*(np.sqrt(e.parts[0].variance) for e in parts.values()))
     assert wider.value == pytest.approx(parts["g1"].value - parts["g0"].value)
-    assert wider.low == pytest.approx(wider.value - 2.03 * error, abs=0.1 * error)
+    assert wider.low == pytest.approx(wider.value - 1.69 * error, abs=0.1 * error)
     assert wider.high == pytest.approx(wider.value + 2.15 * error, abs=0.15 * error)
 
 
