@@ -14,6 +14,7 @@ from itertools import combinations
 from typing import Literal
 
 import numpy as np
+from scipy.optimize import isotonic_regression
 from scipy.special import ndtr, ndtri
 
 from specfair.errors import UsageError, unknown
@@ -285,9 +286,11 @@ def lower_curve(errors: Errors) -> Array:
 
 def inverted(p: Array, grid: Array) -> Array:
     """Lower limits at all deviates below zero, where p-values of "no more than this"
-    are known on a rising grid.
+    are known on a rising grid. They rise as well but where the inequalities that hold
+    change: there the nearest rising curve is taken.
     """
-    z = np.minimum(ndtri(np.clip(np.maximum.accumulate(p), 1e-15, 0.5)), 0.0)
+    z = isotonic_regression(ndtri(np.clip(p, 1e-15, 0.5))).x
+    z = np.minimum(z, 0.0)
     found = np.interp(BELOW, z, grid)
     # where the grid begins amid two deviates the curve must cross its beginning there
     at = int(np.searchsorted(BELOW, z[0]))

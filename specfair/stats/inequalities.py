@@ -20,6 +20,7 @@ from scipy.special import fdtrc, ndtr
 from specfair.stats.tally import Array, Flags
 
 _STEPS = 18  # of the search for the force, halving and secants in turn
+_DOUBLINGS = 30  # of the greatest force, at most
 _FEW = 1e-12
 
 
@@ -100,6 +101,12 @@ def _nearest(x: Array, variances: Array, lengths: Lengths) -> _Moved:
         return np.minimum(room - allowed, room), moved
 
     over, under = excess(least)[0], excess(most)[0]
+    for _ in range(_DOUBLINGS):
+        if (under <= 0).all():
+            break
+        # a length that goes along with the values gives way for long
+        most = np.where(under > 0, 4 * most, most)
+        under = excess(most)[0]
     for step in range(_STEPS):
         secant = least + (most - least) * over / np.maximum(over - under, 1e-300)
         force = secant if step % 2 else (least + most) / 2
