@@ -113,7 +113,8 @@ def dataset(found: Index, at: Stage) -> str:
         slow = min(levels, key=lambda row: row.value)
         fast = max(levels, key=lambda row: row.value)
         behind = f"{number(fast.value - slow.value, 2)} behind {clean(fast.group, 40)}"
-        said.append(f"{clean(slow.group, 40)} is slowest, {behind}")
+        doubt = found.run.doubt(at, slow.group)
+        said.append(f"{clean(slow.group, 40)} is slowest{doubt}, {behind}")
     return f"{after}, {'; '.join(said)}" if said else after
 
 
@@ -161,6 +162,7 @@ def slowest(found: Index) -> str:
         return ""
     slow, fast = clean(row.lowest_group, 40), clean(row.highest_group, 40)
     gap = f"a gap of {number(row.gap)} ({interval(row.low, row.high)})"
+    slow += found.run.doubt(BASE, row.lowest_group)
     return f"Slowest is {slow}, fastest {fast}: {gap}{chance(row)}."
 
 

@@ -108,14 +108,14 @@ def _nearest(x: Array, variances: Array, lengths: Lengths) -> _Moved:
         most = np.where(under > 0, 4 * most, most)
         under = excess(most)[0]
     for step in range(_STEPS):
-        secant = least + (most - least) * over / np.maximum(over - under, 1e-300)
-        force = secant if step % 2 else (least + most) / 2
+        share = np.clip(over / np.maximum(over - under, 1e-300), 0.0, 1.0)
+        force = least + (most - least) * (share if step % 2 else 0.5)
         found = excess(force)[0]
         up = found > 0
         least, over = np.where(up, force, least), np.where(up, found, over)
         most, under = np.where(up, most, force), np.where(up, under, found)
-    share = over / np.maximum(over - under, 1e-300)
-    return excess(least + (most - least) * np.clip(share, 0.0, 1.0))[1]
+    share = np.clip(over / np.maximum(over - under, 1e-300), 0.0, 1.0)
+    return excess(least + (most - least) * share)[1]
 
 
 def _pressed(x: Array, weights: Array, lengths: Lengths, force: Array) -> _Moved:

@@ -14,6 +14,7 @@ from specfair.report.sections.parts import (
     alternative,
     basis,
     colour,
+    next_time,
     shown,
 )
 from specfair.report.text import (
@@ -107,6 +108,7 @@ def _panel(
         ("#interval", lambda c: interval(c.before.low, c.before.high)),
         ("#after", lambda c: number(c.after.value)),
         ("#interval", lambda c: interval(c.after.low, c.after.high)),
+        *next_time(found, at),
         ("#change", lambda c: signed(c.delta)),
         ("#interval", lambda c: c.spread),
         ("measurable", lambda c: "yes" if c.sure else "no"),
