@@ -42,13 +42,14 @@ def widening(before: Sample, after: Sample) -> Estimate:
     errors = compared(gather(*align(before, after)))
     if isinstance(errors, Estimate):
         return errors
-    found, firm = _widening(errors), errors.firm
+    found, firm = widening_of(errors), errors.firm
     if 1 < len(firm) < len(errors.names):
-        found = replace(found, firm=_widening(errors.of(firm)))
+        found = replace(found, firm=widening_of(errors.of(firm)))
     return found
 
 
-def _widening(errors: Errors) -> Estimate:
+def widening_of(errors: Errors) -> Estimate:
+    """The widening of these groups."""
     now = errors.values[:, 1]
     value = float(np.ptp(now) - np.ptp(errors.values[:, 0]))
     if len(now) > FEW or errors.scope == "set":
@@ -94,7 +95,16 @@ def _no_wider(errors: Errors, grid: Array) -> Array:
     """P-values of "wider by no more than this", the worst over the pair that was truly
     widest before.
     """
-    before, after = errors.values.T
+    after, asked = errors.values[:, 1], questions(errors, grid)
+    p = p_values(after, errors.covariances[:, 1, 1], errors.df, asked)
+    return np.asarray(p.reshape(-1, len(grid)).max(axis=0))
+
+
+def questions(errors: Errors, grid: Array) -> Lengths:
+    """What the groups after must fit into: every pair's distance before, plus each
+    widening, pair by pair.
+    """
+    before = errors.values[:, 0]
     ordered = [
         (i, j) for i, j in permutations(range(len(before)), 2) if before[j] >= before[i]
     ]
@@ -106,11 +116,9 @@ def _no_wider(errors: Errors, grid: Array) -> Array:
     pulls[rows, first], pulls[rows, second] = -common[first], common[second]
     lengths = (before[second] - before[first])[:, None] + grid
     n = len(grid)
-    asked = Lengths(
+    return Lengths(
         lengths.ravel(), np.repeat(shares, n, axis=0), np.repeat(pulls, n, axis=0)
     )
-    p = p_values(after, errors.covariances[:, 1, 1], errors.df, asked)
-    return np.asarray(p.reshape(len(first), n).max(axis=0))
 
 
 def _together(errors: Errors) -> tuple[Array, Array]:
@@ -155,13 +163,13 @@ def spread(before: Sample, after: Sample) -> Estimate:
     errors = compared(gather(*align(before, after)))
     if isinstance(errors, Estimate):
         return errors
-    found, firm = _spread(errors), errors.firm
+    found, firm = spread_of(errors), errors.firm
     if 1 < len(firm) < len(errors.names):
-        found = replace(found, firm=_spread(errors.of(firm)))
+        found = replace(found, firm=spread_of(errors.of(firm)))
     return found
 
 
-def _spread(errors: Errors) -> Estimate:
+def spread_of(errors: Errors) -> Estimate:
     """A square form of all values, after's variance less before's, of which noise has
     its part. Its error follows from how steep the form is where the values lie, and
     from how well the noise is known.
