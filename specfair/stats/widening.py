@@ -47,13 +47,14 @@ def widening(before: Sample, after: Sample) -> Estimate:
     errors = compared(gather(*align(before, after)))
     if isinstance(errors, Estimate):
         return errors
-    found, firm = _widening(errors), errors.firm
+    found, firm = widening_of(errors), errors.firm
     if 1 < len(firm) < len(errors.names):
-        found = replace(found, firm=_widening(errors.of(firm)))
+        found = replace(found, firm=widening_of(errors.of(firm)))
     return found
 
 
-def _widening(errors: Errors) -> Estimate:
+def widening_of(errors: Errors) -> Estimate:
+    """The widening of these groups."""
     now = errors.values[:, 1]
     value = float(np.ptp(now) - np.ptp(errors.values[:, 0]))
     if len(now) > FEW or errors.scope == "set":
@@ -102,11 +103,28 @@ def _no_wider(errors: Errors, grid: Array, share: float) -> Array:
     widest before. `share` of the error is spent on the pair's own growth, which alone
     decides where hardly anything has changed.
     """
-    before, after = errors.values.T
-    ordered = [
-        (i, j) for i, j in permutations(range(len(before)), 2) if before[j] >= before[i]
-    ]
-    first, second = np.array(ordered).T
+    after, asked = errors.values[:, 1], questions(errors, grid)
+    p = p_values(after, errors.covariances[:, 1, 1], errors.df, asked)
+    p = p.reshape(-1, len(grid))
+    if share:
+        own = _own(errors, _ordered(errors.values[:, 0]), grid)
+        p = np.minimum(p / (1 - share), own / share)
+    return np.asarray(np.minimum(p.max(axis=0), 1.0))
+
+
+def _ordered(before: Array) -> tuple[Codes, Codes]:
+    """All pairs, the lower of both first."""
+    pairs = permutations(range(len(before)), 2)
+    first, second = np.array([p for p in pairs if before[p[1]] >= before[p[0]]]).T
+    return first, second
+
+
+def questions(errors: Errors, grid: Array) -> Lengths:
+    """What the groups after must fit into: every pair's distance before, plus each
+    widening, pair by pair.
+    """
+    before = errors.values[:, 0]
+    first, second = _ordered(before)
     rows = np.arange(len(first))
     shares, pulls = np.zeros((2, len(first), len(before)))
     known, common = errors.covariances[:, 0, 0], errors.covariances[:, 0, 1]
@@ -114,14 +132,9 @@ def _no_wider(errors: Errors, grid: Array, share: float) -> Array:
     pulls[rows, first], pulls[rows, second] = -common[first], common[second]
     lengths = (before[second] - before[first])[:, None] + grid
     n = len(grid)
-    asked = Lengths(
+    return Lengths(
         lengths.ravel(), np.repeat(shares, n, axis=0), np.repeat(pulls, n, axis=0)
     )
-    p = p_values(after, errors.covariances[:, 1, 1], errors.df, asked)
-    p = p.reshape(len(first), n)
-    if share:
-        p = np.minimum(p / (1 - share), _own(errors, (first, second), grid) / share)
-    return np.asarray(np.minimum(p.max(axis=0), 1.0))
 
 
 def _own(errors: Errors, pairs: tuple[Codes, Codes], grid: Array) -> Array:
@@ -179,13 +192,13 @@ def spread(before: Sample, after: Sample) -> Estimate:
     errors = compared(gather(*align(before, after)))
     if isinstance(errors, Estimate):
         return errors
-    found, firm = _spread(errors), errors.firm
+    found, firm = spread_of(errors), errors.firm
     if 1 < len(firm) < len(errors.names):
-        found = replace(found, firm=_spread(errors.of(firm)))
+        found = replace(found, firm=spread_of(errors.of(firm)))
     return found
 
 
-def _spread(errors: Errors) -> Estimate:
+def spread_of(errors: Errors) -> Estimate:
     """A square form of all values, after's variance less before's, of which noise has
     its part. Its error follows from how steep the form is where the values lie, and
     from how well the noise is known.
