@@ -69,7 +69,7 @@ _COMMANDS: Mapping[str, _Command] = {
         "what set would find more",
         "specfair plan --prompts honest",
         (
-            *config.as_arguments(without=config.OPTIONS_BY_NAME.keys() - _PLANNED),
+            *as_arguments(without=config.OPTIONS_BY_NAME.keys() - _PLANNED),
             _gate("gap<=0.05"),
             _argument(
                 "--pilot",

@@ -19,6 +19,7 @@ from specfair.report.lookup import (
 from specfair.report.text import clean, enumerated, interval, number, signed
 from specfair.run.rows import EstimateRow, FrequencyRow, GapRow
 from specfair.run.run import Run
+from specfair.run.summary import by_mistake
 from specfair.vocabulary import ALPHA, BASE, Decision, Stage
 
 N_SURE = 2  # bins of 20: a probability of 0.9 or more, or of 0.1 or less
@@ -47,6 +48,11 @@ def verdict(run: Run) -> str:
         some = f"{counts['insufficient']} of {n:,}"
         return f"No check failed; {some} need more prompts to decide."
     return "The only check passed." if n == 1 else f"All {checks} passed."
+
+
+def by_chance(run: Run) -> str:
+    """How likely the run fails where nothing is wrong."""
+    return _sentence(by_mistake(run))
 
 
 def _where(run: Run, decision: Decision) -> str:

@@ -17,7 +17,6 @@ from specfair.report.sections.groups import levels
 from specfair.report.sections.mentions import gaps
 from specfair.report.text import COMMAND, clean
 from specfair.run.run import Run
-from specfair.run.summary import by_mistake
 from specfair.vocabulary import BASE, METRICS, Decision
 
 N_CHECKS = 12
@@ -35,12 +34,13 @@ def render_markdown(run: Run) -> str:
     """The verdict, what needs somebody, before and after, the gaps."""
     found, counts = index(run), tally(run)
     marked = [f"{MARKS[d]} {n} {findings.WORDS[d]}" for d, n in counts.items()]
+    said = findings.by_chance(run)
     blocks = (
         f"## specfair: {_escape(findings.verdict(run))}",
         " \u00b7 ".join(marked),
         _compared(run),
         _checks(run),
-        _escape(by_mistake(run), 300) if run.chance else "",
+        _escape(said, 300) if said else "",
         *_sections(found),
         "\n".join(f"- {_escape(note, 300)}" for note in run.notes),
         f"Again: {_code(run.command)}",

@@ -17,7 +17,6 @@ from specfair.report import cards, findings, many, text, trends
 from specfair.report.lookup import index, tally
 from specfair.report.sections import SECTIONS
 from specfair.run.run import Run
-from specfair.run.summary import by_mistake
 
 N_CARDS = 9  # open at once; the others are one click away
 N_MORE = 100  # cards at all; further checks are rows of the table
@@ -55,7 +54,7 @@ def render_html(run: Run) -> str:
         groups=run.groups,
         cards=urgent[:N_CARDS],
         more_cards=urgent[N_CARDS:N_MORE],
-        by_mistake=by_mistake(run),
+        by_chance=findings.by_chance(run),
         n_left_out=len(urgent[N_MORE:]),
         carded={card.anchor for card in urgent[:N_MORE]},
         all_cards=every,

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar, get_args
 
-from specfair.errors import StoreError
+from specfair.errors import StoreError, ordinal
 from specfair.run.rows import (
     ROWS,
     BaselineRow,
@@ -93,7 +93,8 @@ class Run:
         row = self.ranked(at).get(group)
         if row is None or row.rank_low == row.rank_high:
             return ""
-        return f" as measured (its rank may be {row.place})"
+        places = f"{ordinal(row.rank_low)} to {ordinal(row.rank_high)}"
+        return f" as measured (it may be {places} slowest of {row.n_groups})"
 
     def elsewhere(self, verdict: Verdict) -> str:
         """What a verdict is about where that is another audit than the run's own."""

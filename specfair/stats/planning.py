@@ -279,10 +279,15 @@ def _equal(given: Assumed, groups: int, k: int, prompts: int) -> Plan:
     parts = given.components
     covariance = (parts.between + parts.within / (prompts * given.tokens)) / k
     root, df = _root(covariance), np.full(groups, k - 1 + BORROWED)
+    ones, each = np.ones(groups * k), np.arange(groups * k)
+    names, of_group = each.astype(np.str_), (each // k).astype(np.str_)
     sample = Sample(
-        *np.ones((2, groups * k)),
-        *(np.array([f"{i // per}" for i in range(groups * k)]) for per in (1, k, 1)),
-        np.full(groups * k, ""),
+        numerator=ones,
+        denominator=ones,
+        prompt=names,
+        group=of_group,
+        cluster=names,
+        template=np.full(groups * k, ""),
     )
     like = gather(sample, sample).alone
     assert like is not None

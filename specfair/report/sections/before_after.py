@@ -108,10 +108,10 @@ def _panel(
         ("#interval", lambda c: interval(c.before.low, c.before.high)),
         ("#after", lambda c: number(c.after.value)),
         ("#interval", lambda c: interval(c.after.low, c.after.high)),
-        *next_time(found, at),
         ("#change", lambda c: signed(c.delta)),
         ("#interval", lambda c: c.spread),
         ("measurable", lambda c: "yes" if c.sure else "no"),
+        *next_time(found, at),
         ("#prompts", lambda c: thousands(c.after.n_prompts)),
         ("#clusters", lambda c: thousands(c.after.n_clusters)),
     )
