@@ -119,7 +119,7 @@ DESIGNS = {
     "HolisticBias ability, sd .03": World(ABILITY),
     "MGSM, 11 x 250 in parallel": MGSM,
     "MGSM, problem loadings .2 to 1.8": replace(
-        MGSM, template=0.1, loadings=(0.2, 1.8), tokens=100
+        MGSM, base=0.5, template=0.1, loadings=(0.2, 1.8), tokens=100
     ),
 }
 # of the method before: false alarms of the gap, and coverage of a group and of a pair

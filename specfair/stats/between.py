@@ -266,8 +266,9 @@ def _gap(pairs: Pairs, lower: Array | None) -> Estimate:
     sizes = np.abs(pairs.values)
     at = int(np.argmax(sizes))
     if lower is None:
-        # limits of all pairs together: whatever their errors have in common
-        lower = np.maximum((sizes - pairs.corrected(BELOW)).max(axis=1), 0.0)
+        # limits of all pairs together, either way round: whatever errors have in common
+        reach = pairs.corrected(ndtri(ndtr(BELOW) / 2))
+        lower = np.maximum((sizes - reach).max(axis=1), 0.0)
     upper = (sizes + t_at(ABOVE, pairs.df) * pairs.errors).max(axis=1)
     curve = np.concatenate([lower, [sizes[at]], upper])
     found = from_curve(sizes[at], curve, pairs.base.parts, groups=pairs.named(at))
