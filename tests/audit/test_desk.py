@@ -8,11 +8,13 @@ import pytest
 
 from specfair import config, stats
 from specfair.audit.audit import Audit
+from specfair.audit.case import Case
 from specfair.audit.desk import Desk
-from specfair.audit.session import Case, Session
+from specfair.audit.session import Session
 from specfair.errors import UsageError
 from specfair.gates import bounds
 from specfair.run.verdict import Verdict
+from tests.conftest import small_audit
 
 
 class GateFailedError(Exception):
@@ -50,7 +52,7 @@ def test_a_failed_gate_tells_the_whole_story(desk: Desk) -> None:
     with pytest.raises(
         GateFailedError, match=r"(?s)mine: .*expected  .*alone     pytest mine"
     ):
-        desk.gate(stats.Estimate(2.5, 2.4, 2.6), at_least=99)
+        desk.gate(desk.audit(scope="set").mean_acceptance_length.overall, at_least=99)
 
 
 def test_a_gate_that_is_off_says_nothing(desk: Desk) -> None:
@@ -166,11 +168,10 @@ def test_a_standard_question_is_asked_in_every_metric_that_is_bounded(
     ]
     assert session.held == set(rules)
     failing = replace(
-        session.settings,
-        gates=bounds.rules_of({"gap": -0.9, "alpha": {"gap": -0.9}}),
-        strict=True,  # six prompts of a group accuse nobody
+        session.settings, gates=bounds.rules_of({"gap": -0.9, "alpha": {"gap": -0.9}})
     )
-    session.audits[failing.measurement] = measured
+    folder = Path(measured.settings.store).parent
+    session.audits[failing.measurement] = small_audit(folder, scope="set")[0]
     with pytest.raises(GateFailedError, match=r"(?s)acceptance_rate.*alpha"):
         replace(desk, session=replace(session, settings=failing)).ask("gap", "imdb")
     with pytest.raises(UsageError, match="Did you mean 'gap'"):

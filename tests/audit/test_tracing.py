@@ -121,6 +121,8 @@ NOT_IN_THE_KEY = {
     "baseline": "verdicts",
     "gates": "verdicts",
     "waivers": "verdicts",
+    "scope": "verdicts",
+    "family": "verdicts",
 }
 
 

@@ -2,6 +2,8 @@
 at every stage.
 """
 
+from collections.abc import Sequence
+
 from specfair.errors import counted
 from specfair.report import findings, many
 from specfair.report.blocks import Panel, Section, Table
@@ -16,11 +18,12 @@ from specfair.report.sections.parts import (
     PROMPTS,
     alternative,
     basis,
+    next_time,
     value_lines,
     where,
 )
 from specfair.report.text import clean, interval, number, odds, signed, thousands
-from specfair.run.rows import ENDS, MANY, PairRow
+from specfair.run.rows import ENDS, MANY, EstimateRow, PairRow
 from specfair.vocabulary import ALPHA, BASE, CHARTED, METRICS, Stage
 
 
@@ -55,13 +58,6 @@ def _forest(found: Index, metric: str) -> Panel | None:
     rows = found.with_everyone(metric, BASE)
     if not rows:
         return None
-    columns = (
-        GROUP,
-        (f"#{metric}", lambda row: number(row.value, digits)),
-        ("#interval", lambda row: interval(row.low, row.high, digits)),
-        PROMPTS,
-        CLUSTERS,
-    )
     drawing = forest(
         value_lines(found, rows, digits),
         domain=canvas.span(end for row in rows for end in (row.low, row.high)),
@@ -72,7 +68,25 @@ def _forest(found: Index, metric: str) -> Panel | None:
         title=f"{title}, base pair",
         drawing=drawing,
         basis=basis(rows),
-        table=Table.of(rows, columns),
+        table=levels(found, metric, rows),
+    )
+
+
+def levels(found: Index, metric: str, rows: Sequence[EstimateRow]) -> Table:
+    """One metric at the base pair, a row a group; of what gates look at also what to
+    expect next time.
+    """
+    digits = METRICS[metric].digits
+    return Table.of(
+        rows,
+        (
+            GROUP,
+            (f"#{metric}", lambda row: number(row.value, digits)),
+            ("#interval", lambda row: interval(row.low, row.high, digits)),
+            *(next_time(found, BASE) if metric == found.run.metric else ()),
+            PROMPTS,
+            CLUSTERS,
+        ),
     )
 
 

@@ -29,7 +29,7 @@ from specfair.report.text import (
     signed_interval,
     thousands,
 )
-from specfair.run.rows import FrequencyRow
+from specfair.run.rows import FrequencyRow, GapRow
 from specfair.vocabulary import BASE, Stage
 
 
@@ -164,6 +164,11 @@ def gaps(found: Index) -> Table:
     """The gap between groups, a row a stage."""
     at = stages(found.run, found.run.gaps)
     rows = [row for row in map(found.gap, at) if row is not None]
+
+    def place(row: GapRow) -> str:
+        known = found.run.ranked(row.stage).get(row.lowest_group)
+        return known.place if known else "n/a"
+
     columns = (
         ("gap", lambda row: clean(row.stage.dataset or "base pair", 60)),
         ("#between groups", lambda row: number(row.gap)),
@@ -171,6 +176,7 @@ def gaps(found: Index) -> Table:
         SHUFFLED,
         ("#ratio", lambda row: number(row.ratio)),
         SLOWEST,
+        ("#its rank", place),
         FASTEST,
     )
     return Table.of(rows, columns)
