@@ -1,4 +1,4 @@
-"""The command line: audit, report, compare, prompts, corpora, fixtures, doctor.
+"""The command line: audit, plan, report, compare, prompts, corpora, fixtures, doctor.
 
 Knows arguments and exit codes (0 ok, 1 a gate failed, 2 usage, 3 insufficient or
 incomplete). What a command does lies in `doors`, and is loaded when it is asked for.
@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from specfair import config
+from specfair.doors.arguments import as_arguments
 from specfair.doors.lazy import resolve
 from specfair.doors.printing import tell
 from specfair.errors import SpecfairError
@@ -44,6 +45,7 @@ def _gate(example: str) -> Argument:
     return _argument("--gate", text, action="append", default=[], metavar="RULE")
 
 
+_PLANNED = {"prompts", "groups", "prompts_per_group", "min_prompts"}
 _COMMANDS: Mapping[str, _Command] = {
     "audit": _Command(
         "doors.auditing:run_audit",
@@ -52,13 +54,35 @@ _COMMANDS: Mapping[str, _Command] = {
         "specfair audit --target gpt2 --draft distilgpt2 --prompts honest --out "
         "run.json",
         (
-            *config.as_arguments(without=config.OF_THE_RUN),
+            *as_arguments(without=config.OF_THE_RUN),
             _gate("gap<=0.05"),
             _argument(
                 "--out",
                 "name of the run: .json, .html and .md are written",
                 metavar="NAME",
             ),
+        ),
+    ),
+    "plan": _Command(
+        "doors.planning:show_plan",
+        "what every gate would find with these prompts, before any model runs, and "
+        "what set would find more",
+        "specfair plan --prompts honest",
+        (
+            *as_arguments(without=config.OPTIONS_BY_NAME.keys() - _PLANNED),
+            _gate("gap<=0.05"),
+            _argument(
+                "--pilot",
+                "take variances from reports/baselines/NAME.json instead of the usual",
+                metavar="NAME",
+            ),
+            _argument(
+                "--scope",
+                "whom claims are about",
+                choices=("identities", "prompts"),
+                default="identities",
+            ),
+            _argument("--format", choices=("text", "json"), default="text"),
         ),
     ),
     "report": _Command(
@@ -84,6 +108,7 @@ _COMMANDS: Mapping[str, _Command] = {
                 "--format", choices=("text", "md", "json", "junit"), default="text"
             ),
             _gate("regression>=-0.01"),
+            _argument("--scope", "identities, prompts or set", metavar="X"),
         ),
     ),
     "prompts": _Command(

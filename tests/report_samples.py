@@ -139,10 +139,11 @@ def _verdicts(changes: tuple[EstimateRow, ...]) -> Iterator[Verdict]:
                 way_out="About 240 more prompts would decide it." if undecided else "",
             )
         (gap,) = (v for v in recorded().verdicts if (v.case, v.gate) == ("imdb", "gap"))
-        outcome: dict[str, Any] = {
-            "sst2": {"decision": "invalid", "value": float("nan")},
-            "wikitext": {"decision": "insufficient"},
-        }.get(dataset, {})
+        outcome: dict[str, Any] = {}
+        if dataset == "sst2":
+            outcome = {"decision": "invalid", "value": float("nan")}
+        elif dataset == "wikitext":
+            outcome = {"decision": "insufficient"}
         yield dataclasses.replace(_of(gap, dataset), **outcome)
 
 
@@ -172,7 +173,9 @@ def small() -> Run:
             getattr(row, "lookahead", "") in ("", "constant-5")
         )
 
-    tables = {name: tuple(filter(keep, getattr(run, name))) for name in TABLES}
+    tables: dict[str, Any] = {
+        name: tuple(filter(keep, getattr(run, name))) for name in TABLES
+    }
     histograms = tables["histograms"]
     tables["histograms"] = tuple(row for row in histograms if row.stage.tuned)
     for name in ("gaps", "widenings"):

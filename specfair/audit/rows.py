@@ -5,7 +5,7 @@ Knows which metrics and lookaheads are shown, and of which groups. It does not k
 bounds or verdicts, nor how a row is drawn."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -115,7 +115,7 @@ def training_rows(audit: Audit, dataset: str) -> Iterator[EstimateRow]:
 
 
 def against(
-    old: Baseline, now: Baseline, configured: Sequence[Stage]
+    old: Baseline, now: Baseline, settings: config.Settings
 ) -> Iterator[BaselineRow]:
     """Every figure of a stored baseline beside today's; stages that nothing is
     configured to measure are gone.
@@ -123,7 +123,7 @@ def against(
     for stage in old.counts:
         if stage in now.counts:
             before, after = old.sample(stage), now.sample(stage)
-            found = baseline.change_at(old, now, stage)
+            found = baseline.change_at(old, now, stage, settings.scope)
             for group, change in ((None, found.overall), *found.by_group.items()):
                 then, today = (
                     s if group is None else s.of(group) for s in (before, after)
@@ -139,7 +139,7 @@ def against(
                     high=change.high,
                     decision=moved,
                 )
-        elif stage not in configured:
+        elif stage not in settings.stages:
             yield BaselineRow(
                 name=str(stage),
                 baseline=old.sample(stage).value,

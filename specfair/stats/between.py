@@ -14,6 +14,7 @@ from itertools import combinations
 from typing import Literal
 
 import numpy as np
+from scipy.optimize import isotonic_regression
 from scipy.special import ndtr, ndtri
 
 from specfair.errors import UsageError, unknown
@@ -265,8 +266,9 @@ def _gap(pairs: Pairs, lower: Array | None) -> Estimate:
     sizes = np.abs(pairs.values)
     at = int(np.argmax(sizes))
     if lower is None:
-        # limits of all pairs together: whatever their errors have in common
-        lower = np.maximum((sizes - pairs.corrected(BELOW)).max(axis=1), 0.0)
+        # limits of all pairs together, either way round: whatever errors have in common
+        reach = pairs.corrected(ndtri(ndtr(BELOW) / 2))
+        lower = np.maximum((sizes - reach).max(axis=1), 0.0)
     upper = (sizes + t_at(ABOVE, pairs.df) * pairs.errors).max(axis=1)
     curve = np.concatenate([lower, [sizes[at]], upper])
     found = from_curve(sizes[at], curve, pairs.base.parts, groups=pairs.named(at))
@@ -285,9 +287,11 @@ def lower_curve(errors: Errors) -> Array:
 
 def inverted(p: Array, grid: Array) -> Array:
     """Lower limits at all deviates below zero, where p-values of "no more than this"
-    are known on a rising grid.
+    are known on a rising grid. They rise as well but where the inequalities that hold
+    change: there the nearest rising curve is taken.
     """
-    z = np.minimum(ndtri(np.clip(np.maximum.accumulate(p), 1e-15, 0.5)), 0.0)
+    z = isotonic_regression(ndtri(np.clip(p, 1e-15, 0.5))).x
+    z = np.minimum(z, 0.0)
     found = np.interp(BELOW, z, grid)
     # where the grid begins amid two deviates the curve must cross its beginning there
     at = int(np.searchsorted(BELOW, z[0]))

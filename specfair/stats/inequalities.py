@@ -20,6 +20,7 @@ from scipy.special import fdtrc, ndtr
 from specfair.stats.tally import Array, Flags
 
 _STEPS = 18  # of the search for the force, halving and secants in turn
+_DOUBLINGS = 30  # of the greatest force, at most
 _FEW = 1e-12
 
 
@@ -48,15 +49,21 @@ class _Moved:
 
 
 def p_values(x: Array, variances: Array, df: Array, lengths: Lengths) -> Array:
-    """Of "the range of these groups is no longer than this", for each length."""
-    outside = np.ptp(x) > lengths.values
+    """Of "the range of these groups is no longer than this", for each length; of the
+    same groups in every question, or of groups of each its own: (questions, groups).
+    """
+    shape = len(lengths.values), x.shape[-1]
+    x, variances, df = (np.broadcast_to(a, shape) for a in (x, variances, df))
+    outside = np.ptp(x, axis=1) > lengths.values
     found = np.ones(len(outside))
     if not outside.any():
         return found
     some = Lengths(
         *(a[outside] for a in (lengths.values, lengths.shares, lengths.pulls))
     )
-    variances = np.maximum(variances, _FEW * max(float(variances.max()), _FEW))
+    x, variances, df = x[outside], variances[outside], df[outside]
+    largest = np.maximum(variances.max(axis=1, keepdims=True), _FEW)
+    variances = np.maximum(variances, _FEW * largest)
     found[outside] = _p_values(x, variances, df, some)
     return found
 
@@ -72,7 +79,7 @@ def _p_values(x: Array, variances: Array, df: Array, lengths: Lengths) -> Array:
     rank = np.maximum(bottom.sum(axis=1) + top.sum(axis=1) - 1, 1)
     # no range is below zero: there the length itself must move
     short = np.minimum(lengths.values, 0.0) ** 2 / np.maximum(slack_free, 1e-300)
-    rank = np.where(short > 0, len(x), rank)
+    rank = np.where(short > 0, x.shape[1], rank)
     distance = np.maximum(distance, short)
     scale, df_error = _welch(variances, df, lengths, (bottom, top), rank)
     p = fdtrc(rank, df_error, np.maximum(distance, 0.0) / scale)
@@ -89,7 +96,7 @@ def _nearest(x: Array, variances: Array, lengths: Lengths) -> _Moved:
     weights = 1 / variances
     stretch = lengths.shares.sum(axis=1)
     least = np.zeros(len(lengths.values))
-    most = np.full(len(least), np.ptp(x) * weights.sum())
+    most = np.ptp(x, axis=1) * weights.sum(axis=1)
 
     def excess(force: Array) -> tuple[Array, _Moved]:
         moved = _pressed(x, weights, lengths, force)
@@ -100,15 +107,21 @@ def _nearest(x: Array, variances: Array, lengths: Lengths) -> _Moved:
         return np.minimum(room - allowed, room), moved
 
     over, under = excess(least)[0], excess(most)[0]
+    for _ in range(_DOUBLINGS):
+        if (under <= 0).all():
+            break
+        # a length that goes along with the values gives way for long
+        most = np.where(under > 0, 4 * most, most)
+        under = excess(most)[0]
     for step in range(_STEPS):
-        secant = least + (most - least) * over / np.maximum(over - under, 1e-300)
-        force = secant if step % 2 else (least + most) / 2
+        share = np.clip(over / np.maximum(over - under, 1e-300), 0.0, 1.0)
+        force = least + (most - least) * (share if step % 2 else 0.5)
         found = excess(force)[0]
         up = found > 0
         least, over = np.where(up, force, least), np.where(up, found, over)
         most, under = np.where(up, most, force), np.where(up, under, found)
-    share = over / np.maximum(over - under, 1e-300)
-    return excess(least + (most - least) * np.clip(share, 0.0, 1.0))[1]
+    share = np.clip(over / np.maximum(over - under, 1e-300), 0.0, 1.0)
+    return excess(least + (most - least) * share)[1]
 
 
 def _pressed(x: Array, weights: Array, lengths: Lengths, force: Array) -> _Moved:
@@ -117,7 +130,9 @@ def _pressed(x: Array, weights: Array, lengths: Lengths, force: Array) -> _Moved
     """
     at = x + lengths.pulls * force[:, None]
     order = np.argsort(at, axis=1)
-    sorted_at, sorted_weights = np.take_along_axis(at, order, axis=1), weights[order]
+    sorted_at, sorted_weights = (
+        np.take_along_axis(a, order, axis=1) for a in (at, weights)
+    )
     pushes = sorted_weights * sorted_at
     sums, masses = pushes.cumsum(axis=1), sorted_weights.cumsum(axis=1)
     low = ((force[:, None] + sums) / masses).min(axis=1)
@@ -159,6 +174,7 @@ def _room(
 ) -> Array:
     """How far the next inequality is, in standard errors, from the one that holds."""
     pulls, stretch = lengths.pulls[single], lengths.shares[single].sum(axis=1)
+    variances = variances[single]
     slope = ends[1][single].astype(np.float64) - ends[0][single]
     low, high = moved.low[single], moved.high[single]
     at = np.clip(moved.unmoved[single], low[:, None], high[:, None])
@@ -166,11 +182,11 @@ def _room(
     along = shadow[:, None, :] - shadow[:, :, None]  # [question, lower, upper group]
     along += (stretch - (pulls * slope).sum(axis=1))[:, None, None]
     own = (shadow * slope).sum(axis=1) + stretch - (pulls * slope).sum(axis=1)
-    size = variances[:, None] + variances + stretch[:, None, None]
+    size = variances[:, :, None] + variances[:, None, :] + stretch[:, None, None]
     size = size + 2 * (pulls[:, :, None] - pulls[:, None, :])
     slack = (high - low)[:, None, None] - (at[:, None, :] - at[:, :, None])
     norm = np.sqrt(np.maximum(own, 0.0))[:, None, None]
     gap = norm * np.sqrt(np.maximum(size, 0.0)) - along
-    same = np.eye(len(variances), dtype=np.bool_) | (gap <= 1e-9 * norm**2)
+    same = np.eye(variances.shape[1], dtype=np.bool_) | (gap <= 1e-9 * norm**2)
     room = np.where(same, np.inf, norm * slack / np.where(same, 1.0, gap))
     return np.asarray(np.maximum(room.min(axis=(1, 2)), 0.0))

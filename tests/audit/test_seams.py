@@ -15,7 +15,8 @@ import pytest
 
 from specfair import gates
 from specfair.audit import record
-from specfair.audit.session import Case, Session, ask_all, snapshot
+from specfair.audit.case import Case
+from specfair.audit.session import Session, ask_all, snapshot
 from specfair.report import render_html, render_markdown
 from specfair.run.rows import ROWS
 from specfair.run.run import Run
