@@ -27,6 +27,9 @@ def test_what_the_terminal_says() -> None:
     assert lines[-3].startswith("without a bound, so not judged: 3 improve; bounds")
     assert lines[-2].startswith("undecided cases passed")
     assert lines[-1] == "report: r.html"
+    asked = str(summary(run, "r.html", {"improve": 3, "gap": 0}))
+    assert "not judged: 3 improve; bounds" in asked
+    assert "not judged" not in str(summary(run, "r.html", {"gap": 0}))
 
 
 def test_a_gap_that_is_no_number_is_said_in_words() -> None:
