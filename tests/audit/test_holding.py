@@ -50,7 +50,6 @@ def test_a_rule_is_held_once_a_case_is_judged_by_it() -> None:
         "rules": [0, 2, 3],
         "waivers": [],
         "standard": False,
-        "waivers": [],
     }
 
 
