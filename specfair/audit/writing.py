@@ -83,15 +83,20 @@ def write_parts(
 
 def with_chance(run: Run) -> Run:
     """The run with its own chance of failing by mistake. What is asked of one gate and
-    metric is one family whatever the stage; bounds that tests bring are one each.
+    metric is one family, of each stage if that was asked for; bounds that tests bring
+    are one each. What is said of the set alone is no matter of chance.
     """
-    families = set()
+    families, apart = set(), run.settings.get("family") == "stage"
     for v in run.verdicts:
         alone = (v.case, v.reproduce, v.nth) if v.gate in OWN else ()
-        families.add((v.about, v.gate, v.metric, *alone))
+        stage = v.stage if apart else None
+        if v.scope != "set":
+            families.add((v.about, v.gate, v.metric, stage, *alone))
     if not families:
         return replace(run, chance=())
-    chance = false_failures([ALPHA / 2 for _ in families])
+    # widening's lower limit is a test at 5%, all others are one side of 5%
+    levels = [ALPHA if one[1] == "widening" else ALPHA / 2 for one in families]
+    chance = false_failures(levels)
     return replace(run, chance=(chance.at_most, chance.independent))
 
 

@@ -13,11 +13,11 @@ from specfair.report.blocks import Card, Table
 from specfair.report.cards import cards
 from specfair.report.lookup import Index, index, tally
 from specfair.report.sections.before_after import by_dataset
-from specfair.report.sections.groups import levels
+from specfair.report.sections.groups import ranking
 from specfair.report.sections.mentions import gaps
 from specfair.report.text import COMMAND, clean
 from specfair.run.run import Run
-from specfair.vocabulary import BASE, METRICS, Decision
+from specfair.vocabulary import BASE, Decision
 
 N_CHECKS = 12
 MARKS: Mapping[Decision, str] = {
@@ -130,15 +130,14 @@ def _sections(found: Index) -> Iterable[str]:
 
 
 def _who_waits(found: Index) -> Iterable[str]:
-    """What gates look at by group, of many groups the ends."""
-    metric = found.run.metric
-    rows = found.by_group(metric, BASE)
+    """Who is slowest, and every group's place; of many groups the ends."""
     said = findings.slowest(found)
-    if not said or metric not in METRICS:
+    if not said:
         return
-    shown = many.ends(rows, key=lambda row: row.value)
+    rows = list(found.run.ranked(BASE).values())
+    shown = many.ends(rows, key=lambda row: row.shrunken)
     yield _escape(said, 400)
-    yield _table(levels(found, metric, shown))
+    yield _table(ranking(BASE, shown))
     if len(shown) < len(rows):
         ends = f"the {many.DRAWN} slowest and the {many.DRAWN} fastest"
         yield f"These are {ends} of {counted(len(rows), 'group')}."

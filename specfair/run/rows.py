@@ -35,7 +35,7 @@ class EstimateRow:
 @dataclass(frozen=True, slots=True)
 class GapRow:
     """The greatest difference between groups. `null` is what groups that are alike
-    stay below in 95 of 100 cases.
+    show in 95 of 100 cases.
     """
 
     stage: Stage

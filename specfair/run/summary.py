@@ -51,8 +51,8 @@ def summary(run: Run, place: str, ungated: Mapping[str, int]) -> list[str]:
             f"stale in the baseline, measured no more: {', '.join(gone)}; save "
             "it anew to drop what is gone"
         )
-    if ungated:
-        asked = ", ".join(f"{n} {kind}" for kind, n in ungated.items())
+    if any(ungated.values()):
+        asked = ", ".join(f"{n} {kind}" for kind, n in ungated.items() if n)
         lines.append(
             f"without a bound, so not judged: {asked}; bounds go into "
             "[tool.specfair.gates]"

@@ -5,10 +5,15 @@ from collections import Counter
 from dataclasses import replace
 
 from specfair.run.summary import by_mistake, properties, summary
-from specfair.vocabulary import BASE
+from specfair.vocabulary import BASE, Decision
 from tests import report_samples
 
-SAID = ("pass", "fail", "insufficient", "invalid")  # in this order
+SAID: tuple[Decision, ...] = (
+    "pass",
+    "fail",
+    "insufficient",
+    "invalid",
+)  # in this order
 
 
 def test_what_the_terminal_says() -> None:
@@ -27,6 +32,9 @@ def test_what_the_terminal_says() -> None:
     assert lines[-3].startswith("without a bound, so not judged: 3 improve; bounds")
     assert lines[-2].startswith("undecided cases passed")
     assert lines[-1] == "report: r.html"
+    asked = str(summary(run, "r.html", {"improve": 3, "gap": 0}))
+    assert "not judged: 3 improve; bounds" in asked
+    assert "not judged" not in str(summary(run, "r.html", {"gap": 0}))
 
 
 def test_a_gap_that_is_no_number_is_said_in_words() -> None:

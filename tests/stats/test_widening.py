@@ -41,7 +41,10 @@ def test_small_samples_have_limits_whatever_their_prompts_did() -> None:
         before, anew = rng.binomial(tokens, 0.6), rng.binomial(tokens, 0.6)
         one = np.where(np.arange(18) == 0, tokens - before, before)
         for after in (before, one, anew):
-            pair = [sample.with_counts(1.0 * n, 1.0 * tokens) for n in (before, after)]
+            pair = [
+                sample.with_counts(n.astype(np.float64), tokens.astype(np.float64))
+                for n in (before, after)
+            ]
             found = stats.widening(*pair)
             assert found.valid, (seed, found)
             assert found.low <= found.value <= found.high

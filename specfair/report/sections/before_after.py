@@ -14,7 +14,6 @@ from specfair.report.sections.parts import (
     alternative,
     basis,
     colour,
-    next_time,
     shown,
 )
 from specfair.report.text import (
@@ -111,7 +110,6 @@ def _panel(
         ("#change", lambda c: signed(c.delta)),
         ("#interval", lambda c: c.spread),
         ("measurable", lambda c: "yes" if c.sure else "no"),
-        *next_time(found, at),
         ("#prompts", lambda c: thousands(c.after.n_prompts)),
         ("#clusters", lambda c: thousands(c.after.n_clusters)),
     )

@@ -15,15 +15,15 @@ from specfair.report.sections.parts import (
     CHANGED,
     CLUSTERS,
     GROUP,
+    INTERVAL,
     PROMPTS,
     alternative,
     basis,
-    next_time,
     value_lines,
     where,
 )
 from specfair.report.text import clean, interval, number, odds, signed, thousands
-from specfair.run.rows import ENDS, MANY, EstimateRow, PairRow
+from specfair.run.rows import ENDS, MANY, PairRow, RankRow
 from specfair.vocabulary import ALPHA, BASE, CHARTED, METRICS, Stage
 
 
@@ -41,6 +41,10 @@ def who_waits(found: Index) -> Section | None:
         title="Who waits longer?",
         answer=findings.slowest(found),
         panels=[panel for panel in panels if panel],
+        tables=[
+            ranking(at, list(found.run.ranked(at).values()))
+            for at in stages(found.run, found.run.ranks)
+        ],
         key=(
             ("dot", "value with its 95% interval"),
             ("slow", "slowest group of the base pair"),
@@ -58,6 +62,13 @@ def _forest(found: Index, metric: str) -> Panel | None:
     rows = found.with_everyone(metric, BASE)
     if not rows:
         return None
+    columns = (
+        GROUP,
+        (f"#{metric}", lambda row: number(row.value, digits)),
+        ("#interval", lambda row: interval(row.low, row.high, digits)),
+        PROMPTS,
+        CLUSTERS,
+    )
     drawing = forest(
         value_lines(found, rows, digits),
         domain=canvas.span(end for row in rows for end in (row.low, row.high)),
@@ -68,25 +79,27 @@ def _forest(found: Index, metric: str) -> Panel | None:
         title=f"{title}, base pair",
         drawing=drawing,
         basis=basis(rows),
-        table=levels(found, metric, rows),
+        table=Table.of(rows, columns),
     )
 
 
-def levels(found: Index, metric: str, rows: Sequence[EstimateRow]) -> Table:
-    """One metric at the base pair, a row a group; of what gates look at also what to
-    expect next time.
+def ranking(at: Stage, rows: Sequence[RankRow]) -> Table:
+    """What gates look at by group: as measured, as to be expected next time, and the
+    ranks each may have. The slowest first, as the rows come.
     """
-    digits = METRICS[metric].digits
+    columns = (
+        GROUP,
+        ("#as measured", lambda row: number(row.value)),
+        ("#expected next time", lambda row: number(row.shrunken)),
+        INTERVAL,
+        ("#rank", lambda row: row.place),
+    )
     return Table.of(
         rows,
-        (
-            GROUP,
-            (f"#{metric}", lambda row: number(row.value, digits)),
-            ("#interval", lambda row: interval(row.low, row.high, digits)),
-            *(next_time(found, BASE) if metric == found.run.metric else ()),
-            PROMPTS,
-            CLUSTERS,
-        ),
+        columns,
+        caption=f"{where(at)}, the slowest first",
+        dataset=at.dataset,
+        open=not at.tuned and len(rows) <= MANY,
     )
 
 

@@ -12,7 +12,7 @@ from specfair.report.charts import canvas
 from specfair.report.charts.curves import Point, Series, Ticks, curves
 from specfair.report.lookup import Index, figure, lookaheads, schedule, stages
 from specfair.report.sections.parts import (
-    BY_CHANCE,
+    ALIKE,
     EVERYONE,
     FASTEST,
     GROUP,
@@ -138,7 +138,7 @@ def _gap(found: Index, names: Sequence[str]) -> Panel | None:
         LOOKAHEAD,
         ("#gap", lambda row: number(row.gap)),
         INTERVAL,
-        BY_CHANCE,
+        ALIKE,
         SLOWEST,
         FASTEST,
     )

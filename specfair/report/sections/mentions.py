@@ -11,7 +11,7 @@ from specfair.report.charts.forest import Line, forest
 from specfair.report.charts.scatter import Spot, scatter
 from specfair.report.lookup import Index, stages
 from specfair.report.sections.parts import (
-    BY_CHANCE,
+    ALIKE,
     CHANGED,
     FASTEST,
     GROUP,
@@ -173,7 +173,7 @@ def gaps(found: Index) -> Table:
         ("gap", lambda row: clean(row.stage.dataset or "base pair", 60)),
         ("#between groups", lambda row: number(row.gap)),
         ("#95% interval", lambda row: interval(row.low, row.high)),
-        BY_CHANCE,
+        ALIKE,
         ("#ratio", lambda row: number(row.ratio)),
         SLOWEST,
         ("#its rank", place),

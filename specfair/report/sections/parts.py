@@ -3,7 +3,6 @@ values, and columns that many tables have.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 from specfair.errors import counted
 from specfair.report import many
@@ -23,26 +22,8 @@ PROMPTS: Column = ("#prompts", lambda row: thousands(row.n_prompts))
 CLUSTERS: Column = ("#clusters", lambda row: thousands(row.n_clusters))
 SLOWEST: Column = ("slowest", lambda row: clean(row.lowest_group, 60))
 FASTEST: Column = ("fastest", lambda row: clean(row.highest_group, 60))
-BY_CHANCE: Column = ("#by chance", lambda row: number(row.null))
+ALIKE: Column = ("#by chance", lambda row: number(row.null))
 LOOKAHEAD: Column = ("lookahead", lambda row: clean(row.lookahead, 40))
-
-
-def next_time(found: Index, at: Stage) -> tuple[Column, ...]:
-    """What the next measurement is expected to find of each group, and the ranks it may
-    have; no columns where that is not known.
-    """
-    known = found.run.ranked(at)
-
-    def expected(row: Any) -> str:
-        rank = known.get(row.group)
-        if rank is None:
-            return "n/a"
-        return f"{number(rank.shrunken)} ({interval(rank.low, rank.high)})"
-
-    def place(row: Any) -> str:
-        return known[row.group].place if row.group in known else "n/a"
-
-    return (("#expected next time", expected), ("#rank", place)) if known else ()
 
 
 def where(at: Stage) -> str:
