@@ -167,7 +167,7 @@ def _widening(many: Sequence[Errors], bound: float) -> Tested:
         found = [widening_of(e).tails(bound)[0] for e in many]
         return values, np.array(found)
     asked = [questions(e, np.array([bound])) for e in many]
-    n = len(asked[0].values)
+    n = [len(a.values) for a in asked]  # more where values are tied
     every = Lengths(
         *(
             np.concatenate([getattr(a, name) for a in asked])
@@ -177,8 +177,8 @@ def _widening(many: Sequence[Errors], bound: float) -> Tested:
     after = np.repeat(_stacked(many, "values")[:, :, 1], n, axis=0)
     variances = np.repeat(_stacked(many, "covariances")[:, :, 1, 1], n, axis=0)
     df = np.repeat(_stacked(many, "df"), n, axis=0)
-    p = p_values(after, variances, df, every).reshape(-1, n).max(axis=1)
-    return values, p
+    p = p_values(after, variances, df, every)
+    return values, np.maximum.reduceat(p, np.cumsum(n) - n)
 
 
 def _spread(many: Sequence[Errors], bound: float) -> Tested:
