@@ -167,7 +167,7 @@ def _widening(many: Sequence[Errors], bound: float) -> Tested:
         found = [widening_of(e).tails(bound)[0] for e in many]
         return values, np.array(found)
     asked = [questions(e, np.array([bound])) for e in many]
-    n = [len(a.values) for a in asked]  # more where values are tied
+    n = np.array([len(a.values) for a in asked])  # more where values are tied
     every = Lengths(
         *(
             np.concatenate([getattr(a, name) for a in asked])
