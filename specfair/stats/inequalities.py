@@ -107,7 +107,8 @@ def _nearest(x: Array, variances: Array, lengths: Lengths) -> _Moved:
 
     over, under = excess(least)[0], excess(most)[0]
     for step in range(_STEPS):
-        secant = least + (most - least) * over / np.maximum(over - under, 1e-300)
+        share = np.clip(over / np.maximum(over - under, 1e-300), 0.0, 1.0)
+        secant = least + (most - least) * share
         force = secant if step % 2 else (least + most) / 2
         found = excess(force)[0]
         up = found > 0
