@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from specfair.audit.writing import with_chance
+from specfair.config import Settings
 from specfair.run.rows import (
     ROWS,
     EstimateRow,
@@ -88,7 +89,7 @@ def full(seed: int = 0) -> Run:
         **tables,
     )
     # what is drawn is what is stored
-    return Run.from_json(with_chance(made).to_json())
+    return Run.from_json(with_chance(made, Settings(datasets=tuple(MORE))).to_json())
 
 
 def _like(row: Any, dataset: str) -> Any:
