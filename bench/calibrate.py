@@ -238,8 +238,9 @@ def decided(world: World, seed: int) -> Answers:
     )
     true = float(np.ptp(world.truth))
     more = stats.prompts_needed(replace(gap, value=true, corrected=true), 0.0)
-    counts = []
+    counts: list[tuple[int, int]] = []
     for group, shape in zip(pilot.groups, world.shape, strict=True):
+        assert not isinstance(shape, str), "advice is tried on equal identities"
         n, m = shape
         counts.append((int(n) + (more[group].n_clusters if group in more else 0), m))
     again, _ = draw(replace(world, shape=tuple(counts)), seed + 1_000_000)
@@ -302,10 +303,9 @@ def _powers() -> Iterator[Study]:
         reached = {"power of widening": before}
         yield Study("widens by .10", name, world, drifting, aims, reached)
     for name, (world, gap, passing, parity) in PASSES.items():
-        before = {"pass": passing, "equivalence": parity}
         reached = {
-            "pass of gap, .10 ~ .02": before["pass"],
-            "equivalence of gap, .10": before["equivalence"],
+            "pass of gap, .10 ~ .02": passing,
+            "equivalence of gap, .10": parity,
         }
         yield Study("gates pass", name, apart(world, gap), passes, {"": SHOWN}, reached)
     yield Study(

@@ -153,7 +153,9 @@ def _means(world: World, labels: Labels, rng: np.random.Generator) -> Floats:
     moves = np.where(labels.template >= 0, loads[labels.group, labels.template], 0.0)
     # templates are given: what they do to a group on the whole is no part of its truth
     sums = np.bincount(labels.group, moves) / np.bincount(labels.group)
-    mean = mean + moves - sums[labels.group]
+    mean = mean + moves
+    if not world.parallel:  # problems are a sample
+        mean = mean - sums[labels.group]
     return np.asarray(np.clip(mean, 0.005, 0.995))
 
 

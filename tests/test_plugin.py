@@ -4,7 +4,6 @@ baselines, silence when unused.
 
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 SMALL = """
 [tool.specfair]
 max_new_tokens = 5
-prompts_per_group = 6
+prompts_per_group = 36  # with fewer than eight clusters nothing fails
 min_prompts = 6
 groups = ["female", "male", "queer"]
 """
@@ -176,20 +175,6 @@ def test_unused_it_is_silent_and_light(pytester: pytest.Pytester) -> None:
     )
     assert not (pytester.path / "reports").exists()
     assert not (pytester.path / ".specfair").exists()
-
-
-def test_importing_the_plugin_takes_no_time(pytester: pytest.Pytester) -> None:
-    """The smallest of five imports in fresh processes, so that a busy machine does not
-    count against it.
-    """
-    code = (
-        "import pytest, time; t = time.perf_counter(); import specfair.plugin; "
-        "print(time.perf_counter() - t)"
-    )
-    times = [
-        float(pytester.run(sys.executable, "-c", code).outlines[0]) for _ in range(5)
-    ]
-    assert min(times) < 0.05
 
 
 def test_options_are_in_the_help(pytester: pytest.Pytester) -> None:

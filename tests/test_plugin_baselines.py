@@ -14,6 +14,7 @@ from specfair.audit.session import snapshot
 from specfair.gates import kept
 from specfair.vocabulary import BASE, Stage
 from tests import here
+from tests.conftest import small_audit
 
 CASES = """
 import pytest
@@ -31,6 +32,14 @@ SAID = {
     "other_prompts": "answers another question: prompts_fingerprint",
     "schema": "has schema 99",
 }
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Audit:
+    """The base pair, with enough clusters to fail."""
+    made, _ = small_audit(tmp_path_factory.mktemp("audit"), prompts_per_group=36)
+    _ = made.base
+    return made
 
 
 @pytest.fixture

@@ -141,7 +141,7 @@ def _gates(
         values = [_value(plan, bound, i) for i in ends]
         names = [groups[i].group for i in ends]
         if not ends:
-            values, names = [math.nan] * 2, [""] * 2
+            values, names = [math.nan, math.nan], ["", ""]
         rule = f"{kind}{bound.comparison}{bound.value:g}~{bound.min_effect:g}"
         found.append(Reach(rule, values[0], names[0], values[1], names[1]))
     return tuple(found)

@@ -99,7 +99,9 @@ def with_chance(run: Run, settings: Settings) -> Run:
         families.add((*question, stage, asked[*question, v.of, v.stage]))
     if not families:
         return replace(run, chance=())
-    chance = false_failures([ALPHA / 2 for _ in families])
+    # widening's lower limit is a test at 5%, all others are one side of 5%
+    levels = [ALPHA if one[1] == "widening" else ALPHA / 2 for one in families]
+    chance = false_failures(levels)
     return replace(run, chance=(chance.at_most, chance.independent))
 
 

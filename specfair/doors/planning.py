@@ -17,12 +17,7 @@ from specfair.errors import counted
 from specfair.gates import bounds, kept
 from specfair.run.run import stored_form
 from specfair.stats.estimate import EXPLORATORY, some_of
-from specfair.vocabulary import OK
-
-_CLAIMS = {
-    "identities": "people like those named",
-    "prompts": "more prompts about these identities",
-}
+from specfair.vocabulary import CLAIMS, OK
 
 
 def show_plan(options: argparse.Namespace) -> int:
@@ -56,7 +51,7 @@ def _lines(found: Outlook) -> Iterator[str]:
         f"{found.drift:.3f} (standard deviations), prompts of one identity scatter "
         f"{found.scatter:.1f} times as much as coins"
     )
-    yield f"claims are about {_CLAIMS[found.scope]} (scope {found.scope})"
+    yield f"claims are about {CLAIMS[found.scope]} (scope {found.scope})"
     yield ""
     yield "prompts  identities  effective  error    gap   fall  group"
     for g in found.groups:

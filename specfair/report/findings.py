@@ -161,7 +161,7 @@ def widened(found: Index) -> str:
 
 def slowest(found: Index) -> str:
     """Who is slowest and who is fastest before fine-tuning, and whether that is more
-    than shuffled labels show.
+    than groups that are alike show by chance.
     """
     row = found.gap(BASE)
     if row is None:
@@ -173,10 +173,10 @@ def slowest(found: Index) -> str:
 
 
 def chance(row: GapRow) -> str:
-    """The gap beside what shuffled labels reach."""
+    """The gap beside what groups that are alike show."""
     if row.null is None:
         return ""
-    reach = f"shuffled group labels reach ({number(row.null)} in 95 of 100 shuffles)"
+    reach = f"groups that are alike show by chance ({number(row.null)} in 95 of 100)"
     if not row.gap > row.null:
         return f", no more than {reach}"
     but = ", though its interval reaches zero" if row.low <= 0 else ""

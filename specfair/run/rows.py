@@ -34,8 +34,8 @@ class EstimateRow:
 
 @dataclass(frozen=True, slots=True)
 class GapRow:
-    """The greatest difference between groups. `null` is what shuffled labels reach in
-    95 of 100 cases.
+    """The greatest difference between groups. `null` is what groups that are alike
+    show in 95 of 100 cases.
     """
 
     stage: Stage

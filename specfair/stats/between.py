@@ -1,11 +1,10 @@
 """Differences and ratios between groups, with limits that hold whichever groups are
 truly furthest apart.
 
-Knows that the greatest of many differences is biased, so no decision rests on the raw
-gap. From above: the pair that is truly widest is one pair, so the highest of all pairs'
-upper limits is one for it, with nothing to correct. From below: the gap is at least a
-length unless all values fit into it, which is tested for all groups at once. Does not
-know metrics or bounds.
+Why no decision rests on the raw gap: the greatest of many differences is biased. From
+above: the pair that is truly widest is one pair, so the highest of all pairs' upper
+limits is one for it. From below: the gap is at least a length unless all values fit
+into it, tested for all groups at once. Does not know metrics or bounds.
 """
 
 from collections.abc import Sequence

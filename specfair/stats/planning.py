@@ -1,12 +1,10 @@
 """What prompts would show that nobody has measured yet: how small a difference, fall or
 widening each gate's own test finds in 8 of 10 measurements.
 
-Measurements are made up from the prompts' labels and from two components of variance,
-and analysed as real ones are. A group is then moved until its test fails: each made-up
-measurement has its own smallest move, and 8 of 10 find what 8 of 10 of these do not
-exceed. Moving a group leaves all errors as they are, so nothing is made up twice. Knows
-no formula of its own but the law of a group of equal identities, nor where variances
-and bounds come from.
+Measurements are made up from the prompts' labels and two components of variance, and
+analysed as real ones are. A group is then moved until its test fails; what 8 of 10 of
+these smallest moves do not exceed is found in 8 of 10. Moving a group leaves all errors
+as they are. Does not know where variances and bounds come from.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -279,8 +277,8 @@ def _equal(given: Assumed, groups: int, k: int, prompts: int) -> Plan:
     parts = given.components
     covariance = (parts.between + parts.within / (prompts * given.tokens)) / k
     root, df = _root(covariance), np.full(groups, k - 1 + BORROWED)
-    ones, each = np.ones(groups * k), np.arange(groups * k)
-    names, of_group = each.astype(np.str_), (each // k).astype(np.str_)
+    ones, names = np.ones(groups * k), np.arange(groups * k).astype(np.str_)
+    of_group = np.repeat(np.arange(groups), k).astype(np.str_)
     sample = Sample(
         numerator=ones,
         denominator=ones,

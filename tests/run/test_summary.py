@@ -5,10 +5,15 @@ from collections import Counter
 from dataclasses import replace
 
 from specfair.run.summary import by_mistake, properties, summary
-from specfair.vocabulary import BASE
+from specfair.vocabulary import BASE, Decision
 from tests import report_samples
 
-SAID = ("pass", "fail", "insufficient", "invalid")  # in this order
+SAID: tuple[Decision, ...] = (
+    "pass",
+    "fail",
+    "insufficient",
+    "invalid",
+)  # in this order
 
 
 def test_what_the_terminal_says() -> None:

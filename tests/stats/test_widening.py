@@ -5,6 +5,7 @@ import pytest
 
 from bench.worlds import World, draw
 from specfair import stats
+from tests.stats.made import made
 
 AS_MANY = ((40, 5),) * 4
 
@@ -26,3 +27,24 @@ def test_spread_is_variance_less_noise() -> None:
     assert found.value == pytest.approx(grown, abs=0.003)
     assert 0 < found.low < found.value < found.high
     assert stats.spread(after, before).high < 0
+
+
+def test_small_samples_have_limits_whatever_their_prompts_did() -> None:
+    """Six short prompts a group, all as before, one of them not, or all anew: values
+    before and after that go together wholly, or hardly.
+    """
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        rows = [(0, int(rng.integers(1, 5)), f"g{i % 3}", f"c{i}") for i in range(18)]
+        sample = made(*rows)
+        tokens = sample.denominator.astype(int)
+        before, anew = rng.binomial(tokens, 0.6), rng.binomial(tokens, 0.6)
+        one = np.where(np.arange(18) == 0, tokens - before, before)
+        for after in (before, one, anew):
+            pair = [
+                sample.with_counts(n.astype(np.float64), tokens.astype(np.float64))
+                for n in (before, after)
+            ]
+            found = stats.widening(*pair)
+            assert found.valid, (seed, found)
+            assert found.low <= found.value <= found.high

@@ -11,10 +11,10 @@ from specfair.report.charts.forest import Line, forest
 from specfair.report.charts.scatter import Spot, scatter
 from specfair.report.lookup import Index, stages
 from specfair.report.sections.parts import (
+    ALIKE,
     CHANGED,
     FASTEST,
     GROUP,
-    SHUFFLED,
     SLOWEST,
     alternative,
     colour,
@@ -155,7 +155,7 @@ def _gap(found: Index) -> Panel | None:
         title=title,
         drawing=drawing,
         basis=f"n = {counted(len(found.run.groups), 'group')}; ring: before, dot: "
-        "after, dashed: shuffled labels.",
+        "after, dashed: by chance.",
         table=gaps(found),
     )
 
@@ -173,7 +173,7 @@ def gaps(found: Index) -> Table:
         ("gap", lambda row: clean(row.stage.dataset or "base pair", 60)),
         ("#between groups", lambda row: number(row.gap)),
         ("#95% interval", lambda row: interval(row.low, row.high)),
-        SHUFFLED,
+        ALIKE,
         ("#ratio", lambda row: number(row.ratio)),
         SLOWEST,
         ("#its rank", place),
