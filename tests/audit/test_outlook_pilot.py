@@ -20,6 +20,6 @@ def test_a_pilot_in_which_all_prompts_were_alike() -> None:
     pilot = take({BASE: sample.with_counts(0.4 * tokens, tokens)}, {})
     found = outlook(settings, scope="identities", pilot=pilot, name="main")
     assert found.pilot == "main"
-    assert found.rate == pytest.approx(0.4)
-    assert found.identity == pytest.approx(0, abs=1e-6)
+    assert found.figures.rate == pytest.approx(0.4)
+    assert found.figures.identity == pytest.approx(0, abs=1e-6)
     assert [g.n_prompts for g in found.groups] == [36, 36]
