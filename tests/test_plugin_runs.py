@@ -92,7 +92,7 @@ def test_junit_names_the_pair_the_prompts_and_the_decoding(
         for p in suite.findall("testcase/properties/property")
     }
     assert str(of_case["specfair.about"]).startswith(
-        "embedded / embedded; 12 prompts of 2 groups"
+        "embedded / embedded; 72 prompts of 2 groups"
     )
 
 
