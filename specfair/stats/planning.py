@@ -333,11 +333,10 @@ def _equal(given: Assumed, groups: int, k: int, prompts: int) -> Plan:
     parts = given.components
     covariance = (parts.between + parts.within / (prompts * given.tokens)) / k
     root, df = _root(covariance), np.full(groups, k - 1 + BORROWED)
-    sample = Sample(
-        *np.ones((2, groups * k)),
-        *(np.array([f"{i // per}" for i in range(groups * k)]) for per in (1, k, 1)),
-        np.full(groups * k, ""),
-    )
+    numbers = np.arange(groups * k)
+    group, each = (numbers // k).astype(str), numbers.astype(str)
+    ones, none = np.ones(groups * k), np.full(groups * k, "")
+    sample = Sample(ones, ones, each, group, cluster=each, template=none)
     like = gather(sample, sample).alone
     assert like is not None
     many = []
