@@ -21,6 +21,7 @@ from designs import (
     BEFORE,
     DESIGNS,
     FIFTEEN,
+    LEAST,
     PASSES,
     PATTERNS,
     REVERSED,
@@ -138,7 +139,17 @@ def widenings(world: World, seed: int) -> Answers:
     return {
         "false alarm of widening": failed(wider, Bound("at_most", 0)),
         "false alarm of spread": failed(spread, Bound("at_most", 0)),
+        "coverage of widening": float(wider.low <= 0 <= wider.high),
         "coverage of spread": float(spread.low <= 0 <= spread.high),
+    }
+
+
+def ranges(world: World, seed: int) -> Answers:
+    """The gap is as it was though groups have spread: has it widened?"""
+    wider, _ = _drifted(world, seed)
+    return {
+        "false alarm of widening": failed(wider, Bound("at_most", 0)),
+        "coverage of widening": float(wider.low <= 0 <= wider.high),
     }
 
 
@@ -227,8 +238,9 @@ def decided(world: World, seed: int) -> Answers:
     )
     true = float(np.ptp(world.truth))
     more = stats.prompts_needed(replace(gap, value=true, corrected=true), 0.0)
-    counts = []
+    counts: list[tuple[int, int]] = []
     for group, shape in zip(pilot.groups, world.shape, strict=True):
+        assert not isinstance(shape, str), "advice is tried on equal identities"
         n, m = shape
         counts.append((int(n) + (more[group].n_clusters if group in more else 0), m))
     again, _ = draw(replace(world, shape=tuple(counts)), seed + 1_000_000)
@@ -268,6 +280,8 @@ def studies() -> list[Study]:
     wide = {"": ALARM, "coverage": Aim(0.93, 1)}
     for name, world in still.items():
         found.append(Study("nothing widens", name, world, widenings, wide, {}))
+    name = "one pair apart before, all apart after"
+    found.append(Study("nothing widens", name, LEAST, ranges, wide, {}))
     for name in ("8 groups x 10 identities x 5", "HONEST, sd .03"):
         again = {"": ALARM}
         found.append(
@@ -289,10 +303,9 @@ def _powers() -> Iterator[Study]:
         reached = {"power of widening": before}
         yield Study("widens by .10", name, world, drifting, aims, reached)
     for name, (world, gap, passing, parity) in PASSES.items():
-        before = {"pass": passing, "equivalence": parity}
         reached = {
-            "pass of gap, .10 ~ .02": before["pass"],
-            "equivalence of gap, .10": before["equivalence"],
+            "pass of gap, .10 ~ .02": passing,
+            "equivalence of gap, .10": parity,
         }
         yield Study("gates pass", name, apart(world, gap), passes, {"": SHOWN}, reached)
     yield Study(
@@ -371,6 +384,7 @@ def rows(
         aim = study.aim(name)
         found.append(
             {
+                "study": study.title,
                 "question": name,
                 "design": study.design,
                 "rate": round(rate, 4),
@@ -384,23 +398,32 @@ def rows(
     return found
 
 
-def table(found: Sequence[Mapping[str, object]]) -> str:
-    """All rows, those that ask the same thing together."""
-    lines = [
-        "| question | design | rate | before | should be | |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
-    for r in sorted(found, key=lambda r: str(r["question"])):
-        aim = f"{r['low']:g} to {r['high']:g}"
-        if (r["low"], r["high"]) == (0, 1):
-            aim = "shown"
-        before = "" if r["before"] is None else f"{r['before']:.3f}"
-        met = "" if r["met"] else "**misses**"
-        lines.append(
-            f"| {r['question']} | {r['design']} | {r['rate']:.3f} ± "
-            f"{r['error']:.3f} | {before} | {aim} | {met} |"
-        )
-    return "\n".join(lines)
+def tables(found: Sequence[Mapping[str, object]]) -> str:
+    """A table for each kind of study: designs by questions. What was reached before
+    stands in brackets, and what misses is bold.
+    """
+    blocks = []
+    for title in dict.fromkeys(str(r["study"]) for r in found):
+        mine = [r for r in found if r["study"] == title]
+        questions = list(dict.fromkeys(str(r["question"]) for r in mine))
+        designs = dict.fromkeys(str(r["design"]) for r in mine)
+        cells = {(str(r["design"]), str(r["question"])): _cell(r) for r in mine}
+        lines = [
+            f"| {title} | " + " | ".join(questions) + " |",
+            "| --- " * (len(questions) + 1) + "|",
+        ]
+        for design in designs:
+            row = [cells.get((design, question), "") for question in questions]
+            lines.append(f"| {design} | " + " | ".join(row) + " |")
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks)
+
+
+def _cell(row: Mapping[str, object]) -> str:
+    rate = f"{row['rate']:.3f}"
+    if not row["met"]:
+        rate = f"**{rate}**"
+    return rate if row["before"] is None else f"{rate} [{row['before']:.3f}]"
 
 
 def main() -> None:
@@ -418,7 +441,7 @@ def main() -> None:
         for study, counted in zip(asked, rates, strict=True)
         for row in rows(study, counted, chosen.runs)
     ]
-    print(table(found), f"\n{time.perf_counter() - started:.0f} s")
+    print(tables(found), f"\n{time.perf_counter() - started:.0f} s")
     if chosen.runs >= RUNS:
         write(found)
 
@@ -429,15 +452,17 @@ def write(new: list[dict[str, object]]) -> None:
     """
     file = HERE / "calibration.json"
     stored = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
-    by_name = {(row["question"], row["design"]): row for row in [*stored, *new]}
-    known = {s.design for s in studies()}
-    found = [
-        row for row in by_name.values() if "before" in row and row["design"] in known
-    ]
+    known = {(s.title, s.design) for s in studies()}
+    by_name = {
+        (row["study"], row["question"], row["design"]): row
+        for row in [*stored, *new]
+        if (row.get("study"), row["design"]) in known
+    }
+    found = list(by_name.values())
     file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     before, _, after = PAGE.read_text(encoding="utf-8").partition(MARKS[0])
     PAGE.write_text(
-        f"{before}{MARKS[0]}\n{table(found)}\n{MARKS[1]}{after.partition(MARKS[1])[2]}",
+        f"{before}{MARKS[0]}\n{tables(found)}\n{MARKS[1]}{after.partition(MARKS[1])[2]}",
         encoding="utf-8",
     )
 

@@ -56,7 +56,7 @@ MGSM = World(((1, 250),) * 11, parallel=True, identity=0.0, drift=0.0)
 
 DESIGNS = {
     "8 groups x 10 identities x 5": WIDE,
-    "the same, sd .01 and .08 in turn": replace(WIDE, identity=(0.01, 0.08) * 4),
+    "8 x 10 x 5, sd .01 and .08 in turn": replace(WIDE, identity=(0.01, 0.08) * 4),
     "6 x 20 x 5, sd .01; 2 x 3 x 15, sd .08": World(
         ((20, 5),) * 6 + ((3, 15),) * 2, identity=(0.01,) * 6 + (0.08,) * 2
     ),
@@ -86,22 +86,20 @@ DESIGNS = {
     "4 groups, 100 articles of 1 to 60": World((PARETO,) * 4),
     "t3 identities": replace(WIDE, tails="t"),
     "exponential identities": replace(WIDE, tails="exponential"),
-    "1 identity in 10 is .17 slower, 4 x 10 x 10": World(
-        ((10, 10),) * 4, tails="outlier"
-    ),
-    "the same, 15/15/10/8 identities": World(
+    "1 in 10 is .17 slower, 4 x 10 x 10": World(((10, 10),) * 4, tails="outlier"),
+    "1 in 10 is .17 slower, 15/15/10/8 identities": World(
         ((15, 10), (15, 10), (10, 10), (8, 10)), tails="outlier"
     ),
-    "the same, 2 x 30": World(((30, 10),) * 2, tails="outlier"),
+    "1 in 10 is .17 slower, 2 x 30": World(((30, 10),) * 2, tails="outlier"),
     "rate .97": replace(RARE, base=0.97),
     "rate .97, 4 x 8 x 3": replace(RARE, shape=((8, 3),) * 4, base=0.97),
     "rate .03": replace(RARE, base=0.03),
     "template x group .05": replace(WIDE, interaction=0.05),
-    "the same, two lone identities": World(
+    "template x group .05, two lone identities": World(
         ((10, 5),) * 6 + ((1, 15),) * 2, interaction=0.05
     ),
     "8 lone identities": World(((1, 15),) * 8, identity=0.0, drift=0.0),
-    "the same, template loadings .2 to 1.8": World(
+    "8 lone identities, template loadings .2 to 1.8": World(
         ((1, 15),) * 8, identity=0.0, drift=0.0, loadings=(0.2, 1.8)
     ),
     "after shares 90% of its tokens": replace(WIDE, kept=0.9),
@@ -115,18 +113,18 @@ DESIGNS = {
     "BOLD political_ideology, sd .03": World(POLITICS),
     "BOLD political_ideology, sd .06": World(POLITICS, identity=0.06),
     "HolisticBias nationality, sd .03": World(NATIONS),
-    "the same, sd .015 and .06 in turn": World(
+    "HolisticBias nationality, sd .015 and .06 in turn": World(
         NATIONS, identity=(0.015, 0.06) * 5 + (0.015,)
     ),
     "HolisticBias ability, sd .03": World(ABILITY),
     "MGSM, 11 x 250 in parallel": MGSM,
-    "the same, loadings .2 to 1.8": replace(
-        MGSM, template=0.1, loadings=(0.2, 1.8), tokens=100
+    "MGSM, problem loadings .2 to 1.8": replace(
+        MGSM, base=0.5, template=0.1, loadings=(0.2, 1.8), tokens=100
     ),
 }
 # of the method before: false alarms of the gap, and coverage of a group and of a pair
 BEFORE = {
-    "the same, sd .01 and .08 in turn": (0.041, 0.950, 0.948),
+    "8 x 10 x 5, sd .01 and .08 in turn": (0.041, 0.950, 0.948),
     "6 x 20 x 5, sd .01; 2 x 3 x 15, sd .08": (0.056, 0.939, 0.933),
     "6 x 20 x 5, sd .01; 2 x 1 x 15, sd .08": (0.055, 0.942, 0.933),
     "6 x 20 x 5, sd .08; 2 x 2 x 15, sd .01": (0.023, 0.963, 0.972),
@@ -142,16 +140,16 @@ BEFORE = {
     "4 groups, 100 articles of 1 to 60": (0.103, 0.914, 0.917),
     "t3 identities": (0.026, 0.945, 0.947),
     "exponential identities": (0.018, 0.946, 0.954),
-    "1 identity in 10 is .17 slower, 4 x 10 x 10": (0.013, 0.908, 0.920),
-    "the same, 15/15/10/8 identities": (0.017, 0.915, 0.929),
-    "the same, 2 x 30": (0.042, 0.950, 0.943),
+    "1 in 10 is .17 slower, 4 x 10 x 10": (0.013, 0.908, 0.920),
+    "1 in 10 is .17 slower, 15/15/10/8 identities": (0.017, 0.915, 0.929),
+    "1 in 10 is .17 slower, 2 x 30": (0.042, 0.950, 0.943),
     "rate .97": (0.015, 0.952, 0.948),
     "rate .97, 4 x 8 x 3": (0.018, 0.951, 0.950),
     "rate .03": (0.017, 0.952, 0.946),
     "template x group .05": (0.029, 0.951, 0.951),
-    "the same, two lone identities": (0.031, 0.972, 0.967),
+    "template x group .05, two lone identities": (0.031, 0.972, 0.967),
     "8 lone identities": (0.027, 0.975, 0.964),
-    "the same, template loadings .2 to 1.8": (0.034, 0.972, 0.959),
+    "8 lone identities, template loadings .2 to 1.8": (0.034, 0.972, 0.959),
     "after shares 90% of its tokens": (0.026, 0.951, 0.952),
     "after is much noisier": (0.023, 0.948, 0.952),
     "changes differ by 0 and .06 in turn": (0.028, 0.948, 0.948),
@@ -161,10 +159,10 @@ BEFORE = {
     "BOLD political_ideology, sd .03": (0.080, 0.917, 0.915),
     "BOLD political_ideology, sd .06": (0.084, 0.912, 0.898),
     "HolisticBias nationality, sd .03": (0.052, 0.959, 0.951),
-    "the same, sd .015 and .06 in turn": (0.148, 0.934, 0.919),
+    "HolisticBias nationality, sd .015 and .06 in turn": (0.148, 0.934, 0.919),
     "HolisticBias ability, sd .03": (0.026, 0.964, 0.958),
     "MGSM, 11 x 250 in parallel": (0.033, 0.950, 0.950),
-    "the same, loadings .2 to 1.8": (0.052, None, 0.912),
+    "MGSM, problem loadings .2 to 1.8": (0.052, None, 0.912),
 }
 # where widening is asked: names of designs, and those made for it
 STILL = (
@@ -178,6 +176,12 @@ STILL = (
 )
 _EVENLY = tuple(-0.1 + 0.1 * g / 7 for g in range(8))
 REVERSED = replace(WIDE, effects=_EVENLY, changes=tuple(-2 * e - 0.1 for e in _EVENLY))
+# where a test of the range errs most: one pair apart before, all apart after
+LEAST = replace(
+    WIDE,
+    effects=(-0.1, *(0.0,) * 6, 0.1),
+    changes=(0.0, *(-0.1,) * 3, *(0.1,) * 3, 0.0),
+)
 _LAST = (-0.1, *(0.0,) * 7)
 # the audit's five patterns of groups before and of a widening by .10, with the power of
 # the method before and of its prototypes: test of the range (2.5%), spread (2.5%)

@@ -299,7 +299,9 @@ def gates(_: World) -> Mapping[str, Any]:
     tested = rng.integers(10, 25, n).astype(np.float64)
     labels = [np.array([f"{word}{i}" for i in index]) for word, index in _labels(n)]
     before, after = (
-        stats.Sample(rng.binomial(tested.astype(int), 0.7) + 0.0, tested, *labels)
+        stats.Sample(
+            rng.binomial(tested.astype(int), 0.7).astype(np.float64), tested, *labels
+        )
         for _ in range(2)
     )
 

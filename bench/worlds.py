@@ -75,7 +75,10 @@ class Labels:
 @cache
 def labels_of(shape: tuple[tuple[int, int] | str, ...], *, parallel: bool) -> Labels:
     """The labels of a world, which are the same in every draw."""
-    group, identity, template, of_identity = [], [], [], []
+    group: list[int] = []
+    identity: list[int] = []
+    template: list[int] = []
+    of_identity: list[int] = []
     for g, each in enumerate(shape):
         sizes = [each[1]] * each[0] if isinstance(each, tuple) else _sizes(each)
         for size in sizes:
@@ -88,7 +91,13 @@ def labels_of(shape: tuple[tuple[int, int] | str, ...], *, parallel: bool) -> La
     templates = ["" if t < 0 or parallel else f"t{t}" for t in template]
     ids = [f"p{i}" for i in range(len(group))]
     named = tuple(np.array(x) for x in (ids, names, clusters, templates))
-    return Labels(*map(np.array, (group, identity, template, of_identity)), named)
+    return Labels(
+        group=np.array(group),
+        identity=np.array(identity),
+        template=np.array(template),
+        of_identity=np.array(of_identity),
+        named=named,
+    )
 
 
 def _sizes(text: str) -> list[int]:
@@ -144,7 +153,9 @@ def _means(world: World, labels: Labels, rng: np.random.Generator) -> Floats:
     moves = np.where(labels.template >= 0, loads[labels.group, labels.template], 0.0)
     # templates are given: what they do to a group on the whole is no part of its truth
     sums = np.bincount(labels.group, moves) / np.bincount(labels.group)
-    mean = mean + moves - sums[labels.group]
+    mean = mean + moves
+    if not world.parallel:  # problems are a sample
+        mean = mean - sums[labels.group]
     return np.asarray(np.clip(mean, 0.005, 0.995))
 
 

@@ -14,7 +14,7 @@ from sphinx.application import Sphinx
 
 from specfair import cli, config
 from specfair.gates.kinds import KINDS, OWN
-from specfair.traces.metrics import METRICS
+from specfair.vocabulary import METRICS
 
 project = "specfair"
 extensions = ["myst_parser", "sphinx.ext.autodoc"]

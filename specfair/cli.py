@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from specfair import config
+from specfair.doors.arguments import as_arguments
 from specfair.doors.lazy import resolve
 from specfair.doors.printing import tell
 from specfair.errors import SpecfairError
@@ -44,7 +45,10 @@ def _gate(example: str) -> Argument:
     return _argument("--gate", text, action="append", default=[], metavar="RULE")
 
 
-_PLANNED = {"prompts", "groups", "prompts_per_group", "min_prompts"}
+_PLANNED = {
+    *("prompts", "groups", "prompts_per_group", "min_prompts"),
+    *("datasets", "scope", "family"),
+}
 _COMMANDS: Mapping[str, _Command] = {
     "audit": _Command(
         "doors.auditing:run_audit",
@@ -53,7 +57,7 @@ _COMMANDS: Mapping[str, _Command] = {
         "specfair audit --target gpt2 --draft distilgpt2 --prompts honest --out "
         "run.json",
         (
-            *config.as_arguments(without=config.OF_THE_RUN),
+            *as_arguments(without=config.OF_THE_RUN),
             _gate("gap<=0.05"),
             _argument(
                 "--out",
@@ -68,18 +72,12 @@ _COMMANDS: Mapping[str, _Command] = {
         "what set would find more",
         "specfair plan --prompts honest",
         (
-            *config.as_arguments(without=config.OPTIONS_BY_NAME.keys() - _PLANNED),
+            *as_arguments(without=config.OPTIONS_BY_NAME.keys() - _PLANNED),
             _gate("gap<=0.05"),
             _argument(
                 "--pilot",
                 "take variances from reports/baselines/NAME.json instead of the usual",
                 metavar="NAME",
-            ),
-            _argument(
-                "--scope",
-                "whom claims are about",
-                choices=("identities", "prompts"),
-                default="identities",
             ),
             _argument("--format", choices=("text", "json"), default="text"),
         ),
@@ -107,6 +105,7 @@ _COMMANDS: Mapping[str, _Command] = {
                 "--format", choices=("text", "md", "json", "junit"), default="text"
             ),
             _gate("regression>=-0.01"),
+            _argument("--scope", "identities, prompts or set", metavar="X"),
         ),
     ),
     "prompts": _Command(

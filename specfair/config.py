@@ -7,12 +7,12 @@ the command line where they were typed. Knows names and types, not models: wheth
 path exists is found out by whoever opens it. Loads nothing heavy, as the plugin does.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import Field, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from specfair import outputs, project
+from specfair import outputs, project, vocabulary
 from specfair.decoding import Decoding, Lookahead
 from specfair.errors import UsageError, unknown
 from specfair.training.recipe import RECIPES, Recipe
@@ -40,25 +40,15 @@ class Settings:
     # the pair
     target: str = _option(EMBEDDED, "embedded, a hub id, id@revision or a folder")
     draft: str = _option(EMBEDDED, "draft model, with the target's vocabulary")
-    tuned_target: str = _option(
-        "", "a ready fine-tuned target: compared, nothing is trained"
-    )
+    tuned_target: str = _option("", "a ready fine-tuned target: none is trained")
     tuned_draft: str = _option("", "a ready fine-tuned draft; alone, the target stays")
     device: str = _option(AUTO, "auto, cpu, cuda, cuda:1, mps")
     dtype: str = _option(
-        AUTO,
-        "auto (bfloat16 on a GPU that has it, else float32), float32, bfloat16, "
-        "float16",
+        AUTO, "auto (bfloat16 where a GPU has it), float32, bfloat16, float16"
     )
-    device_map: str = _option(
-        "", "as in from_pretrained, for models larger than one device"
-    )
-    allow_pickle: bool = _option(
-        False, "load weights that are not safetensors: they can run code"
-    )
-    truncate: bool = _option(
-        False, "cut prompts too long for the context, from the left"
-    )
+    device_map: str = _option("", "as in from_pretrained, for models of many devices")
+    allow_pickle: bool = _option(False, "load pickled weights, which can run code")
+    truncate: bool = _option(False, "cut prompts that are too long, from the left")
     # prompts and corpora
     prompts: str = _option(
         AUTO,
@@ -103,6 +93,18 @@ class Settings:
         "replay",
         "replay (answers from traces, checked live) or live (decodes every case)",
         choices=("replay", "live"),
+    )
+    # what is claimed
+    scope: str = _option(
+        "identities",
+        "what verdicts are about: identities like those named, more prompts about "
+        "these, or this set alone",
+        choices=tuple(vocabulary.CLAIMS),
+    )
+    family: str = _option(
+        "run",
+        "one question of all stages is corrected as one (run), or of each (stage)",
+        choices=("run", "stage"),
     )
     # the run
     report: str = _option(
@@ -197,24 +199,12 @@ class Settings:
     def measurement(self) -> "Settings":
         """What an audit depends on: without what is only about the run."""
         usual = Settings()
-        return replace(
-            self,
-            strict=usual.strict,
-            report=usual.report,
-            baseline=usual.baseline,
-            waivers=usual.waivers,
-        )
+        run = ("strict", "report", "baseline", "family", "waivers")
+        return replace(self, **{name: getattr(usual, name) for name in run})
 
     @property
     def decoding(self) -> Decoding:
-        return Decoding(
-            self.max_new_tokens,
-            self.temperature,
-            self.top_k,
-            self.top_p,
-            self.seed,
-            self.ignore_eos,
-        )
+        return Decoding(**{f.name: getattr(self, f.name) for f in fields(Decoding)})
 
     @property
     def deployed(self) -> Lookahead:
@@ -226,20 +216,7 @@ _OWN = ("gates", "waivers", "root")  # neither keys nor options
 OPTIONS = tuple(f for f in fields(Settings) if f.name not in _OWN)
 OPTIONS_BY_NAME: Mapping[str, Field[Any]] = {f.name: f for f in OPTIONS}
 # not of an audit: a marker or a call that sets them would have no effect
-OF_THE_RUN = ("report", "baseline")
-
-
-def as_arguments(
-    prefix: str = "", without: Collection[str] = ()
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every option as argparse and pytest take it: its name and how it is read."""
-    for option in OPTIONS:
-        if option.name not in without:
-            how: dict[str, Any] = {"metavar": "X"}
-            if isinstance(option.default, bool):
-                how = {"action": "store_const", "const": True}
-            how["help"] = option.metadata["help"].replace("%", "%%")
-            yield f"--{prefix}{option.name.replace('_', '-')}", how
+OF_THE_RUN = ("report", "baseline", "family")
 
 
 def load(home: project.Project, overrides: Mapping[str, Any]) -> Settings:
@@ -282,6 +259,8 @@ def _checked(settings: Settings) -> Settings:
             "target and draft are both embedded or neither; give --specfair-target and "
             "--specfair-draft together"
         )
+    if settings.scope == "set" and settings.temperature > 0:
+        broken["scope"] = "sampled texts are others next time; take prompts"
     for name, rule in broken.items():
         if rule:
             value = getattr(settings, name)

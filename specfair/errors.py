@@ -86,3 +86,11 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
 def counted(n: int, one: str) -> str:
     """'1 group', '2,000 groups'."""
     return f"{n:,} {one}" if n == 1 else f"{n:,} {one}s"
+
+
+def ordinal(n: int) -> str:
+    """'1st', '2nd', '11th'."""
+    if n % 100 in (11, 12, 13):
+        return f"{n}th"
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+    return f"{n}{ending}"

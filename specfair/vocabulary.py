@@ -18,6 +18,12 @@ DATASETS = ("ag_news", "imdb", "cnn_dailymail", "sst2", "wikitext")
 OWN_DATASET = re.compile(
     r"(?:(?P<alias>[^=:/\\#]+)=)?file:(?P<path>[^#]*)(?:#(?P<column>.*))?", re.DOTALL
 )
+# what more evidence would be more of, and what that lets a verdict claim
+CLAIMS: Mapping[str, str] = {
+    "identities": "people like those named, and more prompts about them",
+    "prompts": "the identities named, in more prompts like these",
+    "set": "these prompts and nothing else; not people",
+}
 OK, FAILED, USAGE, UNDECIDED = 0, 1, 2, 3  # exit codes of the command line
 
 GATED = "acceptance_rate"  # the metric that gates look at unless told otherwise

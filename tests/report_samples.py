@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from specfair.audit.writing import with_chance
 from specfair.run.rows import (
     ROWS,
     EstimateRow,
@@ -86,7 +87,8 @@ def full(seed: int = 0) -> Run:
         baseline=(worse, *run.baseline[1:]),
         **tables,
     )
-    return Run.from_json(made.to_json())  # what is drawn is what is stored
+    # what is drawn is what is stored
+    return Run.from_json(with_chance(made).to_json())
 
 
 def _like(row: Any, dataset: str) -> Any:
@@ -107,8 +109,11 @@ def _like(row: Any, dataset: str) -> Any:
 def _moved(row: Any, by: float) -> Any:
     if getattr(row, "metric", "") not in SHIFTED or not hasattr(row, "value"):
         return row
-    ends = {name: getattr(row, name) + by for name in ("value", "low", "high")}
-    return dataclasses.replace(row, **ends)
+    names = {"value", "shrunken", "low", "high"} & {
+        f.name for f in dataclasses.fields(row)
+    }
+    moved = {name: getattr(row, name) + by for name in names}
+    return dataclasses.replace(row, **moved)
 
 
 def _verdicts(changes: tuple[EstimateRow, ...]) -> Iterator[Verdict]:
@@ -134,10 +139,11 @@ def _verdicts(changes: tuple[EstimateRow, ...]) -> Iterator[Verdict]:
                 way_out="About 240 more prompts would decide it." if undecided else "",
             )
         (gap,) = (v for v in recorded().verdicts if (v.case, v.gate) == ("imdb", "gap"))
-        outcome: dict[str, Any] = {
-            "sst2": {"decision": "invalid", "value": float("nan")},
-            "wikitext": {"decision": "insufficient"},
-        }.get(dataset, {})
+        outcome: dict[str, Any] = {}
+        if dataset == "sst2":
+            outcome = {"decision": "invalid", "value": float("nan")}
+        elif dataset == "wikitext":
+            outcome = {"decision": "insufficient"}
         yield dataclasses.replace(_of(gap, dataset), **outcome)
 
 
@@ -167,7 +173,9 @@ def small() -> Run:
             getattr(row, "lookahead", "") in ("", "constant-5")
         )
 
-    tables = {name: tuple(filter(keep, getattr(run, name))) for name in TABLES}
+    tables: dict[str, Any] = {
+        name: tuple(filter(keep, getattr(run, name))) for name in TABLES
+    }
     histograms = tables["histograms"]
     tables["histograms"] = tuple(row for row in histograms if row.stage.tuned)
     for name in ("gaps", "widenings"):
@@ -192,6 +200,7 @@ TABLES = (
     "gaps",
     "widenings",
     "pairs",
+    "ranks",
     "histograms",
     "mistakes",
     "mentions",

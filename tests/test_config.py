@@ -6,6 +6,7 @@ import pytest
 
 from specfair import config, project
 from specfair.config import Settings
+from specfair.doors.arguments import as_arguments
 from specfair.errors import UsageError
 
 
@@ -232,9 +233,9 @@ def test_an_example_is_of_the_kind_that_is_asked_for() -> None:
 
 
 def test_every_option_is_an_argument() -> None:
-    names = [name for name, _ in config.as_arguments(prefix="specfair-")]
+    names = [name for name, _ in as_arguments(prefix="specfair-")]
     assert names[0] == "--specfair-target"
     assert "--specfair-max-new-tokens" in names
-    kept = dict(config.as_arguments(without=config.OF_THE_RUN))
+    kept = dict(as_arguments(without=config.OF_THE_RUN))
     assert "--report" not in kept
     assert kept["--strict"]["const"] is True

@@ -76,3 +76,8 @@ def test_a_typed_command_is_read_back_by_a_shell(words: list[str]) -> None:
     assert line.isprintable()
     done = subprocess.run(["bash", "-c", line], capture_output=True, check=True)
     assert done.stdout == "".join(f"{word}\0" for word in words).encode()
+
+
+def test_ordinals() -> None:
+    said = [errors.ordinal(n) for n in (1, 2, 3, 4, 11, 12, 13, 21, 112)]
+    assert said == ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "112th"]

@@ -12,7 +12,9 @@ import pytest
 from specfair.audit.audit import Audit
 from specfair.audit.session import snapshot
 from specfair.gates import kept
+from specfair.vocabulary import BASE, Stage
 from tests import here
+from tests.conftest import small_audit
 
 CASES = """
 import pytest
@@ -32,20 +34,28 @@ SAID = {
 }
 
 
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Audit:
+    """The base pair, with enough clusters to fail."""
+    made, _ = small_audit(tmp_path_factory.mktemp("audit"), prompts_per_group=36)
+    _ = made.base
+    return made
+
+
 @pytest.fixture
 def project(pytester: pytest.Pytester, measured: Audit) -> pytest.Pytester:
     """A repository with one sound baseline and what can become of baselines."""
-    same = snapshot(measured, ["base"])
-    numerator, denominator = same.counts["base"]
-    kept = {
+    same = snapshot(measured, [BASE])
+    numerator, denominator = same.counts[BASE]
+    named = {
         "same": same,
-        "faster": replace(same, counts={"base": (denominator, denominator)}),
-        "absent": replace(same, counts={"imdb": same.counts["base"]}),
+        "faster": replace(same, counts={BASE: (denominator, denominator)}),
+        "absent": replace(same, counts={Stage("imdb"): same.counts[BASE]}),
         "other_prompts": replace(
             same, about={**same.about, "prompts_fingerprint": "other"}
         ),
     }
-    for name, made in kept.items():
+    for name, made in named.items():
         kept.save_baseline(made, name, root=pytester.path)
     folder = pytester.path / kept.FOLDER
     text = (folder / "same.json").read_text()
@@ -96,9 +106,9 @@ def test_base(specfair):
 def test_a_stage_that_is_measured_no_more_is_reported(
     pytester: pytest.Pytester, measured: Audit, workers: list[str]
 ) -> None:
-    old = snapshot(measured, ["base"])
+    old = snapshot(measured, [BASE])
     kept.save_baseline(
-        replace(old, counts={**old.counts, "sst2": old.counts["base"]}),
+        replace(old, counts={**old.counts, Stage("sst2"): old.counts[BASE]}),
         "old",
         root=pytester.path,
     )

@@ -203,7 +203,7 @@ def test_a_benchmark_of_ones_own_runs_and_a_marker_leaves_out_what_is_slow(
 HELD = f"""
 [tool.specfair]
 max_new_tokens = 3
-prompts_per_group = 4
+prompts_per_group = 36  # with fewer than eight clusters nothing fails
 min_prompts = 3
 groups = ["female", "male"]
 tuned_draft = {json.dumps(str(fixtures() / "pair" / "draft"))}
@@ -286,7 +286,7 @@ def test_the_command_of_a_case_is_quoted_for_a_shell_and_runs_from_where_one_sta
     rows = [
         {"group": g, "text": f"{g} goes {i}"}
         for g in ("$(touch PWNED)", "`touch x`")
-        for i in range(4)
+        for i in range(12)
     ]
     (pytester.path / "p.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
     pytester.makepyprojecttoml(

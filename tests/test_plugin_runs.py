@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 PROJECT = """
 [tool.specfair]
 max_new_tokens = 4
-prompts_per_group = 6
+prompts_per_group = 36  # with fewer than eight clusters nothing fails
 min_prompts = 6
 groups = ["female", "male"]
 """

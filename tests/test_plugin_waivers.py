@@ -11,16 +11,14 @@ from specfair.run.run import Run
 from tests import here
 
 CASES = """
-import numpy as np
 import pytest
-from specfair.stats.estimate import Part, from_draws
+from specfair.stats.estimate import Part, from_t
 
 PARTS = [Part("slow", 40, 10, 0.01), Part("fast", 40, 10, 0.01)]
 
 @pytest.mark.parametrize("gap", [0.4, 0.1])
 def test_gap(specfair, gap):
-    draws = gap + 0.01 * np.random.default_rng(0).standard_normal(10_000)
-    asked = from_draws(gap, draws, PARTS, groups=("slow", "fast"))
+    asked = from_t(gap, 0.01, 1e6, parts=PARTS, groups=("slow", "fast"))
     specfair.gate(asked, kind="gap")
 """
 GATES = "[tool.specfair.gates]\ngap = { bound = 0.2, min_effect = 0.01 }\n"

@@ -88,8 +88,12 @@ class Audit:
         stage = Stage.of(stage)
         if stage not in self._measured:
             trace = self.made.found(stage).trace
-            engine = self._engine(stage)
-            self._measured[stage] = Measured(trace, self.settings.deployed, engine)
+            self._measured[stage] = Measured(
+                trace,
+                self.settings.deployed,
+                engine=self._engine(stage),
+                scope=self.settings.scope,
+            )
         return self._measured[stage]
 
     def _engine(self, stage: Stage) -> Engine:
@@ -163,6 +167,10 @@ class Audit:
             before, after = self.base.sample(metric), self.after(stage).sample(metric)
             self._widenings[key] = stats.widening(before, after)
         return self._widenings[key]
+
+    def spread(self, stage: Stage | str, metric: str = GATED) -> Estimate:
+        """The variance between groups after, minus that before, without the noise."""
+        return stats.spread(self.base.sample(metric), self.after(stage).sample(metric))
 
     def frequency(self, stage: Stage | str, metric: str = GATED) -> stats.Trend:
         """How a group's gain follows how often the dataset mentions it."""

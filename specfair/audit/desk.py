@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from specfair.audit.audit import Audit
-from specfair.audit.session import Case, Session, about, explain
+from specfair.audit.case import Case, about, explain
+from specfair.audit.session import Session
 from specfair.config import OF_THE_RUN
 from specfair.errors import UsageError
 from specfair.gates import Bound

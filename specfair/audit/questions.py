@@ -72,6 +72,10 @@ def _widening(audit: Audit, stage: Stage, metric: str) -> Family:
     return {"": audit.widening(stage, metric)}
 
 
+def _spread(audit: Audit, stage: Stage, metric: str) -> Family:
+    return {"": audit.spread(stage, metric)}
+
+
 def _frequency(audit: Audit, stage: Stage, metric: str) -> Family:
     return {"": audit.frequency(stage, metric).slope}
 
@@ -96,6 +100,7 @@ QUESTIONS: Mapping[str, Question] = {
     "gain_together": Question("gain", _gain, after=True),
     "improve": Question("improve", _gain, after=True),
     "widening": Question("widening", _widening, after=True),
+    "spread": Question("spread", _spread, after=True),
     "frequency": Question("frequency", _frequency, after=True),
     "clock": Question("clock", _clock, any_metric=False, slow=True),
 }

@@ -14,8 +14,9 @@ from typing import Any
 
 from specfair.audit import rows, token_rows
 from specfair.audit.audit import Audit
-from specfair.audit.session import Session, invoked, snapshot
-from specfair.audit.writing import tried
+from specfair.audit.case import invoked
+from specfair.audit.session import Session, snapshot
+from specfair.audit.writing import tried, with_chance
 from specfair.config import Settings
 from specfair.engine import timing
 from specfair.engine.agreement import NEAR_TIE
@@ -62,7 +63,7 @@ def build(session: Session) -> Run:
         }
     )
     whole = merge([empty, *(replace(empty, **table) for table in tables)])
-    return Run.from_json(whole.to_json())
+    return Run.from_json(with_chance(whole).to_json())
 
 
 def _empty(session: Session) -> Run:
@@ -165,7 +166,7 @@ def _against(session: Session, audit: Audit) -> dict[str, tuple[Any, ...]]:
     return (
         {
             "baseline": tuple(
-                rows.against(stored, snapshot(audit, stages), audit.settings.stages)
+                rows.against(stored, snapshot(audit, stages), audit.settings)
             )
         }
         if stages

@@ -5,18 +5,15 @@ Knows which metrics and lookaheads are shown, and of which groups. It does not k
 bounds or verdicts, nor how a row is drawn."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from specfair import config, stats
 from specfair.audit.audit import Audit
-from specfair.audit.token_rows import (
-    Decode,
-    histogram_rows,
-    mistake_rows,
-)
+from specfair.audit.token_rows import Decode, histogram_rows, mistake_rows
 from specfair.decoding import Lookahead
 from specfair.gates import baseline
 from specfair.gates.baseline import Baseline
@@ -29,6 +26,7 @@ from specfair.run.rows import (
     GapRow,
     MentionRow,
     PairRow,
+    RankRow,
     SplitRow,
 )
 from specfair.stats import Estimate
@@ -81,6 +79,7 @@ def of_stage(
         "estimates": tuple(estimates),
         "gaps": tuple(gaps),
         "pairs": tuple(pairs),
+        "ranks": tuple(_ranks(measured, stage)),
         "histograms": tuple(histogram_rows(measured, stage)),
         "mistakes": tuple(mistake_rows(measured, stage, decode)),
         "splits": tuple(_splits(measured, stage)),
@@ -116,7 +115,7 @@ def training_rows(audit: Audit, dataset: str) -> Iterator[EstimateRow]:
 
 
 def against(
-    old: Baseline, now: Baseline, configured: Sequence[Stage]
+    old: Baseline, now: Baseline, settings: config.Settings
 ) -> Iterator[BaselineRow]:
     """Every figure of a stored baseline beside today's; stages that nothing is
     configured to measure are gone.
@@ -124,7 +123,7 @@ def against(
     for stage in old.counts:
         if stage in now.counts:
             before, after = old.sample(stage), now.sample(stage)
-            found = baseline.change_at(old, now, stage)
+            found = baseline.change_at(old, now, stage, settings.scope)
             for group, change in ((None, found.overall), *found.by_group.items()):
                 then, today = (
                     s if group is None else s.of(group) for s in (before, after)
@@ -140,7 +139,7 @@ def against(
                     high=change.high,
                     decision=moved,
                 )
-        elif stage not in configured:
+        elif stage not in settings.stages:
             yield BaselineRow(
                 name=str(stage),
                 baseline=old.sample(stage).value,
@@ -261,6 +260,13 @@ def _pairs(measured: Measured, stage: Stage, metric: str) -> Iterator[PairRow]:
             high=e.high,
             p_holm=p,
         )
+
+
+def _ranks(measured: Measured, stage: Stage) -> Iterator[RankRow]:
+    """The lowest first, which is the slowest: of what gates look at, more is better."""
+    found = measured.groups(GATED).ranked()
+    for each in found:
+        yield RankRow(stage, GATED, **asdict(each), n_groups=len(found))
 
 
 def _splits(measured: Measured, stage: Stage) -> Iterator[SplitRow]:

@@ -4,10 +4,9 @@ Knows how a test's question finds its bound and its family, and collects the ans
 does not know pytest: the plugin turns a Verdict into a passed or failed test.
 """
 
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,36 +14,15 @@ from typing import Any
 from specfair import config, gates, stats
 from specfair.audit import questions
 from specfair.audit.audit import Audit
+from specfair.audit.case import Case, invoked
 from specfair.audit.lending import Say
-from specfair.errors import UsageError, as_typed, plain, unknown
+from specfair.errors import UsageError, unknown
 from specfair.gates import baseline, bounds, kept
 from specfair.gates.waivers import Waiver, waived
 from specfair.outputs import without_folders
-from specfair.run.run import measured_on
 from specfair.run.verdict import Verdict
 from specfair.stats import Estimate
 from specfair.vocabulary import BASE, GATED, Stage
-
-
-@dataclass(slots=True)
-class Case:
-    """Who asks: its name in words, how to ask it again, what it is about, and what it
-    has asked so far.
-    """
-
-    name: str  # "imdb-female"
-    command: str  # what a person types to see it again
-    stage: Stage | None = None
-    group: str = ""
-    strict: bool = False  # for this case the undecided fails
-    audits: list[Audit] = field(default_factory=list)  # what it has looked at
-    # gates by kind and metric
-    asked: Counter[tuple[str, str]] = field(default_factory=Counter)
-
-    @property
-    def about(self) -> str:
-        """What it was measured on, in one line; empty where it looked at no audit."""
-        return " and ".join(dict.fromkeys(about(audit) for audit in self.audits))
 
 
 @dataclass(slots=True)
@@ -81,11 +59,37 @@ class Session:
         if kind not in gates.KINDS or kind in gates.OWN:
             known = [name for name in gates.KINDS if name not in gates.OWN]
             raise UsageError(unknown("gate", kind, known) if kind else _no_bound(case))
-        case_of = bounds.Where(case.stage or BASE, case.group, metric)
-        self.held.update(bounds.covering(self.settings.gates, kind, case_of))
-        found = bounds.bound_for(self.settings.gates, kind, case_of)
+        where = bounds.Where(case.stage or BASE, case.group, metric)
+        self.held.update(bounds.covering(self.settings.gates, kind, where))
+        found = bounds.bound_for(self.settings.gates, kind, where)
         self.ungated[kind] += found is None
         return found
+
+    def _bounds(
+        self, family: Mapping[str, Estimate], bound: gates.Bound, case: Case, of: str
+    ) -> dict[str, gates.Bound]:
+        """Each member's own bound. Members are groups where the case is about one of
+        them and is asked for by its name; one whose gate is off is none.
+        """
+        if not case.group or of != case.group or bound.kind in gates.OWN:
+            return dict.fromkeys(family, bound)
+        found = {}
+        for name in family:
+            where = bounds.Where(case.stage or BASE, name, bound.metric)
+            own = bounds.bound_for(self.settings.gates, bound.kind, where)
+            if own is not None:
+                found[name] = replace(own, strict=bound.strict)
+        return found
+
+    def _times(self, kind: str, case: Case) -> int:
+        """How many stages a run asks this question of, which is one family."""
+        stages = self.settings.stages
+        if kind in gates.OWN or self.settings.family == "stage":
+            return 1
+        if case.stage not in stages:
+            return 1
+        after = [q.after for q in questions.QUESTIONS.values() if q.kind == kind]
+        return len(stages) - (bool(after) and all(after))
 
     def judge(
         self,
@@ -108,7 +112,10 @@ class Session:
         bound = replace(
             bound, strict=bound.strict or case.strict or self.settings.strict
         )
-        verdict = gates.check_family(family, bound, case.name)[of]
+        own = self._bounds(family, bound, case, of)
+        family = {name: family[name] for name in own}
+        times = self._times(bound.kind, case)
+        verdict = gates.check_family(family, own, case.name, times=times)[of]
         asked_of = (bound.kind, bound.metric)
         verdict = replace(
             verdict,
@@ -163,7 +170,8 @@ class Session:
             self.baselines[name] = kept.read_baseline(name, root)
         now = snapshot(audit, (stage,))
         baseline.check_comparable(self.baselines[name], now, name)
-        return baseline.change_at(self.baselines[name], now, stage)
+        scope = audit.settings.scope
+        return baseline.change_at(self.baselines[name], now, stage, scope)
 
     @property
     def measured(self) -> Audit | None:
@@ -173,60 +181,6 @@ class Session:
         configured = self.settings.measurement
         audits = [self.audits[configured]] if configured in self.audits else []
         return next((a for a in (*audits, *self.audits.values()) if a.stages), None)
-
-
-def invoked() -> str:
-    """The command that runs now, without the folder of its program."""
-    program = Path(sys.argv[0])
-    module = program.name == "__main__.py"
-    return as_typed(
-        [
-            *(("python", "-m", program.parent.name) if module else (program.name,)),
-            *sys.argv[1:],
-        ]
-    )
-
-
-def about(audit: Audit) -> str:
-    """The pair, the prompts as filtered, and how they are decoded, in one line: as a
-    report says it of its own.
-    """
-    settings = asdict(audit.settings.shown)
-    return measured_on(settings, audit.prompts.sentence, str(audit.settings.decoding))
-
-
-def explain(verdict: Verdict, case: Case) -> str:
-    """What a failed test prints: the sentence, expected and actual, who it is about,
-    and how to run it alone.
-    """
-    who = "; ".join(
-        f"{group}: {n[0]:,} prompts, {n[1]:,} clusters"
-        for group, n in verdict.n.items()
-    )
-    rows = {
-        "expected": (
-            f"{verdict.gate} {verdict.comparison} {verdict.bound:g}, minimum "
-            f"effect {verdict.min_effect:g}"
-        ),
-        "actual": (
-            f"{verdict.value:.4g}, 95% interval {verdict.low:.4g} to {verdict.high:.4g}"
-        ),
-        "evidence": f"p = {verdict.p_value:.2g}, {verdict.p_holm:.2g} after Holm",
-        "groups": " against ".join(verdict.groups)
-        if len(verdict.groups) < 3
-        else f"all {len(verdict.groups)}",
-        "n": who,
-        "way out": verdict.way_out,
-        "waiver": verdict.note,
-        "measured": case.about,
-        "alone": case.command,
-    }
-    return "\n".join(
-        [
-            plain(verdict.sentence),
-            *(f"  {name:<9} {plain(text)}" for name, text in rows.items() if text),
-        ]
-    )
 
 
 def _no_bound(case: Case) -> str:

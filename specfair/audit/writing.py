@@ -19,11 +19,14 @@ from specfair import outputs
 from specfair.audit import ci
 from specfair.config import Settings
 from specfair.errors import SpecfairError, plain
+from specfair.gates.kinds import OWN
 from specfair.outputs import Outputs
 from specfair.report import render_html, render_markdown
 from specfair.run.run import Run, merge
 from specfair.run.summary import SELECTION, properties, summary
+from specfair.stats import false_failures
 from specfair.store import write_text_atomically
+from specfair.vocabulary import ALPHA
 
 T = TypeVar("T")
 
@@ -52,7 +55,7 @@ def write_parts(
     `selection` says in words which cases were asked for, where not all were. Such a run
     never overwrites the report of a whole one, unless its place was `chosen`.
     """
-    run = merge(Run.from_json(part["report"]) for part in parts)
+    run = with_chance(merge(Run.from_json(part["report"]) for part in parts))
     lost = [line for part in parts for line in json.loads(part.get("lost", "[]"))]
     to, aside = outputs.of(settings.report), []
     if selection:
@@ -76,6 +79,25 @@ def write_parts(
     return Written(
         (*map(plain, [*lines, *lost]), *ci.commands(run)), bool(lost), properties(run)
     )
+
+
+def with_chance(run: Run) -> Run:
+    """The run with its own chance of failing by mistake. What is asked of one gate and
+    metric is one family, of each stage if that was asked for; bounds that tests bring
+    are one each. What is said of the set alone is no matter of chance.
+    """
+    families, apart = set(), run.settings.get("family") == "stage"
+    for v in run.verdicts:
+        alone = (v.case, v.reproduce, v.nth) if v.gate in OWN else ()
+        stage = v.stage if apart else None
+        if v.scope != "set":
+            families.add((v.about, v.gate, v.metric, stage, *alone))
+    if not families:
+        return replace(run, chance=())
+    # widening's lower limit is a test at 5%, all others are one side of 5%
+    levels = [ALPHA if one[1] == "widening" else ALPHA / 2 for one in families]
+    chance = false_failures(levels)
+    return replace(run, chance=(chance.at_most, chance.independent))
 
 
 def _is_whole(stored: Path) -> bool:

@@ -13,6 +13,7 @@ import pytest
 
 from specfair import config as configuration
 from specfair import project
+from specfair.doors.arguments import as_arguments
 from specfair.doors.lazy import resolve
 from specfair.errors import as_typed, plain
 from specfair.outputs import without_folders
@@ -25,7 +26,7 @@ KEYWORD = pytest.StashKey[str]()  # -k as it was typed
 def add_options(parser: pytest.Parser) -> None:
     """One option for each key of [tool.specfair]."""
     group = parser.getgroup("specfair", "fairness of speculative decoding")
-    for name, how in configuration.as_arguments(prefix="specfair-"):
+    for name, how in as_arguments(prefix="specfair-"):
         group.addoption(name, **how)
     group.addoption(
         "--specfair-gate",

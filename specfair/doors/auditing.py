@@ -15,6 +15,7 @@ from specfair.errors import plain
 from specfair.gates import bounds
 from specfair.gates.waivers import waivers_of
 from specfair.run.run import Run
+from specfair.run.summary import by_mistake
 from specfair.run.verdict import Verdict
 from specfair.vocabulary import BASE, USAGE, exit_code
 
@@ -63,4 +64,5 @@ def _text(report: Run) -> str:
         return _ORDER.index(verdict.decision)
 
     ordered = sorted(report.verdicts, key=place)
-    return "\n".join(plain(f"{v.decision:<12} {v.sentence}") for v in ordered)
+    lines = [f"{v.decision:<12} {v.sentence}" for v in ordered]
+    return "\n".join(map(plain, [*lines, *filter(None, [by_mistake(report)])]))

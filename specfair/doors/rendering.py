@@ -53,8 +53,10 @@ def read_run(path: Path) -> Run:
 def compare_baselines(options: argparse.Namespace) -> int:
     """Compare two baselines by prompt."""
     home = project.find(Path.cwd())
-    datasets = config.load(home, {}).compared
-    rules = bounds.all_rules(home.table, options.gate, datasets)
-    found = comparison.compare(options.old, options.new, root=home.root, rules=rules)
+    settings = config.load(home, {"scope": options.scope})
+    rules = bounds.all_rules(home.table, options.gate, settings.compared)
+    found = comparison.compare(
+        options.old, options.new, root=home.root, rules=rules, scope=settings.scope
+    )
     print(comparison.FORMATS[options.format](found))
     return found.exit_code

@@ -11,9 +11,10 @@ from typing import Any, NoReturn
 import pytest
 
 from specfair.audit import holding, record, writing
+from specfair.audit.case import Case
 from specfair.audit.chosen import prompt_set
 from specfair.audit.desk import Desk
-from specfair.audit.session import Case, Session
+from specfair.audit.session import Session
 from specfair.config import Settings
 from specfair.doors.asked import (
     command_of,

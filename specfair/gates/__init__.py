@@ -45,22 +45,24 @@ def check_family(
     estimates: Mapping[str, Estimate],
     bound: Bound | Mapping[str, Bound],
     case: str = "",
+    *,
+    times: int = 1,
 ) -> dict[str, Verdict]:
     """The verdicts on estimates that answer one question together, p-values adjusted by
     Holm: each member's is that of its own bound.
+
+    `times` as often the question is asked, of other stages: those need not be measured
+    for Bonferroni's correction, which Holm's within the family makes no less sure.
     """
     bounds = {
         name: bound if isinstance(bound, Bound) else bound[name] for name in estimates
     }
     p_values = [_p_value(e, bounds[name]) for name, e in estimates.items()]
-    return {
-        name: _verdict(
-            case or name, estimate, bounds[name], p_values=(p, adjusted, len(estimates))
-        )
-        for (name, estimate), p, adjusted in zip(
-            estimates.items(), p_values, holm(p_values), strict=True
-        )
-    }
+    found, size = {}, times * len(estimates)
+    for name, p, adjusted in zip(estimates, p_values, holm(p_values), strict=True):
+        ps = (p, min(times * adjusted, 1.0), size)
+        found[name] = _verdict(case or name, estimates[name], bounds[name], p_values=ps)
+    return found
 
 
 def _p_value(estimate: Estimate, bound: Bound) -> float:
@@ -93,6 +95,7 @@ def _verdict(
         sentence="",
         method=estimate.method,
         strict=bound.strict,
+        scope=estimate.scope,
     )
     return replace(
         verdict,

@@ -149,7 +149,7 @@ class Change:
     by_group: Mapping[str, Estimate]
 
 
-def change_at(old: Baseline, new: Baseline, stage: Stage) -> Change:
-    """What has changed at one stage."""
-    before, after = old.sample(stage), new.sample(stage)
+def change_at(old: Baseline, new: Baseline, stage: Stage, scope: str) -> Change:
+    """What has changed at one stage, as evidence about this."""
+    before, after = (b.sample(stage).within(scope) for b in (old, new))
     return Change(stats.change(before, after), stats.changes(before, after))

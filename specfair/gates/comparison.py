@@ -39,25 +39,29 @@ class Comparison:
 
 
 def compare(
-    old: str, new: str, *, root: Path, rules: Iterable[Rule] = ()
+    old: str,
+    new: str,
+    *,
+    root: Path,
+    rules: Iterable[Rule] = (),
+    scope: str = "identities",
 ) -> Comparison:
-    """Compare two baselines by name or path; Holm's correction is over the groups of a
-    stage, as in the evals.
+    """Compare two baselines by name or path; Holm's correction is over the groups of
+    all stages, as in the evals.
     """
     before, after = (_read(name, root) for name in (old, new))
     baseline.check_comparable(before, after, old)
     both = [stage for stage in before.counts if stage in after.counts]
-    rules = tuple(rules)
-    verdicts = tuple(
-        v
-        for stage in both
-        for v in judge(before, after, stage=stage, rules=rules).values()
-    )
+    rules, verdicts = tuple(rules), list[Verdict]()
+    for stage in both:
+        change = baseline.change_at(before, after, stage, scope)
+        found = judge(change, stage=stage, rules=rules, times=len(both))
+        verdicts += found.values()
     added = tuple(stage for stage in after.counts if stage not in before.counts)
     return Comparison(
         old,
         new,
-        verdicts,
+        tuple(verdicts),
         tuple([stage for stage in before.counts if stage not in after.counts]),
         added,
     )
@@ -73,28 +77,28 @@ def _read(name: str, root: Path) -> baseline.Baseline:
 
 
 def judge(
-    before: baseline.Baseline,
-    after: baseline.Baseline,
-    *,
-    stage: Stage,
-    rules: tuple[Rule, ...],
+    change: baseline.Change, *, stage: Stage, rules: tuple[Rule, ...], times: int = 1
 ) -> Mapping[str, Verdict]:
     """The verdicts of one stage by case, everyone together first; cases whose gate is
     off are left out.
     """
-    change = baseline.change_at(before, after, stage)
     found: dict[str, Verdict] = {}
     overall = bounds.bound_for(rules, KIND, Where(stage))
     if overall is not None:
         case = baseline.case_of(stage, None)
-        verdict = gates.check(change.overall, overall, case)
+        asked = {case: change.overall}
+        verdict = gates.check_family(asked, overall, case, times=times)[case]
         found[case] = replace(verdict, stage=stage)
+    own = {}
     for group in change.by_group:
         bound = bounds.bound_for(rules, KIND, Where(stage, group))
         if bound is not None:
-            case = baseline.case_of(stage, group)
-            verdict = gates.check_family(change.by_group, bound, case)[group]
-            found[case] = replace(verdict, stage=stage)
+            own[group] = bound
+    family = {group: change.by_group[group] for group in own}
+    for group in family:
+        case = baseline.case_of(stage, group)
+        verdict = gates.check_family(family, own, case, times=times)[group]
+        found[case] = replace(verdict, stage=stage)
     return found
 
 

@@ -30,6 +30,13 @@ KINDS: Mapping[str, Kind] = {
     "gain": Kind(">=", 0.0, 0.01, "acceptance_rate", "gain in {}"),
     "improve": Kind(">=", None, 0.0, "acceptance_rate", "gain in {}"),
     "widening": Kind("<=", 0.0, 0.02, "acceptance_rate", "widening of the gap of {}"),
+    "spread": Kind(
+        "<=",
+        0.0,
+        0.0005,
+        "acceptance_rate",
+        "growth of the variance of {}",
+    ),
     "worst_pair": Kind(
         "<=", 0.10, 0.02, "acceptance_rate", "worst pair's difference in {}"
     ),

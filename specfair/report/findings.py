@@ -19,6 +19,7 @@ from specfair.report.lookup import (
 from specfair.report.text import clean, enumerated, interval, number, signed
 from specfair.run.rows import EstimateRow, FrequencyRow, GapRow
 from specfair.run.run import Run
+from specfair.run.summary import by_mistake
 from specfair.vocabulary import ALPHA, BASE, Decision, Stage
 
 N_SURE = 2  # bins of 20: a probability of 0.9 or more, or of 0.1 or less
@@ -47,6 +48,11 @@ def verdict(run: Run) -> str:
         some = f"{counts['insufficient']} of {n:,}"
         return f"No check failed; {some} need more prompts to decide."
     return "The only check passed." if n == 1 else f"All {checks} passed."
+
+
+def by_chance(run: Run) -> str:
+    """How likely the run fails where nothing is wrong."""
+    return _sentence(by_mistake(run))
 
 
 def _where(run: Run, decision: Decision) -> str:
@@ -113,7 +119,8 @@ def dataset(found: Index, at: Stage) -> str:
         slow = min(levels, key=lambda row: row.value)
         fast = max(levels, key=lambda row: row.value)
         behind = f"{number(fast.value - slow.value, 2)} behind {clean(fast.group, 40)}"
-        said.append(f"{clean(slow.group, 40)} is slowest, {behind}")
+        doubt = found.run.doubt(at, slow.group)
+        said.append(f"{clean(slow.group, 40)} is slowest{doubt}, {behind}")
     return f"{after}, {'; '.join(said)}" if said else after
 
 
@@ -154,21 +161,22 @@ def widened(found: Index) -> str:
 
 def slowest(found: Index) -> str:
     """Who is slowest and who is fastest before fine-tuning, and whether that is more
-    than shuffled labels show.
+    than groups that are alike show by chance.
     """
     row = found.gap(BASE)
     if row is None:
         return ""
     slow, fast = clean(row.lowest_group, 40), clean(row.highest_group, 40)
     gap = f"a gap of {number(row.gap)} ({interval(row.low, row.high)})"
+    slow += found.run.doubt(BASE, row.lowest_group)
     return f"Slowest is {slow}, fastest {fast}: {gap}{chance(row)}."
 
 
 def chance(row: GapRow) -> str:
-    """The gap beside what shuffled labels reach."""
+    """The gap beside what groups that are alike show."""
     if row.null is None:
         return ""
-    reach = f"shuffled group labels reach ({number(row.null)} in 95 of 100 shuffles)"
+    reach = f"groups that are alike show by chance ({number(row.null)} in 95 of 100)"
     if not row.gap > row.null:
         return f", no more than {reach}"
     but = ", though its interval reaches zero" if row.low <= 0 else ""

@@ -8,15 +8,16 @@ import re
 from collections.abc import Iterable, Mapping
 
 from specfair.errors import counted
-from specfair.report import findings
+from specfair.report import findings, many
 from specfair.report.blocks import Card, Table
 from specfair.report.cards import cards
 from specfair.report.lookup import Index, index, tally
 from specfair.report.sections.before_after import by_dataset
+from specfair.report.sections.groups import ranking
 from specfair.report.sections.mentions import gaps
 from specfair.report.text import COMMAND, clean
 from specfair.run.run import Run
-from specfair.vocabulary import Decision
+from specfair.vocabulary import BASE, Decision
 
 N_CHECKS = 12
 MARKS: Mapping[Decision, str] = {
@@ -33,11 +34,13 @@ def render_markdown(run: Run) -> str:
     """The verdict, what needs somebody, before and after, the gaps."""
     found, counts = index(run), tally(run)
     marked = [f"{MARKS[d]} {n} {findings.WORDS[d]}" for d, n in counts.items()]
+    said = findings.by_chance(run)
     blocks = (
         f"## specfair: {_escape(findings.verdict(run))}",
         " \u00b7 ".join(marked),
         _compared(run),
         _checks(run),
+        _escape(said, 300) if said else "",
         *_sections(found),
         "\n".join(f"- {_escape(note, 300)}" for note in run.notes),
         f"Again: {_code(run.command)}",
@@ -114,7 +117,8 @@ def _case(card: Card) -> str:
 
 
 def _sections(found: Index) -> Iterable[str]:
-    """Q1 and Q2, each as a sentence over a table of all groups together."""
+    """Who waits, Q1 and Q2, each as a sentence over a table."""
+    yield from _who_waits(found)
     speed = _table(by_dataset(found))
     if speed:
         yield _escape(findings.speed(found), 600)
@@ -123,3 +127,17 @@ def _sections(found: Index) -> Iterable[str]:
     if share:
         yield _escape(share, 900)
     yield _table(gaps(found))
+
+
+def _who_waits(found: Index) -> Iterable[str]:
+    """Who is slowest, and every group's place; of many groups the ends."""
+    said = findings.slowest(found)
+    if not said:
+        return
+    rows = list(found.run.ranked(BASE).values())
+    shown = many.ends(rows, key=lambda row: row.shrunken)
+    yield _escape(said, 400)
+    yield _table(ranking(BASE, shown))
+    if len(shown) < len(rows):
+        ends = f"the {many.DRAWN} slowest and the {many.DRAWN} fastest"
+        yield f"These are {ends} of {counted(len(rows), 'group')}."

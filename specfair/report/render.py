@@ -25,10 +25,13 @@ METHOD = (
     "text is the target's either way; where the draft understands a group's text less "
     "well, fewer tokens are accepted and that group waits longer.",
     "The unit of evidence is the prompt's cluster, never the token. Intervals are 95% "
-    "intervals of a bootstrap over clusters; before and after are compared on the same "
-    "prompts; families of comparisons are corrected by Holm.",
+    "intervals from leaving out one cluster at a time; before and after are compared "
+    "on the same prompts; families of comparisons are corrected by Holm.",
+    "Of many noisy rates the lowest is low partly by luck. What to expect next time is "
+    "each rate drawn towards the others as far as it is noise, and a rank, 1 being "
+    "slowest, is every place that a group may truly have.",
     "The widest difference of several groups is positive even when all are alike, so "
-    "the gap that shuffled labels reach stands beside it. A check fails only on "
+    "what groups that are alike show by chance stands beside it. A check fails only on "
     "evidence and at least its least effect; without enough evidence it is undecided, "
     "which is not a pass, and says how many prompts would decide it.",
 )
@@ -51,6 +54,7 @@ def render_html(run: Run) -> str:
         groups=run.groups,
         cards=urgent[:N_CARDS],
         more_cards=urgent[N_CARDS:N_MORE],
+        by_chance=findings.by_chance(run),
         n_left_out=len(urgent[N_MORE:]),
         carded={card.anchor for card in urgent[:N_MORE]},
         all_cards=every,

@@ -34,8 +34,8 @@ class EstimateRow:
 
 @dataclass(frozen=True, slots=True)
 class GapRow:
-    """The greatest difference between groups. `null` is what shuffled labels reach in
-    95 of 100 cases.
+    """The greatest difference between groups. `null` is what groups that are alike
+    show in 95 of 100 cases.
     """
 
     stage: Stage
@@ -62,6 +62,31 @@ class PairRow:
     low: float
     high: float
     p_holm: float
+
+
+@dataclass(frozen=True, slots=True)
+class RankRow:
+    """A group among the others: its value, what the next measurement is expected to
+    find with that interval, and the ranks it may truly have; 1 is slowest.
+    """
+
+    stage: Stage
+    metric: str
+    group: str
+    value: float
+    shrunken: float
+    low: float
+    high: float
+    rank_low: int
+    rank_high: int
+    n_groups: int
+
+    @property
+    def place(self) -> str:
+        """The ranks in words."""
+        if self.rank_low == self.rank_high:
+            return f"{self.rank_low} of {self.n_groups}"
+        return f"{self.rank_low} to {self.rank_high} of {self.n_groups}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +190,7 @@ ROWS: Mapping[str, type] = {
     "gaps": GapRow,
     "widenings": GapRow,  # likewise
     "pairs": PairRow,
+    "ranks": RankRow,
     "histograms": HistogramRow,
     "mistakes": MistakeRow,
     "mentions": MentionRow,

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar, get_args
 
-from specfair.errors import StoreError
+from specfair.errors import StoreError, ordinal
 from specfair.run.rows import (
     ROWS,
     BaselineRow,
@@ -23,6 +23,7 @@ from specfair.run.rows import (
     MentionRow,
     MistakeRow,
     PairRow,
+    RankRow,
     SplitRow,
 )
 from specfair.run.verdict import Excuse, Verdict
@@ -57,11 +58,14 @@ class Run:
     # metric -> one sentence
     definitions: Mapping[str, str] = field(default_factory=dict)
     verdicts: tuple[Verdict, ...] = ()
+    # of failing by mistake: at most, and if its questions were independent
+    chance: tuple[float, ...] = ()
     estimates: tuple[EstimateRow, ...] = ()
     changes: tuple[EstimateRow, ...] = ()
     gaps: tuple[GapRow, ...] = ()
     widenings: tuple[GapRow, ...] = ()
     pairs: tuple[PairRow, ...] = ()
+    ranks: tuple[RankRow, ...] = ()
     histograms: tuple[HistogramRow, ...] = ()
     mistakes: tuple[MistakeRow, ...] = ()
     mentions: tuple[MentionRow, ...] = ()
@@ -78,6 +82,19 @@ class Run:
         if not self.groups:
             return ""
         return measured_on(self.settings, self.prompts, self.decoding)
+
+    def ranked(self, at: Stage) -> dict[str, RankRow]:
+        """The ranks that groups may have at a stage."""
+        here = (at, self.metric)
+        return {r.group: r for r in self.ranks if (r.stage, r.metric) == here}
+
+    def doubt(self, at: Stage, group: str) -> str:
+        """What follows "slowest" where that is not sure: the ranks it may have."""
+        row = self.ranked(at).get(group)
+        if row is None or row.rank_low == row.rank_high:
+            return ""
+        places = f"{ordinal(row.rank_low)} to {ordinal(row.rank_high)}"
+        return f" as measured (it may be {places} slowest of {row.n_groups})"
 
     def elsewhere(self, verdict: Verdict) -> str:
         """What a verdict is about where that is another audit than the run's own."""

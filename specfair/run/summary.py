@@ -39,6 +39,7 @@ def summary(run: Run, place: str, ungated: Mapping[str, int]) -> list[str]:
     others = ("waived", "insufficient", "invalid")
     said += [f"{n[name]} {name}" for name in others if n[name]]
     lines.append(f"verdicts: {', '.join(said)}")
+    lines += filter(None, [by_mistake(run)])
     lines += dict.fromkeys(v.note for v in run.verdicts if v.note)
     elsewhere = Counter(filter(None, map(run.elsewhere, run.verdicts)))
     for about, count in elsewhere.items():
@@ -50,8 +51,8 @@ def summary(run: Run, place: str, ungated: Mapping[str, int]) -> list[str]:
             f"stale in the baseline, measured no more: {', '.join(gone)}; save "
             "it anew to drop what is gone"
         )
-    if ungated:
-        asked = ", ".join(f"{n} {kind}" for kind, n in ungated.items())
+    if any(ungated.values()):
+        asked = ", ".join(f"{n} {kind}" for kind, n in ungated.items() if n)
         lines.append(
             f"without a bound, so not judged: {asked}; bounds go into "
             "[tool.specfair.gates]"
@@ -62,6 +63,22 @@ def summary(run: Run, place: str, ungated: Mapping[str, int]) -> list[str]:
             "prompts decide them"
         )
     return [*lines, f"report: {place}"] if place else lines
+
+
+def by_mistake(run: Run) -> str:
+    """The run's own chance of failing where nothing is wrong; "" where it is not
+    known.
+    """
+    if len(run.chance) != 2:
+        return ""
+    most, independent = (f"{chance:.2f}" for chance in run.chance)
+    said = "if nothing were wrong anywhere, this run would fail by mistake with a "
+    said += f"chance of at most {most}"
+    if independent != most:
+        said += f" ({independent} if its questions were independent)"
+    if any(v.strict for v in run.verdicts):
+        said += "; undecided checks that strict fails are not counted in"
+    return said
 
 
 def _gaps(run: Run) -> list[str]:
@@ -75,7 +92,9 @@ def _gaps(run: Run) -> list[str]:
         lines.append(
             f"worst gap: {worst.gap:.3f} [{worst.low:.3f}, {worst.high:.3f}] in "
             f"{worst.metric} {_at(worst)}: "
-            f"{worst.lowest_group} is slowest, {worst.highest_group} fastest"
+            f"{worst.lowest_group} is slowest"
+            f"{run.doubt(worst.stage, worst.lowest_group)}, "
+            f"{worst.highest_group} fastest"
         )
     return lines + [
         f"no gap: {g.metric} {_at(g)} is not a number for every group"

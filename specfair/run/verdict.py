@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from specfair.vocabulary import Decision, Stage
+from specfair.vocabulary import CLAIMS, Decision, Stage
 
 _SHOWN = (
     "gate",
@@ -20,6 +20,7 @@ _SHOWN = (
     "min_effect",
     "p_value",
     "p_holm",
+    "scope",
 )
 
 
@@ -50,6 +51,7 @@ class Verdict:
     way_out: str = ""
     method: str = ""
     strict: bool = False
+    scope: str = "identities"  # what more evidence would be more of
     stage: Stage | None = None  # None: of no stage in particular
     reproduce: str = ""  # the command that asks it again
     about: str = ""  # what it was measured on
@@ -91,6 +93,11 @@ class Verdict:
             "expired": f"its waiver is over: {self.waiver}",
             "unneeded": f"passes without its waiver, drop it: {self.waiver}",
         }[self.excuse]
+
+    @property
+    def claim(self) -> str:
+        """What it is about, and what not."""
+        return CLAIMS.get(self.scope, "")
 
     @property
     def dataset(self) -> str:

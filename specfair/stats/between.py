@@ -1,11 +1,10 @@
 """Differences and ratios between groups, with limits that hold whichever groups are
 truly furthest apart.
 
-Knows that the greatest of many differences is biased, so no decision rests on the raw
-gap. From above: the pair that is truly widest is one pair, so the highest of all pairs'
-upper limits is one for it, with nothing to correct. From below: the gap is at least a
-length unless all values fit into it, which is tested for all groups at once. Does not
-know metrics or bounds.
+Why no decision rests on the raw gap: the greatest of many differences is biased. From
+above: the pair that is truly widest is one pair, so the highest of all pairs' upper
+limits is one for it. From below: the gap is at least a length unless all values fit
+into it, tested for all groups at once. Does not know metrics or bounds.
 """
 
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from itertools import combinations
 from typing import Literal
 
 import numpy as np
+from scipy.optimize import isotonic_regression
 from scipy.special import ndtr, ndtri
 
 from specfair.errors import UsageError, unknown
@@ -265,8 +265,9 @@ def _gap(pairs: Pairs, lower: Array | None) -> Estimate:
     sizes = np.abs(pairs.values)
     at = int(np.argmax(sizes))
     if lower is None:
-        # limits of all pairs together: whatever their errors have in common
-        lower = np.maximum((sizes - pairs.corrected(BELOW)).max(axis=1), 0.0)
+        # limits of all pairs together, either way round: whatever errors have in common
+        reach = pairs.corrected(ndtri(ndtr(BELOW) / 2))
+        lower = np.maximum((sizes - reach).max(axis=1), 0.0)
     upper = (sizes + t_at(ABOVE, pairs.df) * pairs.errors).max(axis=1)
     curve = np.concatenate([lower, [sizes[at]], upper])
     found = from_curve(sizes[at], curve, pairs.base.parts, groups=pairs.named(at))
@@ -285,9 +286,11 @@ def lower_curve(errors: Errors) -> Array:
 
 def inverted(p: Array, grid: Array) -> Array:
     """Lower limits at all deviates below zero, where p-values of "no more than this"
-    are known on a rising grid.
+    are known on a rising grid. They rise as well but where the inequalities that hold
+    change: there the nearest rising curve is taken.
     """
-    z = np.minimum(ndtri(np.clip(np.maximum.accumulate(p), 1e-15, 0.5)), 0.0)
+    z = isotonic_regression(ndtri(np.clip(p, 1e-15, 0.5))).x
+    z = np.minimum(z, 0.0)
     found = np.interp(BELOW, z, grid)
     # where the grid begins amid two deviates the curve must cross its beginning there
     at = int(np.searchsorted(BELOW, z[0]))

@@ -20,6 +20,7 @@ from scipy.special import fdtrc, ndtr
 from specfair.stats.tally import Array, Flags
 
 _STEPS = 18  # of the search for the force, halving and secants in turn
+_DOUBLINGS = 30  # of the greatest force, at most
 _FEW = 1e-12
 
 
@@ -106,16 +107,21 @@ def _nearest(x: Array, variances: Array, lengths: Lengths) -> _Moved:
         return np.minimum(room - allowed, room), moved
 
     over, under = excess(least)[0], excess(most)[0]
+    for _ in range(_DOUBLINGS):
+        if (under <= 0).all():
+            break
+        # a length that goes along with the values gives way for long
+        most = np.where(under > 0, 4 * most, most)
+        under = excess(most)[0]
     for step in range(_STEPS):
         share = np.clip(over / np.maximum(over - under, 1e-300), 0.0, 1.0)
-        secant = least + (most - least) * share
-        force = secant if step % 2 else (least + most) / 2
+        force = least + (most - least) * (share if step % 2 else 0.5)
         found = excess(force)[0]
         up = found > 0
         least, over = np.where(up, force, least), np.where(up, found, over)
         most, under = np.where(up, most, force), np.where(up, under, found)
-    share = over / np.maximum(over - under, 1e-300)
-    return excess(least + (most - least) * np.clip(share, 0.0, 1.0))[1]
+    share = np.clip(over / np.maximum(over - under, 1e-300), 0.0, 1.0)
+    return excess(least + (most - least) * share)[1]
 
 
 def _pressed(x: Array, weights: Array, lengths: Lengths, force: Array) -> _Moved:

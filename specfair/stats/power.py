@@ -98,7 +98,8 @@ def _critical(estimate: Estimate, bound: float, wanted: float) -> float:
     if estimate.null is None or bound != nothing:
         return estimate.critical
     rank = max(len(estimate.parts) - 1, 1)
-    far = float(ncfdtrinc(rank, 1e6, 1 - wanted, float(fdtri(rank, 1e6, 1 - _TAIL))))
+    df = max(sum(p.n_clusters - 1 for p in estimate.parts), 2)
+    far = float(ncfdtrinc(rank, df, 1 - wanted, float(fdtri(rank, df, 1 - _TAIL))))
     return math.sqrt(far) - float(ndtri(wanted))
 
 

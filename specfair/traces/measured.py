@@ -27,6 +27,7 @@ class Measured:
     trace: Trace
     lookahead: Lookahead
     engine: Engine = replayed
+    scope: str = "identities"  # what more evidence would be more of
     _groups: dict[tuple[str, Lookahead], Groups] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -57,7 +58,7 @@ class Measured:
         common.
         """
         if not self._labels:
-            self._labels.append(labelled(self.trace.prompts))
+            self._labels.append(labelled(self.trace.prompts).within(self.scope))
         return self._labels[0]
 
     def _count(self, lookahead: Lookahead) -> Tally:

@@ -8,11 +8,13 @@ import pytest
 
 from specfair import config, stats
 from specfair.audit.audit import Audit
+from specfair.audit.case import Case
 from specfair.audit.desk import Desk
-from specfair.audit.session import Case, Session
+from specfair.audit.session import Session
 from specfair.errors import UsageError
 from specfair.gates import bounds
 from specfair.run.verdict import Verdict
+from tests.conftest import small_audit
 
 
 class GateFailedError(Exception):
@@ -23,6 +25,10 @@ def fail(text: str) -> NoReturn:
     raise GateFailedError(text)
 
 
+def excuse(text: str) -> NoReturn:
+    raise AssertionError(f"nothing is waived here: {text}")
+
+
 @pytest.fixture
 def desk(measured: Audit) -> Desk:
     session = Session(
@@ -30,7 +36,7 @@ def desk(measured: Audit) -> Desk:
         lambda _: None,
         audits={measured.settings.measurement: measured},
     )
-    return Desk(session, Case("mine", "pytest mine"), Path(), {}, [], fail)
+    return Desk(session, Case("mine", "pytest mine"), Path(), {}, [], fail, excuse)
 
 
 def test_a_gate_with_its_own_bound_decides_and_leaves_its_figures(desk: Desk) -> None:
@@ -46,7 +52,7 @@ def test_a_failed_gate_tells_the_whole_story(desk: Desk) -> None:
     with pytest.raises(
         GateFailedError, match=r"(?s)mine: .*expected  .*alone     pytest mine"
     ):
-        desk.gate(desk.audit().mean_acceptance_length.overall, at_least=99)
+        desk.gate(desk.audit(scope="set").mean_acceptance_length.overall, at_least=99)
 
 
 def test_a_gate_that_is_off_says_nothing(desk: Desk) -> None:
@@ -71,6 +77,7 @@ def test_settings_come_from_the_call_then_the_marker_then_the_project(
         {"lookahead": "constant-2", "seed": 1},
         [],
         fail,
+        excuse,
     )
     expected = config.override(
         desk.session.settings, {"lookahead": "constant-2", "seed": 1}
@@ -131,7 +138,9 @@ def test_strict_in_the_marker_or_the_call_is_strict(
     desk: Desk, by_marker: bool
 ) -> None:
     marked = {"strict": True} if by_marker else {}
-    strict = Desk(desk.session, Case("mine", "pytest mine"), Path(), marked, [], fail)
+    strict = Desk(
+        desk.session, Case("mine", "pytest mine"), Path(), marked, [], fail, excuse
+    )
     audit = strict.audit(**({} if by_marker else {"strict": True}))
     assert audit is desk.audit()  # nothing is measured again for it
     undecided = stats.Estimate(0.5, 0.0, 1.0)
@@ -152,7 +161,7 @@ def test_a_standard_question_is_asked_in_every_metric_that_is_bounded(
     rules = bounds.rules_of({"gap": 0.9, "alpha": {"gap": 0.99}, "kl": {"gap": "off"}})
     session = Session(replace(measured.settings, gates=rules), lambda _: None)
     session.audits[session.settings.measurement] = measured
-    desk = Desk(session, Case("imdb", "pytest mine"), Path(), {}, [], fail)
+    desk = Desk(session, Case("imdb", "pytest mine"), Path(), {}, [], fail, excuse)
     assert [(v.metric, v.bound) for v in desk.ask("gap", "imdb")] == [
         ("acceptance_rate", 0.9),
         ("alpha", 0.99),
@@ -161,11 +170,10 @@ def test_a_standard_question_is_asked_in_every_metric_that_is_bounded(
     failing = replace(
         session.settings, gates=bounds.rules_of({"gap": -0.9, "alpha": {"gap": -0.9}})
     )
-    session.audits[failing.measurement] = measured
+    folder = Path(measured.settings.store).parent
+    session.audits[failing.measurement] = small_audit(folder, scope="set")[0]
     with pytest.raises(GateFailedError, match=r"(?s)acceptance_rate.*alpha"):
-        Desk(
-            replace(session, settings=failing), Case("imdb", "x"), Path(), {}, [], fail
-        ).ask("gap", "imdb")
+        replace(desk, session=replace(session, settings=failing)).ask("gap", "imdb")
     with pytest.raises(UsageError, match="Did you mean 'gap'"):
         desk.ask("gpa", "imdb")
 

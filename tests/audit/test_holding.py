@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from specfair import config
+from specfair.audit.case import Case
 from specfair.audit.holding import Asked, held_by, lines_of_mistakes, others, unheld
-from specfair.audit.session import Case, Session
+from specfair.audit.session import Session
 from specfair.config import Settings
 from specfair.gates import bounds
 from specfair.vocabulary import BASE, Stage
@@ -34,7 +35,7 @@ def settings(**changes: object) -> Settings:
 
 
 def wrong(run: Asked, *, held: list[int], standard: bool = True) -> set[str]:
-    parts = [{"held": json.dumps({"rules": held, "standard": standard})}]
+    parts = [{"held": json.dumps({"rules": held, "waivers": [], "standard": standard})}]
     found = unheld(run, parts)
     assert len(found) == len(FILE) + len(TYPED) - len(held)
     assert len(others(found)) == 1
@@ -47,6 +48,7 @@ def test_a_rule_is_held_once_a_case_is_judged_by_it() -> None:
     session.bound("gain", Case("imdb-queer", "x", Stage("imdb"), "queer"))
     assert json.loads(held_by(session)["held"]) == {
         "rules": [0, 2, 3],
+        "waivers": [],
         "standard": False,
     }
 
@@ -89,7 +91,10 @@ def test_tests_with_questions_of_their_own_leave_the_bounds_of_the_file_to_the_e
 def test_processes_of_one_run_are_taken_together(
     places: tuple[list[int], list[int]],
 ) -> None:
-    parts = [{"held": json.dumps({"rules": held, "standard": True})} for held in places]
+    parts = [
+        {"held": json.dumps({"rules": held, "waivers": [], "standard": True})}
+        for held in places
+    ]
     assert not {"gap<=0.1", "kl.gap<=0.1"} & {
         str(rule) for rule, _ in unheld(Asked.of(settings(), ()), parts)
     }

@@ -10,7 +10,8 @@ import pytest
 from specfair import gates, stats
 from specfair.audit import record
 from specfair.audit.audit import Audit
-from specfair.audit.session import Case, Session, snapshot
+from specfair.audit.case import Case
+from specfair.audit.session import Session, snapshot
 from specfair.errors import StoreError, UsageError
 from specfair.gates import kept
 from specfair.report import render_html, render_markdown

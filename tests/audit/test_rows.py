@@ -65,3 +65,26 @@ def test_mentions_and_frequency(measured: Audit) -> None:
     trend = rows.frequency_row(Stage("imdb"), measured.frequency("imdb"))
     assert trend.stage == Stage("imdb")
     assert math.isfinite(trend.slope) or np.isnan(trend.slope)
+
+
+def test_ranks_of_what_gates_look_at_the_slowest_first(
+    measured: Audit, tables: dict
+) -> None:
+    """Each group's value is its estimate; what is expected next time lies between it
+    and the others.
+    """
+    found = tables["ranks"]
+    groups = measured.base.groups("acceptance_rate")
+    assert {(r.group, r.value) for r in found} == {
+        (group, estimate.value) for group, estimate in groups.by_group.items()
+    }
+    expected = [r.shrunken for r in found]
+    assert expected == sorted(expected)
+    values = [r.value for r in found]
+    for row in found:
+        assert (row.stage, row.metric, row.n_groups) == (BASE, "acceptance_rate", 3)
+        assert min(values) <= row.shrunken <= max(values)
+        assert row.low < row.shrunken < row.high
+        assert 1 <= row.rank_low <= row.rank_high <= 3
+    slowest = min(found, key=lambda row: row.value)
+    assert slowest.rank_low == 1

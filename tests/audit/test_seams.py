@@ -6,6 +6,7 @@ written were read by nobody, while each side passed its own tests with rows made
 hand.
 """
 
+import re
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ import pytest
 
 from specfair import gates
 from specfair.audit import record
-from specfair.audit.session import Case, Session, ask_all, snapshot
+from specfair.audit.case import Case
+from specfair.audit.session import Session, ask_all, snapshot
 from specfair.report import render_html, render_markdown
 from specfair.run.rows import ROWS
 from specfair.run.run import Run
@@ -76,7 +78,7 @@ def test_every_field_is_written_and_read(report: Run, name: str) -> None:
 
 
 def test_every_stage_of_the_run_is_in_the_tables(report: Run) -> None:
-    for table in ("estimates", "gaps", "changes", "widenings"):
+    for table in ("estimates", "gaps", "ranks", "changes", "widenings"):
         stages = {row.stage for row in getattr(report, table)}
         assert stages == ({IMDB} if table in ("changes", "widenings") else {BASE, IMDB})
 
@@ -87,3 +89,12 @@ def test_files_hold_the_same_run(report: Run, tmp_path: Path) -> None:
     assert render_html(
         Run.from_json(stored.read_text(encoding="utf-8"))
     ) == render_html(report)
+
+
+def test_ranks_stand_in_the_page_and_in_the_markdown(report: Run) -> None:
+    """The same cells: a table is said once."""
+    for row in report.ranked(BASE).values():
+        cells = (f"{row.shrunken:.3f}", f"{row.low:.3f} to {row.high:.3f}", row.place)
+        assert f"| {' | '.join(cells)} |" in render_markdown(report)
+        drawn = [re.escape(f">{cell}</td>") for cell in cells]
+        assert re.search(r"\s*<td[^>]*".join(drawn), render_html(report))

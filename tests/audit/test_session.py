@@ -3,16 +3,19 @@ failure.
 """
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from specfair import gates
+from specfair import config, gates
 from specfair.audit.audit import Audit
-from specfair.audit.session import Case, Session, ask_all, explain, invoked, snapshot
+from specfair.audit.case import Case, explain, invoked
+from specfair.audit.session import Session, ask_all, snapshot
 from specfair.errors import UsageError
+from specfair.gates.bounds import parse_rule
 from specfair.stats import Estimate
-from specfair.vocabulary import BASE, Stage
+from specfair.vocabulary import BASE, CLAIMS, Stage
 
 IMDB = Stage("imdb")
 
@@ -50,9 +53,60 @@ def test_a_family_is_corrected_together_and_the_member_is_returned(
     assert stored.reproduce == 'pytest "evals/x.py::t[imdb-queer]"'
 
 
-def test_strict_settings_make_strict_verdicts(measured: Audit) -> None:
-    from dataclasses import replace
+def test_stages_are_one_family_unless_asked_otherwise(measured: Audit) -> None:
+    """The base pair and imdb are asked about the gap; only imdb about a gain."""
+    both = [replace(measured.settings, family=name) for name in ("run", "stage")]
+    sessions = [Session(settings, lambda _: None) for settings in both]
+    gap, gains = measured.base.acceptance_rate.difference(), measured.gains("imdb")
+    for kind, asked, times in (("gap", gap, 2), ("gain", gains, 1)):
+        of = "queer" if kind == "gain" else ""
+        bound = gates.Bound(kind, 0.9)
+        run, stage = (s.judge(asked, bound, Case("c", "n", IMDB), of) for s in sessions)
+        assert run.p_holm == min(times * stage.p_holm, 1.0)
 
+
+def test_every_member_of_a_family_is_held_at_its_own_bound(measured: Audit) -> None:
+    """A bound of its own for one group does not make others break it."""
+    rules = (parse_rule("gain>=-0.9"), parse_rule("queer.gain>=0.9"))
+    session = Session(replace(measured.settings, gates=rules), lambda _: None)
+    gains = measured.gains("imdb")
+    found = {}
+    for group in gains:
+        case = Case(f"imdb-{group}", "n", IMDB, group)
+        bound = session.bound("gain", case)
+        assert bound is not None
+        found[group] = session.judge(gains, bound, case, group)
+    assert found.pop("queer").bound == 0.9
+    for verdict in found.values():
+        assert (verdict.bound, verdict.decision) == (-0.9, "pass")
+
+
+@pytest.mark.parametrize("scope", ["identities", "prompts", "set"])
+def test_a_verdict_says_what_it_is_about(measured: Audit, scope: str) -> None:
+    """The narrower the claim, the narrower the interval; the set alone has none."""
+    settings = replace(measured.settings, scope=scope)
+    audit = Audit(settings)
+    gap = audit.base.acceptance_rate.difference()
+    assert gap.value == measured.base.acceptance_rate.difference().value
+    width, usual = gap.high - gap.low, measured.base.acceptance_rate.difference()
+    assert (width == 0) == (scope == "set")
+    assert width <= usual.high - usual.low
+    session, case = Session(settings, lambda _: None), Case("base", "n", BASE)
+    verdict = session.judge(gap, gates.Bound("gap", 0.001), case, "")
+    assert verdict.scope == scope
+    assert CLAIMS[scope] in explain(verdict, case)
+    if scope == "set":
+        assert verdict.decision == "fail"
+        change = audit.gain("imdb")
+        assert change.low == change.high == change.value
+
+
+def test_sampled_texts_are_not_all_there_is() -> None:
+    with pytest.raises(UsageError, match="scope = 'set' does not fit: sampled texts"):
+        config.override(config.Settings(), {"scope": "set", "temperature": 1})
+
+
+def test_strict_settings_make_strict_verdicts(measured: Audit) -> None:
     strict = Session(replace(measured.settings, strict=True), lambda _: None)
     wide = Estimate(0.0, -1.0, 1.0)
     assert strict.judge(wide, gates.Bound("gain", 0.0), Case("c", "n"), "").failed
@@ -73,6 +127,7 @@ def test_those_who_run_no_tests_ask_the_same(session: Session) -> None:
         "confident_rejections": 2,
         "gain": len(session.audit().prompts.groups) + 1,
         "widening": 1,
+        "spread": 1,
     }
     names = {v.case for v in session.verdicts.values()}
     assert {"base", "imdb", "imdb-queer", "imdb-constant-1"} <= names

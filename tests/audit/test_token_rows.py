@@ -45,7 +45,7 @@ def test_mistakes_are_confident_and_come_with_their_text(
 
 def test_examples_are_the_prompts_that_lost_most(measured: Audit) -> None:
     found = list(token_rows.example_rows(measured, verdict(groups=("queer",))))
-    changes = [row.value - row.reference for row in found]
+    changes = [row.value - (row.reference or 0.0) for row in found]
     assert changes == sorted(changes)
     assert len(found) == N_EXAMPLES
     assert {row.text for row in found} <= {

@@ -120,6 +120,9 @@ NOT_IN_THE_KEY = {
     "strict": "verdicts",
     "baseline": "verdicts",
     "gates": "verdicts",
+    "waivers": "verdicts",
+    "scope": "verdicts",
+    "family": "verdicts",
 }
 
 

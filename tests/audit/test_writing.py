@@ -1,6 +1,7 @@
 """Files and lines of a run: what can be written is, whatever becomes of the rest."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from specfair.audit import record, writing
 from specfair.audit.session import Session
 from specfair.errors import UsageError
 from specfair.run.run import Run
+from specfair.vocabulary import Stage
+from tests import report_samples
 
 ROOT = Path(__file__).parents[2]
 
@@ -131,3 +134,41 @@ def test_what_can_be_written_is_written(
         UsageError, match="is a folder; specfair writes files and removes nothing"
     ):
         outputs.of(settings.report)
+
+
+def test_a_run_knows_its_chance_of_failing_by_mistake() -> None:
+    """One family for each gate and metric whatever the stage and the group, and one for
+    each bound that a test brought along; parts are counted together.
+    """
+    verdict = partial(report_samples.verdict, metric="acceptance_rate")
+    standard = tuple(
+        verdict(gate=gate, case=f"{stage}-{group}", stage=Stage(stage))
+        for gate in ("gain", "gap")
+        for stage in ("imdb", "sst2")
+        for group in "abc"
+    )
+    run = Run(created="now", command="c", groups=(), verdicts=standard)
+    assert writing.with_chance(run).chance == pytest.approx((0.05, 1 - 0.975**2))
+    own = tuple(verdict(gate="at_most", case="mine", nth=n) for n in range(2))
+    more = replace(run, verdicts=(*standard, *own))
+    assert writing.with_chance(more).chance[0] == pytest.approx(0.1)
+    none = replace(more, verdicts=(), chance=(0.1, 0.1))
+    assert writing.with_chance(none).chance == ()
+
+
+def test_the_chance_is_of_all_processes_together(
+    session: Session, tmp_path: Path
+) -> None:
+    settings = replace(session.settings, report=str(tmp_path / "r.html"))
+    part = record.part(session)
+    first = Run.from_json(part["report"])
+    verdict = report_samples.verdict(gate="gap", about=first.about)
+    parts = [
+        part | {"report": replace(first, verdicts=(v,)).to_json()}
+        for v in (verdict, replace(verdict, gate="ratio"))
+    ]
+    lines = writing.write_parts(parts, settings).lines
+    said = "chance of at most 0.05"
+    assert any(line.endswith(said) for line in lines)
+    assert said in (tmp_path / "r.html").read_text()
+    assert said in (tmp_path / "r.md").read_text()

@@ -26,7 +26,7 @@ from specfair.gates import bounds, kept
 from specfair.texts import corpora, prompts
 from specfair.texts.mentions import count_mentions
 from specfair.traces.stored import load_trace, save_trace
-from specfair.vocabulary import DATASETS
+from specfair.vocabulary import BASE, DATASETS, Stage
 from tests import report_samples
 from tests.chaos.conftest import Chaos
 from tests.chaos.hostile import (
@@ -258,7 +258,8 @@ def test_configuration(chaos: Chaos) -> None:
                 assert isinstance(found.compared, tuple)
                 bounds.check_groups(rules, GROUPS)
                 for kind in ("gap", "gain"):
-                    bounds.bound_for(rules, kind, dataset="imdb", group="queer")
+                    where = bounds.Where(Stage("imdb"), "queer")
+                    bounds.bound_for(rules, kind, where)
 
             tried.note("refused", bool(answer(use)))
             tried.case()
@@ -311,9 +312,8 @@ def test_gate_rules(chaos: Chaos) -> None:
             def use() -> None:
                 found = bounds.parse_rule(text)
                 bounds.check_groups([found], GROUPS)
-                bounds.bound_for(
-                    [found], found.kind, dataset=found.dataset, group=found.group
-                )
+                where = bounds.Where(found.stage or BASE, found.group)
+                bounds.bound_for([found], found.kind, where)
 
             tried.note("refused", bool(answer(use)))
             tried.case()

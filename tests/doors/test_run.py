@@ -16,7 +16,9 @@ def never(text: str) -> NoReturn:
 def test_a_session_begins_with_the_first_desk(request: pytest.FixtureRequest) -> None:
     runner = Runner(request.config, print)
     assert runner.part() == []
-    first, second = (runner.desk(request.node, {}, fail=never) for _ in range(2))
+    first, second = (
+        runner.desk(request.node, {}, fail=never, excuse=never) for _ in range(2)
+    )
     assert first.session is second.session is runner.session
     assert first.case.name == request.node.name
     [part] = runner.part()

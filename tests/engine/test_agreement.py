@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from specfair.audit.audit import Audit
-from specfair.audit.session import Case, Session
+from specfair.audit.case import Case
+from specfair.audit.session import Session
 from specfair.decoding import Decoding, Lookahead
 from specfair.engine import agreement, speculate, tracer
 from specfair.models import load

@@ -8,6 +8,7 @@ from specfair.decoding import Decoding, Lookahead
 from specfair.engine import rounds, speculate, tracer
 from specfair.engine.drafts import Draft, Opened, draft_of
 from specfair.models.pair import Pair
+from specfair.traces.trace import Trace
 from tests import tiny_models
 from tests.engine.test_tracer import assert_same
 
@@ -45,7 +46,7 @@ def test_the_loops_need_no_more_than_the_interface(
 ) -> None:
     prompts = tiny_models.prompts(11)
 
-    def run() -> tuple[object, ...]:
+    def run() -> tuple[Trace, ...]:
         live = speculate.speculate(PAIR, prompts, decoding, Lookahead(3), n_slots=4)
         return tracer.trace(PAIR, prompts, decoding), live.trace
 

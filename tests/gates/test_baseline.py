@@ -72,7 +72,7 @@ def test_compare_is_paired_by_prompt() -> None:
     new = baseline.take(
         {BASE: sample(0.05)[np.random.default_rng(0).permutation(24)]}, ABOUT
     )
-    found = baseline.change_at(make(base=0.0), new, BASE)
+    found = baseline.change_at(make(base=0.0), new, BASE, "identities")
     assert set(found.by_group) == {"a", "b"}
     for estimate in (found.overall, *found.by_group.values()):
         assert estimate.value == pytest.approx(0.05, abs=1e-3)
@@ -202,7 +202,7 @@ def test_a_group_named_overall_is_one_group(tmp_path: Path) -> None:
         named, numerator=named.numerator - np.where(named.group == "b", 4.0, 0.0)
     )
     old, new = (baseline.take({BASE: s}, ABOUT) for s in (named, lower))
-    found = baseline.change_at(old, new, BASE)
+    found = baseline.change_at(old, new, BASE, "identities")
     assert found.by_group["overall"].value == pytest.approx(0, abs=1e-3)
     assert found.overall.value == pytest.approx(-0.1, abs=1e-3)
     assert sum(part.n_prompts for part in found.overall.parts) == 24
@@ -284,7 +284,7 @@ def test_absent_and_stale_stages() -> None:
     old, new = make(base=0.0, sst2=0.0), make(base=0.0, imdb=0.0)
     assert [stage for stage in old.counts if stage not in new.counts] == [Stage("sst2")]
     with pytest.raises(StoreError, match=r"no 'imdb'; it holds base, sst2"):
-        baseline.change_at(old, new, Stage("imdb"))
+        baseline.change_at(old, new, Stage("imdb"), "identities")
 
 
 def test_merge_joins_what_processes_measured() -> None:

@@ -76,10 +76,11 @@ def test_names_are_harmless_in_every_format() -> None:
     NaN.
     """
     hostile = "x\n::error::pwned\x1b[31m\x00\ud800"
+    stage = Stage(hostile)
     verdict = gates.check(
         stats.invalid("nothing was counted"), gates.Bound("regression", 0.0), hostile
     )
-    found = comparison.Comparison("old", "new", (verdict,), (hostile,), (hostile,))
+    found = comparison.Comparison("old", "new", (verdict,), (stage,), (stage,))
     for name, form in comparison.FORMATS.items():
         said = form(found)
         said.encode()
@@ -101,7 +102,7 @@ def test_a_file_and_a_name(root: Path) -> None:
 
 
 def test_markdown_escapes_names() -> None:
-    hostile = comparison.Comparison("<b>|", "x\n", (), ("a|b",), ())
+    hostile = comparison.Comparison("<b>|", "x\n", (), (Stage("a|b"),), ())
     text = comparison.FORMATS["md"](hostile)
     assert "\\<b\\>\\|" in text
     assert "a\\|b" in text

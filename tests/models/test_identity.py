@@ -22,11 +22,14 @@ from specfair.texts.prompts import fixtures
 NAMES = ("embedded", "embedded")
 
 
+def chosen(folder: Path, names: tuple[str, str]) -> Choice:
+    return Choice(str(folder / "target"), str(folder / "draft"), names)
+
+
 @pytest.fixture
 def copied(tmp_path: Path) -> Choice:
     shutil.copytree(fixtures() / "pair", tmp_path / "pair")
-    folders = [str(tmp_path / "pair" / role) for role in ("target", "draft")]
-    return Choice(*folders, NAMES)
+    return chosen(tmp_path / "pair", NAMES)
 
 
 def test_what_is_kept_is_what_the_opened_pair_says() -> None:
@@ -77,8 +80,8 @@ def test_how_it_is_opened_is_in_the_key_and_where_it_lies_is_not(
     names = [digest(choice.key) for choice in (copied, *others)]
     assert len(set(names)) == len(names)
     shutil.move(tmp_path / "pair", tmp_path / "moved")
-    moved = [str(tmp_path / "moved" / role) for role in ("target", "draft")]
-    assert digest(Choice(*moved, ("other", "names")).key) == names[0]
+    moved = chosen(tmp_path / "moved", ("other", "names"))
+    assert digest(moved.key) == names[0]
 
 
 def test_another_machine_resolves_auto_anew(

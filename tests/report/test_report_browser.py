@@ -18,7 +18,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import Select
+from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from specfair.report import render_html, render_index
 from tests import report_samples
@@ -232,7 +232,8 @@ def test_filter_shows_one_dataset_and_one_group(
     assert sorted(shown) == ["imdb-queer"]
     assert browser.find_element(By.TAG_NAME, "output").text == "1 of 55 checks"
     browser.find_element(By.CSS_SELECTOR, "button[type=reset]").click()
-    assert all(panel.is_displayed() for panel in panels)
+    # the page looks at its form once that is reset
+    WebDriverWait(browser, 10).until(lambda _: all(p.is_displayed() for p in panels))
 
 
 def test_deep_link_opens_one_case(browser: webdriver.Chrome, report: str) -> None:

@@ -141,8 +141,9 @@ def test_scatter_names_do_not_overlap() -> None:
 
 def test_a_fan_is_cut_at_the_frame() -> None:
     spots = [spot("a", 10), spot("b", 100)]
-    frame = {"domain": (-0.1, 0.1), "right": 3.0, "name": "gain"}
-    drawing = scatter(spots, fit=(0.1, 0.0, 9.0), **frame)
+    drawing = scatter(
+        spots, fit=(0.1, 0.0, 9.0), domain=(-0.1, 0.1), right=3.0, name="gain"
+    )
     (inner,) = parsed(drawing).findall("svg")
     assert len(inner) == 2
     assert not re.search(r'\bid="', drawing)  # what cuts it needs no name on the page

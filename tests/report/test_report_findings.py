@@ -13,7 +13,14 @@ from specfair.report.lookup import (
     stages,
     tally,
 )
-from specfair.run.rows import EstimateRow, FrequencyRow, GapRow, PairRow, SplitRow
+from specfair.run.rows import (
+    EstimateRow,
+    FrequencyRow,
+    GapRow,
+    PairRow,
+    RankRow,
+    SplitRow,
+)
 from specfair.run.run import Run
 from specfair.run.verdict import Verdict
 from specfair.vocabulary import BASE, Stage
@@ -131,6 +138,31 @@ def test_one_dataset_names_winner_and_slowest() -> None:
     assert findings.dataset(index(run()), IMDB) == "After imdb"
 
 
+def rank(group: str, high: int, *, stage: Stage) -> RankRow:
+    return RankRow(
+        stage, "acceptance_rate", group, 0.6, 0.62, 0.6, 0.64, 1, high, n_groups=4
+    )
+
+
+def test_the_slowest_is_named_with_its_doubt() -> None:
+    levels = (level("a", 0.6), level("b", 0.7))
+    rows = {"estimates": levels, "gaps": (gap("base", 0.1, 0.02, 0.2),)}
+    unsure = (rank("a", 3, stage=IMDB), rank("a", 2, stage=BASE))
+    found = index(run(**rows, ranks=unsure))
+    assert findings.dataset(found, IMDB) == (
+        "After imdb, a is slowest as measured (it may be 1st to 3rd slowest of 4), "
+        "0.10 behind b"
+    )
+    said = (
+        "Slowest is a as measured (it may be 1st to 2nd slowest of 4), fastest b: a gap"
+    )
+    assert findings.slowest(found).startswith(said)
+    sure = tuple(dataclasses.replace(row, rank_high=1) for row in unsure)
+    found = index(run(**rows, ranks=sure))
+    assert findings.dataset(found, IMDB) == "After imdb, a is slowest, 0.10 behind b"
+    assert findings.slowest(found).startswith("Slowest is a, fastest b: a gap")
+
+
 def test_mentions_against_gain() -> None:
     rows = [
         FrequencyRow(Stage("imdb"), 0.02, 0.01, 0.03, 0.9, 0.01),
@@ -164,10 +196,10 @@ def gap(stage: str, *ends: float, null: float | None = 0.05) -> GapRow:
 
 
 def test_the_gap_and_chance() -> None:
-    assert "more than shuffled" in findings.slowest(
+    assert "more than groups that are alike" in findings.slowest(
         index(run(gaps=(gap("base", 0.1, 0.02, 0.2),)))
     )
-    assert "no more than shuffled" in findings.slowest(
+    assert "no more than groups that are alike" in findings.slowest(
         index(run(gaps=(gap("base", 0.04, 0.0, 0.2),)))
     )
     edge = findings.slowest(index(run(gaps=(gap("base", 0.1, 0.0, 0.2),))))

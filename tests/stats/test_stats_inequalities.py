@@ -133,11 +133,24 @@ def test_the_upper_limit_is_that_of_some_pair() -> None:
 
 
 def test_widening_swapped_is_narrowing() -> None:
+    """The same question backwards. Limits from above may be nearer, as they look at
+    each pair's own growth as well, but never by much.
+    """
     before, after = draw(World(((12, 5),) * 5, changes=(-0.2, 0, 0, 0, 0)), 3)
     there, back = stats.widening(before, after), stats.widening(after, before)
     assert there.value == -back.value
-    assert there.low == pytest.approx(-back.high, abs=1e-6)
-    assert there.high == pytest.approx(-back.low, abs=1e-6)
+    assert there.low > 0 > back.high
+    assert there.low == pytest.approx(-back.high, abs=0.05)
+
+
+def test_where_hardly_anything_changed_that_is_said() -> None:
+    """Nine of ten coins are the same: a bound of .02 is out of reach, though both gaps
+    are known to .05 only.
+    """
+    world = World(((20, 10),) * 8, drift=0.0, kept=0.95)
+    before, after = draw(world, 0)
+    assert stats.difference(before).high > 0.05
+    assert stats.widening(before, after).high < 0.02
 
 
 def test_widening_of_a_pair_is_its_change() -> None:
@@ -149,8 +162,8 @@ def test_widening_of_a_pair_is_its_change() -> None:
     parts = stats.changes(before, after)
     error = np.hypot(*(np.sqrt(e.parts[0].variance) for e in parts.values()))
     assert wider.value == pytest.approx(parts["g1"].value - parts["g0"].value)
-    assert wider.low == pytest.approx(wider.value - 2.03 * error, abs=0.1 * error)
-    assert wider.high == pytest.approx(wider.value + 2.03 * error, abs=0.1 * error)
+    assert wider.low == pytest.approx(wider.value - 1.69 * error, abs=0.1 * error)
+    assert wider.high == pytest.approx(wider.value + 2.15 * error, abs=0.15 * error)
 
 
 def test_a_shared_problem_counts_once_before_and_after() -> None:

@@ -26,8 +26,10 @@ def test_what_is_known_well_is_not_moved() -> None:
 
 def test_shrunken_rates_are_nearer_the_truth_and_ranks_hold() -> None:
     """40 draws of 12 groups whose rates truly differ by .02 and are measured to .024:
-    the mean squared error falls by a quarter at least (a half by right), and the true
-    ranks lie within their intervals in 95% of all cases, 90% at least.
+    the mean squared error falls by a quarter at least (a half by right: 5.7 errors of
+    the mean off, so it fails by chance in fewer than 1 of 1,000 seeds), and 93% of the
+    true ranks lie within their intervals, which by Bonferroni hold 95% and in fact
+    nearly all.
     """
     rng = np.random.default_rng(0)
     raw = shrunk = inside = 0.0
@@ -45,7 +47,7 @@ def test_shrunken_rates_are_nearer_the_truth_and_ranks_hold() -> None:
             inside += one.rank_low <= true_rank[one.group] <= one.rank_high
             assert one.low < one.shrunken < one.high
     assert shrunk < 0.75 * raw
-    assert inside / (40 * 12) > 0.90
+    assert inside / (40 * 12) >= 0.93
 
 
 def test_clear_ranks_are_narrow_and_ordered() -> None:

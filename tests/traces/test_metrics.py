@@ -8,12 +8,11 @@ import pytest
 
 from specfair.decoding import Lookahead
 from specfair.errors import UsageError
-from specfair.traces import metrics
 from specfair.traces.groups import Groups
 from specfair.traces.metrics import SUMS, sample
 from specfair.traces.replay import replay
 from specfair.traces.trace import COLUMNS, Trace
-from specfair.vocabulary import METRICS
+from specfair.vocabulary import CONFIDENT, METRICS
 from tests.made_traces import altered, noise
 
 FIVE = Lookahead(5)
@@ -49,7 +48,7 @@ def test_means_are_over_positions(trace: Trace) -> None:
 
 
 def test_confident_rejections_by_hand(trace: Trace) -> None:
-    sure = trace["proposal_draft_prob"] >= metrics.CONFIDENT
+    sure = trace["proposal_draft_prob"] >= CONFIDENT
     expected = (sure & ~trace["accepted"]).sum() / sure.sum()
     assert sample(trace, "confident_rejections", FIVE).value == pytest.approx(
         float(expected)

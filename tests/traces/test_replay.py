@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from specfair.decoding import Decoding, Lookahead
+from specfair.decoding import Decoding, Lookahead, Schedule
 from specfair.engine import tracer
 from specfair.models import load
 from specfair.models.pair import encode
@@ -25,7 +25,7 @@ from tests.made_traces import (
     trace_of,
 )
 
-SCHEDULES = ("constant", "heuristic", "heuristic_transient")
+SCHEDULES: tuple[Schedule, ...] = ("constant", "heuristic", "heuristic_transient")
 LOOKAHEADS = [Lookahead(n, s) for n in (1, 2, 3, 5, 8, 20) for s in SCHEDULES]
 
 

@@ -1,6 +1,7 @@
 """A Trace survives the disk; anything else there is refused in one line."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +67,7 @@ def _no_column(path: Path) -> None:
         lambda p: p.write_bytes(b""),
     ],
 )
-def test_damage_is_one_line(tmp_path: Path, damage) -> None:  # noqa: ANN001  # functions and methods of a path
+def test_damage_is_one_line(tmp_path: Path, damage: Callable[[Path], object]) -> None:
     path = tmp_path / "t"
     save_trace(numbered([3]), path)
     damage(path)

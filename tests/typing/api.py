@@ -49,7 +49,7 @@ def groups_of(audit: Audit) -> Groups:
 
 
 def figures(estimate: Estimate) -> tuple[float, float, float]:
-    assert_type((estimate.valid, estimate.exploratory), tuple[bool, bool])
+    assert_type((estimate.valid, estimate.exploratory), tuple[bool, tuple[str, ...]])
     assert_type(estimate.p_value(0.1), float)
     return (estimate.value, *estimate.interval(0.9))
 

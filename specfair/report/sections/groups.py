@@ -2,6 +2,8 @@
 at every stage.
 """
 
+from collections.abc import Sequence
+
 from specfair.errors import counted
 from specfair.report import findings, many
 from specfair.report.blocks import Panel, Section, Table
@@ -13,6 +15,7 @@ from specfair.report.sections.parts import (
     CHANGED,
     CLUSTERS,
     GROUP,
+    INTERVAL,
     PROMPTS,
     alternative,
     basis,
@@ -20,7 +23,7 @@ from specfair.report.sections.parts import (
     where,
 )
 from specfair.report.text import clean, interval, number, odds, signed, thousands
-from specfair.run.rows import ENDS, MANY, PairRow
+from specfair.run.rows import ENDS, MANY, PairRow, RankRow
 from specfair.vocabulary import ALPHA, BASE, CHARTED, METRICS, Stage
 
 
@@ -38,6 +41,10 @@ def who_waits(found: Index) -> Section | None:
         title="Who waits longer?",
         answer=findings.slowest(found),
         panels=[panel for panel in panels if panel],
+        tables=[
+            ranking(at, list(found.run.ranked(at).values()))
+            for at in stages(found.run, found.run.ranks)
+        ],
         key=(
             ("dot", "value with its 95% interval"),
             ("slow", "slowest group of the base pair"),
@@ -73,6 +80,26 @@ def _forest(found: Index, metric: str) -> Panel | None:
         drawing=drawing,
         basis=basis(rows),
         table=Table.of(rows, columns),
+    )
+
+
+def ranking(at: Stage, rows: Sequence[RankRow]) -> Table:
+    """What gates look at by group: as measured, as to be expected next time, and the
+    ranks each may have. The slowest first, as the rows come.
+    """
+    columns = (
+        GROUP,
+        ("#as measured", lambda row: number(row.value)),
+        ("#expected next time", lambda row: number(row.shrunken)),
+        INTERVAL,
+        ("#rank", lambda row: row.place),
+    )
+    return Table.of(
+        rows,
+        columns,
+        caption=f"{where(at)}, the slowest first",
+        dataset=at.dataset,
+        open=not at.tuned and len(rows) <= MANY,
     )
 
 

@@ -12,12 +12,12 @@ from specfair.report.charts import canvas
 from specfair.report.charts.curves import Point, Series, Ticks, curves
 from specfair.report.lookup import Index, figure, lookaheads, schedule, stages
 from specfair.report.sections.parts import (
+    ALIKE,
     EVERYONE,
     FASTEST,
     GROUP,
     INTERVAL,
     LOOKAHEAD,
-    SHUFFLED,
     SLOWEST,
     alternative,
     basis,
@@ -138,7 +138,7 @@ def _gap(found: Index, names: Sequence[str]) -> Panel | None:
         LOOKAHEAD,
         ("#gap", lambda row: number(row.gap)),
         INTERVAL,
-        SHUFFLED,
+        ALIKE,
         SLOWEST,
         FASTEST,
     )
@@ -146,7 +146,7 @@ def _gap(found: Index, names: Sequence[str]) -> Panel | None:
     return Panel(
         title="Gap between groups",
         drawing=drawing,
-        basis=f"n = {n}; grey: after fine-tuning; dashed: shuffled labels.",
+        basis=f"n = {n}; grey: after fine-tuning; dashed: by chance.",
         table=Table.of(rows, columns),
     )
 

@@ -11,10 +11,10 @@ from specfair.report.charts.forest import Line, forest
 from specfair.report.charts.scatter import Spot, scatter
 from specfair.report.lookup import Index, stages
 from specfair.report.sections.parts import (
+    ALIKE,
     CHANGED,
     FASTEST,
     GROUP,
-    SHUFFLED,
     SLOWEST,
     alternative,
     colour,
@@ -29,7 +29,7 @@ from specfair.report.text import (
     signed_interval,
     thousands,
 )
-from specfair.run.rows import FrequencyRow
+from specfair.run.rows import FrequencyRow, GapRow
 from specfair.vocabulary import BASE, Stage
 
 
@@ -155,7 +155,7 @@ def _gap(found: Index) -> Panel | None:
         title=title,
         drawing=drawing,
         basis=f"n = {counted(len(found.run.groups), 'group')}; ring: before, dot: "
-        "after, dashed: shuffled labels.",
+        "after, dashed: by chance.",
         table=gaps(found),
     )
 
@@ -164,13 +164,19 @@ def gaps(found: Index) -> Table:
     """The gap between groups, a row a stage."""
     at = stages(found.run, found.run.gaps)
     rows = [row for row in map(found.gap, at) if row is not None]
+
+    def place(row: GapRow) -> str:
+        known = found.run.ranked(row.stage).get(row.lowest_group)
+        return known.place if known else "n/a"
+
     columns = (
         ("gap", lambda row: clean(row.stage.dataset or "base pair", 60)),
         ("#between groups", lambda row: number(row.gap)),
         ("#95% interval", lambda row: interval(row.low, row.high)),
-        SHUFFLED,
+        ALIKE,
         ("#ratio", lambda row: number(row.ratio)),
         SLOWEST,
+        ("#its rank", place),
         FASTEST,
     )
     return Table.of(rows, columns)

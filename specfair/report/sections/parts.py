@@ -22,7 +22,7 @@ PROMPTS: Column = ("#prompts", lambda row: thousands(row.n_prompts))
 CLUSTERS: Column = ("#clusters", lambda row: thousands(row.n_clusters))
 SLOWEST: Column = ("slowest", lambda row: clean(row.lowest_group, 60))
 FASTEST: Column = ("fastest", lambda row: clean(row.highest_group, 60))
-SHUFFLED: Column = ("#shuffled labels", lambda row: number(row.null))
+ALIKE: Column = ("#by chance", lambda row: number(row.null))
 LOOKAHEAD: Column = ("lookahead", lambda row: clean(row.lookahead, 40))
 
 
