@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from specfair.audit.writing import with_chance
+from specfair.config import Settings
 from specfair.run.rows import (
     ROWS,
     EstimateRow,
@@ -52,7 +53,9 @@ def record() -> None:
     from tests import test_evals
 
     with tempfile.TemporaryDirectory() as folder:
-        written = test_evals.run(Path(folder), "--specfair-checkpoints=2")
+        # what a draft costs is given: a busy machine measures another every time
+        more = ("--specfair-checkpoints=2", "--specfair-cost-ratio=0.16")
+        written = test_evals.run(Path(folder), *more)
         run = Run.from_json(written.with_suffix(".json").read_text(encoding="utf-8"))
     run = dataclasses.replace(run, command="pytest evals -k imdb")
     RECORDED.write_text(run.to_json(), encoding="utf-8")
@@ -88,7 +91,7 @@ def full(seed: int = 0) -> Run:
         **tables,
     )
     # what is drawn is what is stored
-    return Run.from_json(with_chance(made).to_json())
+    return Run.from_json(with_chance(made, Settings(datasets=tuple(MORE))).to_json())
 
 
 def _like(row: Any, dataset: str) -> Any:

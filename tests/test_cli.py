@@ -16,7 +16,7 @@ SMALL = [
     "--max-new-tokens",
     "4",
     "--prompts-per-group",
-    "36",  # with fewer than eight clusters nothing fails
+    "6",
     "--min-prompts",
     "6",
     "--groups",

@@ -15,8 +15,8 @@ from specfair.errors import UsageError
 from specfair.gates import Bound
 from specfair.gates.baseline import Baseline
 from specfair.gates.bounds import Where, bound_for
-from specfair.stats import planning
-from specfair.stats.assumed import Assumed, Figures, learnt
+from specfair.stats import assumed, planning
+from specfair.stats.assumed import Figures
 from specfair.stats.widening import FEW as MANY
 from specfair.traces.metrics import labelled
 from specfair.vocabulary import BASE
@@ -90,10 +90,10 @@ def outlook(
             "scope 'set' has nothing to plan: on the set itself nothing is sampled, "
             "and every difference is found. Plan with identities or prompts."
         )
-    chosen, given = prompt_set(settings), Assumed.of(USUAL)
+    chosen, given = prompt_set(settings), assumed.Assumed.of(USUAL)
     if pilot is not None:
         later = [pilot.sample(stage) for stage in pilot.counts if stage != BASE]
-        given = learnt(pilot.sample(BASE), later, given)
+        given = assumed.learnt(pilot.sample(BASE), later, given)
     sample = labelled(list(chosen)).within(scope)
     varying = given.fixed if scope == "prompts" else given
     plan = planning.planned(sample, varying, seed=settings.seed)
@@ -164,7 +164,7 @@ def _value(plan: planning.Plan, bound: Bound, group: int, *, times: int) -> floa
     return 1 - found / plan.rate if bound.kind == "ratio" else found
 
 
-def _set(given: Assumed, groups: int, n: int) -> Set:
+def _set(given: assumed.Assumed, groups: int, n: int) -> Set:
     gap, fall = (
         planning.identities_needed(given, kind, groups=groups, prompts=n, wanted=WANTED)
         for kind in ("gap", "gain")

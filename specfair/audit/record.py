@@ -63,7 +63,7 @@ def build(session: Session) -> Run:
         }
     )
     whole = merge([empty, *(replace(empty, **table) for table in tables)])
-    return Run.from_json(with_chance(whole).to_json())
+    return Run.from_json(with_chance(whole, session.settings).to_json())
 
 
 def _empty(session: Session) -> Run:

@@ -122,6 +122,7 @@ class Session:
             stage=case.stage,
             reproduce=without_folders(case.command),
             about=case.about,
+            of=of,
             nth=case.asked[asked_of],
         )
         verdict, waiver = waived(verdict, self.settings.waivers, self.today)

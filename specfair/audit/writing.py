@@ -55,7 +55,8 @@ def write_parts(
     `selection` says in words which cases were asked for, where not all were. Such a run
     never overwrites the report of a whole one, unless its place was `chosen`.
     """
-    run = with_chance(merge(Run.from_json(part["report"]) for part in parts))
+    run = merge(Run.from_json(part["report"]) for part in parts)
+    run = with_chance(run, settings)
     lost = [line for part in parts for line in json.loads(part.get("lost", "[]"))]
     to, aside = outputs.of(settings.report), []
     if selection:
@@ -81,17 +82,21 @@ def write_parts(
     )
 
 
-def with_chance(run: Run) -> Run:
-    """The run with its own chance of failing by mistake. What is asked of one gate and
-    metric is one family, of each stage if that was asked for; bounds that tests bring
-    are one each. What is said of the set alone is no matter of chance.
+def with_chance(run: Run, settings: Settings) -> Run:
+    """The run with its own chance of failing by mistake. A family is what one question
+    answers, of all stages where those are corrected as one; what is asked again of the
+    same stage and member is another. Where a set stands for itself nothing is chance.
     """
-    families, apart = set(), run.settings.get("family") == "stage"
+    asked: Counter[tuple[object, ...]] = Counter()
+    families = set()
     for v in run.verdicts:
-        alone = (v.case, v.reproduce, v.nth) if v.gate in OWN else ()
-        stage = v.stage if apart else None
-        if v.scope != "set":
-            families.add((v.about, v.gate, v.metric, stage, *alone))
+        if v.scope == "set":
+            continue
+        question = (v.about, v.gate, v.metric, bool(v.of))
+        asked[*question, v.of, v.stage] += 1
+        together = settings.family == "run" and v.stage in settings.stages
+        stage = None if together and v.gate not in OWN else v.stage
+        families.add((*question, stage, asked[*question, v.of, v.stage]))
     if not families:
         return replace(run, chance=())
     # widening's lower limit is a test at 5%, all others are one side of 5%

@@ -55,6 +55,7 @@ class Verdict:
     stage: Stage | None = None  # None: of no stage in particular
     reproduce: str = ""  # the command that asks it again
     about: str = ""  # what it was measured on
+    of: str = ""  # the member of its family; "" of one that has no others
     nth: int = 0  # of those that one case asked of this gate and metric
     excuse: Excuse = ""
     waiver: str = ""  # the one that covers it, in words

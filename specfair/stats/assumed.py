@@ -1,7 +1,8 @@
-"""How measurements vary that nobody has made yet: as is usual, or as a pilot's did.
+"""What a measurement to come is assumed to be like: by figures that are usual, or by
+what a pilot showed.
 
-Knows the components of variance and the words for them. Does not know what follows from
-them.
+Knows rates, components of variance, and how a pilot's counts give them. Does not know
+what is planned with them.
 """
 
 from collections.abc import Sequence

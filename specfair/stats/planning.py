@@ -116,7 +116,7 @@ def _widening(many: Sequence[Errors], bound: float) -> Tested:
         found = [widening_of(e).tails(bound)[0] for e in many]
         return values, np.array(found)
     asked = [questions(e, np.array([bound])) for e in many]
-    n = len(asked[0].values)
+    n = np.array([len(a.values) for a in asked])  # more where values are tied
     every = Lengths(
         *(
             np.concatenate([getattr(a, name) for a in asked])
@@ -126,8 +126,9 @@ def _widening(many: Sequence[Errors], bound: float) -> Tested:
     after = np.repeat(_stacked(many, "values")[:, :, 1], n, axis=0)
     variances = np.repeat(_stacked(many, "covariances")[:, :, 1, 1], n, axis=0)
     df = np.repeat(_stacked(many, "df"), n, axis=0)
-    p = p_values(after, variances, df, every).reshape(-1, n).max(axis=1)
-    return values, p / 2  # all of its error is spent below
+    p = p_values(after, variances, df, every)
+    worst = np.maximum.reduceat(p, np.cumsum(n) - n)
+    return values, worst / 2  # all of the error is spent below
 
 
 def _spread(many: Sequence[Errors], bound: float) -> Tested:

@@ -94,7 +94,8 @@ def test_files_hold_the_same_run(report: Run, tmp_path: Path) -> None:
 def test_ranks_stand_in_the_page_and_in_the_markdown(report: Run) -> None:
     """The same cells: a table is said once."""
     for row in report.ranked(BASE).values():
-        cells = (f"{row.shrunken:.3f}", f"{row.low:.3f} to {row.high:.3f}", row.place)
+        values = (f"{row.value:.3f}", f"{row.shrunken:.3f}")
+        cells = (row.place, *values, f"{row.low:.3f} to {row.high:.3f}")
         assert f"| {' | '.join(cells)} |" in render_markdown(report)
         drawn = [re.escape(f">{cell}</td>") for cell in cells]
         assert re.search(r"\s*<td[^>]*".join(drawn), render_html(report))

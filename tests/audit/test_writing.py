@@ -1,8 +1,8 @@
 """Files and lines of a run: what can be written is, whatever becomes of the rest."""
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +11,7 @@ from specfair.audit import record, writing
 from specfair.audit.session import Session
 from specfair.errors import UsageError
 from specfair.run.run import Run
+from specfair.run.verdict import Verdict
 from specfair.vocabulary import Stage
 from tests import report_samples
 
@@ -136,24 +137,59 @@ def test_what_can_be_written_is_written(
         outputs.of(settings.report)
 
 
-def test_a_run_knows_its_chance_of_failing_by_mistake() -> None:
-    """One family for each gate and metric whatever the stage and the group, and one for
-    each bound that a test brought along; parts are counted together.
-    """
-    verdict = partial(report_samples.verdict, metric="acceptance_rate")
-    standard = tuple(
-        verdict(gate=gate, case=f"{stage}-{group}", stage=Stage(stage))
-        for gate in ("gain", "gap")
-        for stage in ("imdb", "sst2")
-        for group in "abc"
+STAGES = config.Settings(datasets=("imdb", "sst2"))
+STANDARD = tuple(
+    report_samples.verdict(
+        metric="acceptance_rate",
+        gate=gate,
+        case=f"{stage}-{of}",
+        stage=Stage(stage),
+        of=of,
     )
-    run = Run(created="now", command="c", groups=(), verdicts=standard)
-    assert writing.with_chance(run).chance == pytest.approx((0.05, 1 - 0.975**2))
-    own = tuple(verdict(gate="at_most", case="mine", nth=n) for n in range(2))
-    more = replace(run, verdicts=(*standard, *own))
-    assert writing.with_chance(more).chance[0] == pytest.approx(0.1)
-    none = replace(more, verdicts=(), chance=(0.1, 0.1))
-    assert writing.with_chance(none).chance == ()
+    for gate in ("gain", "gap")
+    for stage in STAGES.datasets
+    for of in ("", "a", "b")
+)
+
+
+def chance(*more: Verdict, **settings: Any) -> float:
+    run = Run(created="now", command="c", groups=(), verdicts=(*STANDARD, *more))
+    found = writing.with_chance(run, replace(STAGES, **settings)).chance
+    assert found[1] == pytest.approx(1 - 0.975 ** round(found[0] / 0.025))
+    return found[0]
+
+
+def test_a_run_knows_its_chance_of_failing_by_mistake() -> None:
+    """Gain and gap, each of all groups together and by group: four questions, of each
+    stage or of all as one.
+    """
+    assert chance() == pytest.approx(4 * 0.025)
+    assert chance(family="stage") == pytest.approx(8 * 0.025)
+
+
+def test_what_is_corrected_with_nothing_else_is_a_family_of_its_own() -> None:
+    """Bounds that tests bring along, at any stage; a question asked twice; another
+    audit's; a stage that is not configured.
+    """
+    own = [
+        report_samples.verdict(gate="at_most", metric="", case="mine", stage=stage)
+        for stage in (None, None, *map(Stage, STAGES.datasets))
+    ]
+    assert chance(*own) == pytest.approx(8 * 0.025)
+    for other in (
+        STANDARD[0],
+        replace(STANDARD[0], about="another"),
+        replace(STANDARD[0], stage=Stage("wikitext")),
+        replace(STANDARD[0], metric="alpha"),
+    ):
+        assert chance(other) == pytest.approx(5 * 0.025)
+
+
+def test_what_is_no_chance_is_not_counted() -> None:
+    exact = report_samples.verdict(gate="regression", scope="set")
+    assert chance(exact) == chance()
+    none = Run(created="now", command="c", groups=(), chance=(0.1, 0.1))
+    assert writing.with_chance(none, STAGES).chance == ()
 
 
 def test_the_chance_is_of_all_processes_together(

@@ -11,8 +11,8 @@ import pytest
 
 from specfair import stats
 from specfair.gates import Bound, check, check_family
-from specfair.stats import planning
-from specfair.stats.assumed import Assumed, Figures, learnt
+from specfair.stats import assumed, planning
+from specfair.stats.assumed import Assumed, Figures
 
 BENCH = str(Path(__file__).parents[2] / "bench")
 RUNS = 100
@@ -35,7 +35,7 @@ def pilot(bench: Any) -> Assumed:
     _, worlds = bench
     before, after = worlds.draw(worlds.World(((60, 15),) * 8), SEED)
     usual = Assumed.of(Figures(0.7, 15, 0.03, 0.02, 0.05, 2))
-    return learnt(before, [after], usual)
+    return assumed.learnt(before, [after], usual)
 
 
 def test_a_pilot_tells_what_is_true(pilot: Assumed) -> None:

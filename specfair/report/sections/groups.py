@@ -89,15 +89,15 @@ def ranking(at: Stage, rows: Sequence[RankRow]) -> Table:
     """
     columns = (
         GROUP,
+        ("#rank", lambda row: row.place),
         ("#as measured", lambda row: number(row.value)),
         ("#expected next time", lambda row: number(row.shrunken)),
         INTERVAL,
-        ("#rank", lambda row: row.place),
     )
     return Table.of(
         rows,
         columns,
-        caption=f"{where(at)}, the slowest first",
+        caption=f"{where(at)}: ranks, the slowest first",
         dataset=at.dataset,
         open=not at.tuned and len(rows) <= MANY,
     )
