@@ -45,7 +45,10 @@ def _gate(example: str) -> Argument:
     return _argument("--gate", text, action="append", default=[], metavar="RULE")
 
 
-_PLANNED = {"prompts", "groups", "prompts_per_group", "min_prompts"}
+_PLANNED = {
+    *("prompts", "groups", "prompts_per_group", "min_prompts"),
+    *("datasets", "scope", "family"),
+}
 _COMMANDS: Mapping[str, _Command] = {
     "audit": _Command(
         "doors.auditing:run_audit",
@@ -75,12 +78,6 @@ _COMMANDS: Mapping[str, _Command] = {
                 "--pilot",
                 "take variances from reports/baselines/NAME.json instead of the usual",
                 metavar="NAME",
-            ),
-            _argument(
-                "--scope",
-                "whom claims are about",
-                choices=("identities", "prompts"),
-                default="identities",
             ),
             _argument("--format", choices=("text", "json"), default="text"),
         ),

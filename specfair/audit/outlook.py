@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from specfair.audit.chosen import prompt_set
 from specfair.config import Settings
-from specfair.gates import KINDS, Bound
+from specfair.errors import UsageError
+from specfair.gates import Bound
 from specfair.gates.baseline import Baseline
 from specfair.gates.bounds import Where, bound_for
 from specfair.stats import assumed, planning
@@ -80,9 +81,15 @@ class Outlook:
 
 
 def outlook(
-    settings: Settings, *, scope: str, pilot: Baseline | None = None, name: str = ""
+    settings: Settings, pilot: Baseline | None = None, *, name: str = ""
 ) -> Outlook:
     """What the settings' prompts and bounds would find."""
+    scope = settings.scope
+    if scope == "set":
+        raise UsageError(
+            "scope 'set' has nothing to plan: on the set itself nothing is sampled, "
+            "and every difference is found. Plan with identities or prompts."
+        )
     chosen, given = prompt_set(settings), assumed.Assumed.of(USUAL)
     if pilot is not None:
         later = [pilot.sample(stage) for stage in pilot.counts if stage != BASE]
@@ -128,16 +135,20 @@ def _gates(
     """
     firm = [i for i, g in enumerate(groups) if not g.exploratory]
     firm.sort(key=lambda i: groups[i].error)
-    kinds = [kind for kind in planning.PLANNED if kind in KINDS]
+    kinds = list(planning.PLANNED)
     if len(groups) > MANY:
         kinds.remove("widening")
+    times = dict.fromkeys(kinds, 1)
+    if settings.family == "run":
+        times = dict.fromkeys(kinds, len(settings.compared))
+        times |= dict.fromkeys(("gap", "ratio"), len(settings.stages))
     found = []
     for kind in kinds:
         bound = bound_for(settings.gates, kind, Where())
         if bound is None:
             continue
         ends = firm[:1] + firm[-1:]
-        values = [_value(plan, bound, i) for i in ends]
+        values = [_value(plan, bound, i, times=times[kind]) for i in ends]
         names = [groups[i].group for i in ends]
         if not ends:
             values, names = [math.nan, math.nan], ["", ""]
@@ -146,11 +157,10 @@ def _gates(
     return tuple(found)
 
 
-def _value(plan: planning.Plan, bound: Bound, group: int) -> float:
+def _value(plan: planning.Plan, bound: Bound, group: int, *, times: int) -> float:
     """The move that is found; for a ratio, the ratio it makes."""
-    found = planning.smallest(
-        plan, bound.kind, group, bound=bound.value, limit=bound.limit
-    )
+    asked = planning.Demand(bound.value, bound.limit, times)
+    found = planning.smallest(plan, bound.kind, group, asked)
     return 1 - found / plan.rate if bound.kind == "ratio" else found
 
 

@@ -27,12 +27,8 @@ def show_plan(options: argparse.Namespace) -> int:
     settings = config.load(home, asked)
     rules = bounds.all_rules(home.table, options.gate, settings.compared)
     pilot = kept.read_baseline(options.pilot, home.root) if options.pilot else None
-    found = outlook(
-        replace(settings, gates=rules),
-        scope=options.scope,
-        pilot=pilot,
-        name=options.pilot or "",
-    )
+    settings = replace(settings, gates=rules)
+    found = outlook(settings, pilot, name=options.pilot or "")
     if options.format == "json":
         print(json.dumps(stored_form(asdict(found)), indent=1, allow_nan=False))
     else:
@@ -66,7 +62,7 @@ def _lines(found: Outlook) -> Iterator[str]:
         "all other groups that is told from none in 8 of 10 runs; fall: the smallest "
         f"loss after fine-tuning, in a family of {counted(len(found.groups), 'group')}"
     )
-    yield "gates fail in 8 of 10 runs, all other groups being alike,"
+    yield "gates fail in 8 of 10 runs as configured, all other groups being alike,"
     for reach in found.gates:
         yield f"  {reach.gate:<20} {_reached(reach)}"
     yield from _exploratory([g for g in found.groups if g.exploratory], found.scope)

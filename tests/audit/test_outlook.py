@@ -9,6 +9,7 @@ import pytest
 
 from specfair import config
 from specfair.audit.outlook import USUAL, Outlook, outlook
+from specfair.errors import UsageError
 from specfair.gates import bounds, kept
 from specfair.project import Project
 
@@ -31,7 +32,7 @@ def own(folder: Path, *shapes: tuple[int, int]) -> config.Settings:
 @pytest.fixture(scope="module")
 def uneven(tmp_path_factory: pytest.TempPathFactory) -> Outlook:
     settings = own(tmp_path_factory.mktemp("own"), (30, 5), (10, 5), (10, 15), (2, 15))
-    return outlook(settings, scope="identities")
+    return outlook(settings)
 
 
 def test_more_identities_find_more_than_more_prompts(uneven: Outlook) -> None:
@@ -57,7 +58,8 @@ def test_a_bound_is_failed_further_out(uneven: Outlook) -> None:
     assert gates["gap"].worst_group == "b"
     assert uneven.groups[0].gap + 0.05 < gates["gap"].best < gates["gap"].worst
     assert gates["ratio"].worst < gates["ratio"].best < 0.8
-    assert gates["gain"].best == pytest.approx(uneven.groups[0].fall, abs=0.003)
+    # asked of five datasets in one family
+    assert gates["gain"].best > uneven.groups[0].fall + 0.005
 
 
 def test_a_set_that_would_find_it_does(uneven: Outlook, tmp_path: Path) -> None:
@@ -67,18 +69,18 @@ def test_a_set_that_would_find_it_does(uneven: Outlook, tmp_path: Path) -> None:
     assert fewer < more, "many identities of few prompts are the smaller set"
     n = uneven.sets[0]
     settings = own(tmp_path, *((n.gap, n.n_prompts),) * 4)
-    again = outlook(settings, scope="identities")
+    again = outlook(settings)
     found = sum(g.gap for g in again.groups) / 4
     assert found == pytest.approx(0.05, rel=0.1)
 
 
 def test_identities_that_are_given_are_no_noise(tmp_path: Path) -> None:
     settings = own(tmp_path, (30, 5), (2, 15))
-    many, two = outlook(settings, scope="prompts").groups
+    many, two = outlook(replace(settings, scope="prompts")).groups
     assert not two.exploratory
     assert many.error < two.error
     assert 0.03 < two.gap < 0.2
-    alone = outlook(settings, scope="identities")
+    alone = outlook(settings)
     assert math.isnan(alone.groups[0].gap), "a failure needs two groups with evidence"
     assert all(math.isnan(g.best) for g in alone.gates if "gain" not in g.gate)
 
@@ -86,8 +88,8 @@ def test_identities_that_are_given_are_no_noise(tmp_path: Path) -> None:
 def test_a_pilot_s_variances_replace_the_usual() -> None:
     settings = config.load(Project(ROOT), {})
     pilot = kept.read_baseline("main", ROOT)
-    before = outlook(settings, scope="identities")
-    after = outlook(settings, scope="identities", pilot=pilot, name="main")
+    before = outlook(settings)
+    after = outlook(settings, pilot, name="main")
     assert after.pilot == "main"
     assert after.figures.rate == pytest.approx(0.827, abs=0.001)
     assert after.figures.template > 0.05, "the shipped pair stumbles over templates"
@@ -98,10 +100,15 @@ def test_a_pilot_s_variances_replace_the_usual() -> None:
 
 def test_a_gate_that_is_off_is_not_planned(tmp_path: Path) -> None:
     settings = own(tmp_path, (10, 5), (10, 5))
+    with pytest.raises(UsageError, match="nothing to plan"):
+        outlook(replace(settings, scope="set"))
+    settings = replace(settings, family="stage")
     rules = tuple(
         bounds.parse_rule(text) for text in ("gap<=0.02~0", "ratio=off", "widening=off")
     )
-    found = outlook(replace(settings, gates=rules), scope="identities")
-    assert found == outlook(replace(settings, gates=rules), scope="identities")
-    said = [g.gate for g in found.gates if "spread" not in g.gate]
-    assert said == ["gap<=0.02~0", "gain>=0~0.01"]
+    found = outlook(replace(settings, gates=rules))
+    assert found == outlook(replace(settings, gates=rules))
+    said = [g.gate for g in found.gates]
+    assert said == ["gap<=0.02~0", "spread<=0~0.0005", "gain>=0~0.01"]
+    gain = found.gates[-1]
+    assert gain.best in [g.fall for g in found.groups]
