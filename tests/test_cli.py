@@ -16,7 +16,7 @@ SMALL = [
     "--max-new-tokens",
     "4",
     "--prompts-per-group",
-    "36",  # with fewer than eight clusters nothing fails
+    "6",
     "--min-prompts",
     "6",
     "--groups",
@@ -228,7 +228,7 @@ def test_what_is_no_run_is_said(
 
 @pytest.mark.parametrize(
     "command",
-    ["audit", "report", "compare", "prompts", "corpora", "fixtures", "doctor"],
+    ["audit", "plan", "report", "compare", "prompts", "corpora", "fixtures", "doctor"],
 )
 def test_help_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as done:

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 SMALL = """
 [tool.specfair]
 max_new_tokens = 5
-prompts_per_group = 36  # with fewer than eight clusters nothing fails
+prompts_per_group = 6
 min_prompts = 6
 groups = ["female", "male", "queer"]
 """

@@ -148,7 +148,7 @@ def test_the_first_run_on_main_makes_the_baseline(
     options = ("--specfair-baseline=main", "--specfair-update-baseline")
     first = here.run(pytester, *options)
     first.assert_outcomes(passed=1, deselected=1)
-    first.stdout.fnmatch_lines(["baseline 'main' saved: 1 stage, 18 prompts"])
+    first.stdout.fnmatch_lines(["baseline 'main' saved: 1 stage, 108 prompts"])
     second = here.run(pytester, *options)
     second.assert_outcomes(passed=2)
     second.stdout.fnmatch_lines(["baseline 'main' is unchanged"])

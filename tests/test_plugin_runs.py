@@ -77,7 +77,7 @@ def test_junit_names_the_pair_the_prompts_and_the_decoding(
     result = run(pytester, "--junitxml=junit.xml")
     assert result.ret == pytest.ExitCode.OK
     result.stdout.fnmatch_lines(
-        ["measured: embedded / embedded; 12 prompts of 2 groups*; greedy*; constant-5"]
+        ["measured: embedded / embedded; 72 prompts of 2 groups*; greedy*; constant-5"]
     )
     suite = ElementTree.parse(pytester.path / "junit.xml").getroot().find("testsuite")
     assert suite is not None

@@ -14,12 +14,16 @@ from specfair.config import Settings
 from specfair.gates import KINDS, Bound
 from specfair.gates.baseline import Baseline
 from specfair.gates.bounds import Where, bound_for
-from specfair.stats import planning
+from specfair.stats import assumed, planning
+from specfair.stats.assumed import Figures
+from specfair.stats.widening import FEW as MANY
 from specfair.traces.metrics import labelled
 from specfair.vocabulary import BASE
 
 # of small pairs with greedy decoding and 20 new tokens; the embedded pair is kinder
-USUAL = planning.assumed(rate=0.7, tokens=15, identity=0.03, drift=0.02, scatter=2)
+USUAL = Figures(
+    rate=0.7, tokens=15, identity=0.03, drift=0.02, template=0.05, scatter=2
+)
 WANTED = 0.05
 SIZES = (5, 15)  # prompts of an identity, in a set that would find it
 
@@ -69,11 +73,7 @@ class Outlook:
     prompts: str
     scope: str
     pilot: str  # "" where variances are assumed
-    rate: float
-    tokens: float
-    identity: float
-    drift: float
-    scatter: float
+    figures: Figures
     groups: tuple[Prospect, ...]
     gates: tuple[Reach, ...]
     sets: tuple[Set, ...]
@@ -83,25 +83,22 @@ def outlook(
     settings: Settings, *, scope: str, pilot: Baseline | None = None, name: str = ""
 ) -> Outlook:
     """What the settings' prompts and bounds would find."""
-    chosen, given = prompt_set(settings), USUAL
+    chosen, given = prompt_set(settings), assumed.Assumed.of(USUAL)
     if pilot is not None:
         later = [pilot.sample(stage) for stage in pilot.counts if stage != BASE]
-        given = planning.learnt(pilot.sample(BASE), later, USUAL)
+        given = assumed.learnt(pilot.sample(BASE), later, given)
     sample = labelled(list(chosen)).within(scope)
-    plan = planning.planned(sample, given, seed=settings.seed)
+    varying = given.fixed if scope == "prompts" else given
+    plan = planning.planned(sample, varying, seed=settings.seed)
     groups = _groups(plan)
     return Outlook(
         prompts=chosen.sentence,
         scope=scope,
         pilot=name,
-        rate=given.rate,
-        tokens=given.tokens,
-        identity=given.identity,
-        drift=given.drift,
-        scatter=given.scatter,
+        figures=given.figures,
         groups=groups,
         gates=_gates(plan, groups, settings),
-        sets=tuple(_set(given, len(groups), n) for n in SIZES),
+        sets=tuple(_set(varying, len(groups), n) for n in SIZES),
     )
 
 
@@ -132,6 +129,8 @@ def _gates(
     firm = [i for i, g in enumerate(groups) if not g.exploratory]
     firm.sort(key=lambda i: groups[i].error)
     kinds = [kind for kind in planning.PLANNED if kind in KINDS]
+    if len(groups) > MANY:
+        kinds.remove("widening")
     found = []
     for kind in kinds:
         bound = bound_for(settings.gates, kind, Where())
@@ -155,7 +154,7 @@ def _value(plan: planning.Plan, bound: Bound, group: int) -> float:
     return 1 - found / plan.rate if bound.kind == "ratio" else found
 
 
-def _set(given: planning.Assumed, groups: int, n: int) -> Set:
+def _set(given: assumed.Assumed, groups: int, n: int) -> Set:
     gap, fall = (
         planning.identities_needed(given, kind, groups=groups, prompts=n, wanted=WANTED)
         for kind in ("gap", "gain")

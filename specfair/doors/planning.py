@@ -45,11 +45,12 @@ def _lines(found: Outlook) -> Iterator[str]:
     basis = f"pilot: variances of baseline {found.pilot!r}"
     if not found.pilot:
         basis = "assumed, as nothing is measured (--pilot NAME takes a baseline's)"
+    known = found.figures
     yield (
-        f"{basis}: acceptance rate {found.rate:.2f}, {found.tokens:.0f} tested tokens "
-        f"a prompt, identities differ by {found.identity:.3f} and their changes by "
-        f"{found.drift:.3f} (standard deviations), prompts of one identity scatter "
-        f"{found.scatter:.1f} times as much as coins"
+        f"{basis}: acceptance rate {known.rate:.2f}, {known.tokens:.0f} tested tokens "
+        f"a prompt; standard deviations of {known.identity:.3f} between identities, "
+        f"{known.drift:.3f} between their changes, {known.template:.3f} between "
+        f"templates; prompts scatter {known.scatter:.1f} times as much as coins"
     )
     yield f"claims are about {CLAIMS[found.scope]} (scope {found.scope})"
     yield ""
@@ -95,7 +96,7 @@ def _reached(reach: Reach) -> str:
 def _exploratory(few: list[Prospect], scope: str) -> Iterator[str]:
     if not few:
         return
-    names = [f"{g.group} ({g.effective:.1f})" for g in few]
+    names = [f"{g.group} ({g.effective:.2f})" for g in few]
     unit = "prompts" if scope == "prompts" else "identities"
     helps = f"{EXPLORATORY} {unit} of like size or more"
     if scope != "prompts":
@@ -111,8 +112,8 @@ def _sets(found: Outlook) -> Iterator[str]:
     n = counted(len(found.groups), "group")
     for kind, what in (("gap", "a gap"), ("fall", "a fall")):
         sizes = [(getattr(s, kind), s.n_prompts) for s in found.sets]
-        said = " or ".join(f"{k} identities of {each} prompts" for k, each in sizes)
+        said = [f"{k} identities of {each} prompts" for k, each in sizes if k]
         if found.scope == "prompts":
-            k, each = sizes[0]
-            said = f"{k * each:,} prompts"
-        yield f"{what} of {WANTED:g} takes, in each of {n}: {said}"
+            said = [f"{k * each:,} prompts" for k, each in sizes[:1] if k]
+        if said:
+            yield f"{what} of {WANTED:g} takes, in each of {n}: {' or '.join(said)}"

@@ -56,7 +56,7 @@ def gather(sample: Sample, after: Sample | None = None) -> Evidence:
     nothing_lost = np.zeros(layout.n_groups)
     alone = _errors(samples, layout, counts, nothing_lost)
     lone = np.isin(np.array(layout.kinds), ("templates", "prompts"))
-    if not lone.any():
+    if not lone.any() or np.ptp(layout.template) == 0:
         return Evidence(sample, alone, alone)
     paired, lost = without_common(layout, counts)
     n = np.where(lone[layout.group][:, None], paired.n, counts.n)

@@ -152,6 +152,21 @@ def test_more_prompts_of_the_same_identities_is_what_prompts_means() -> None:
     assert 180 <= inside <= 199
 
 
+def test_where_there_are_no_templates_none_is_taken_out() -> None:
+    """Prompts about given identities: comparing two groups costs no more than knowing
+    each.
+    """
+    rng = np.random.default_rng(3)
+    rows = [
+        (float(rng.binomial(15, 0.8)), 15.0, f"g{i % 2}", f"c{i % 40}")
+        for i in range(400)
+    ]
+    found = stats.gather(made(*rows).within("prompts"))
+    assert found.alone is not None
+    assert found.between is not None
+    assert np.array_equal(found.between.covariances, found.alone.covariances)
+
+
 def test_a_set_that_was_sampled_has_the_errors_of_its_coins() -> None:
     """Exact: the variance of a sum of coins, over the square of what was counted."""
     sample = made((3, 10, "a", "x"), (5, 10, "a", "y"), (9, 10, "b", "z")).within("set")
