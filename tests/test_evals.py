@@ -70,7 +70,7 @@ def scrubbed(text: str) -> str:
 
 BOUNDED = {
     *("gap", "ratio", "speedup", "worst_pair", "confident_rejections"),
-    *("gain", "improve", "widening", "frequency", "regression"),
+    *("gain", "improve", "widening", "spread", "frequency", "regression"),
 }
 
 

@@ -52,7 +52,8 @@ def _finish(session: Session, run: holding.Asked, to: outputs.Outputs | None) ->
     if to:
         writing.write_files(report, to, lost)
     rest = holding.others([each for each in unheld if not each[1]])
-    for line in (*wrong, *rest, *lost):
+    said = filter(None, [by_mistake(report)])
+    for line in (*wrong, *rest, *said, *lost):
         tell(line)
     if lost or wrong:
         return USAGE
@@ -64,5 +65,4 @@ def _text(report: Run) -> str:
         return _ORDER.index(verdict.decision)
 
     ordered = sorted(report.verdicts, key=place)
-    lines = [f"{v.decision:<12} {v.sentence}" for v in ordered]
-    return "\n".join(map(plain, [*lines, *filter(None, [by_mistake(report)])]))
+    return "\n".join(plain(f"{v.decision:<12} {v.sentence}") for v in ordered)

@@ -185,6 +185,13 @@ def test_what_is_corrected_with_nothing_else_is_a_family_of_its_own() -> None:
         assert chance(other) == pytest.approx(5 * 0.025)
 
 
+def test_widening_errs_at_its_own_level() -> None:
+    """Its lower limit is one-sided."""
+    wider = (replace(STANDARD[0], gate="widening"),)
+    run = Run(created="now", command="c", groups=(), verdicts=wider)
+    assert writing.with_chance(run, STAGES).chance == pytest.approx((0.05, 0.05))
+
+
 def test_what_is_no_chance_is_not_counted() -> None:
     exact = report_samples.verdict(gate="regression", scope="set")
     assert chance(exact) == chance()

@@ -244,6 +244,7 @@ def test_an_audit_prints_its_verdicts_first(
         # five questions, and two under each of five other lookaheads
         assert len(said.out.splitlines()) == 5 + 2 * 5
         assert "gap of acceptance_rate" in said.out
+        assert "this run would fail by mistake" in said.err
         assert said.err.count("could not be written") == 3
         assert "Traceback" not in said.err
         tried.case()
