@@ -21,7 +21,9 @@ def sentence(v: Verdict, estimate: Estimate, size: int) -> str:
     """What was found, in one line whatever the names in it hold. `size` is that of the
     family.
     """
-    return plain(_sentence(v, estimate, size))
+    said = _sentence(v, estimate, size)
+    # what is usual goes without saying
+    return plain(said if v.scope == "identities" else f"{said}; about {v.claim}")
 
 
 def _sentence(v: Verdict, estimate: Estimate, size: int) -> str:

@@ -95,6 +95,7 @@ def test_a_verdict_says_what_it_is_about(measured: Audit, scope: str) -> None:
     verdict = session.judge(gap, gates.Bound("gap", 0.001), case, "")
     assert verdict.scope == scope
     assert CLAIMS[scope] in explain(verdict, case)
+    assert (CLAIMS[scope] in verdict.sentence) == (scope != "identities")
     if scope == "set":
         assert verdict.decision == "fail"
         change = audit.gain("imdb")
