@@ -18,7 +18,7 @@ def test_a_pilot_in_which_all_prompts_were_alike() -> None:
     sample = labelled(list(prompt_set(settings)))
     tokens = sample.denominator + 19
     pilot = take({BASE: sample.with_counts(0.4 * tokens, tokens)}, {})
-    found = outlook(settings, scope="identities", pilot=pilot, name="main")
+    found = outlook(settings, pilot, name="main")
     assert found.pilot == "main"
     assert found.figures.rate == pytest.approx(0.4)
     assert found.figures.identity == pytest.approx(0, abs=1e-6)

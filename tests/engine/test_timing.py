@@ -26,14 +26,15 @@ def test_rounds_pair_the_groups() -> None:
     groups timed side by side.
     """
     rng = np.random.default_rng(0)
-    noise = np.where(np.arange(12) % 2 == 0, 1.0, 2.0)[:, None] * np.exp(
-        0.01 * rng.standard_normal((12, 2))
+    rounds = np.where(np.arange(12) % 2 == 0, 1.0, 2.0)[:, None]
+    alone, assisted = (
+        rounds * np.exp(0.01 * rng.standard_normal((12, 2))) for _ in range(2)
     )
     times = Times(
         ("a", "b"),
         np.ones((12, 2), dtype=np.int64),
-        noise * [2.0, 2.0],
-        noise * [1.0, 1.25],
+        alone * [2.0, 2.0],
+        assisted * [1.0, 1.25],
     )
     ratio = Groups(times.sample, "speedup_measured").ratio()
     assert ratio.value == pytest.approx(0.8, abs=0.02)
