@@ -60,9 +60,8 @@ class Aim:
         return self.low - 2 * error <= rate <= self.high + 2 * error
 
 
-ALARM, COVER, NEVER = Aim(0, 0.05), Aim(0.93, 0.97), Aim(0, 0)
+ALARM, COVER = Aim(0, 0.05), Aim(0.93, 0.97)
 POWER, HALF, SHOWN = Aim(0.8, 1), Aim(0.5, 1), Aim(0, 1)
-LITTLE, MUCH = Aim(0.25, 1), Aim(0.6, 1)
 
 
 @dataclass(frozen=True, slots=True)

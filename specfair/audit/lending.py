@@ -36,7 +36,7 @@ class MissingError(Exception):
     """A pair would have to be opened, and nobody wants that now."""
 
 
-def open_pair(choice: Choice, *, tiny: bool) -> "AbstractContextManager[Work]":
+def open_pair(choice: Choice, *, tiny: bool) -> AbstractContextManager["Work"]:
     """The one door behind which models are: nothing before it loads torch."""
     from specfair.audit.work import at_work
 
@@ -50,7 +50,7 @@ class Loan:
     stage: Stage
     choice: Choice
     store: Store
-    opening: "Callable[[Choice], AbstractContextManager[Work]]"
+    opening: Callable[[Choice], AbstractContextManager["Work"]]
     closing: ExitStack
     _work: "Work | None" = None
     _identity: Identity | None = None
@@ -105,7 +105,7 @@ class Lender:
             finally:
                 loan.end()
 
-    def _open(self, choice: Choice) -> "AbstractContextManager[Work]":
+    def _open(self, choice: Choice) -> AbstractContextManager["Work"]:
         if self.closed:
             raise MissingError
         return open_pair(choice, tiny=self.settings.embedded)
