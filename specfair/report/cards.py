@@ -22,8 +22,9 @@ SIGNS = {"<=": "\u2264", ">=": "\u2265"}
 def cards(run: Run) -> tuple[Card, ...]:
     """All verdicts, those that need somebody first, otherwise in the run's order."""
     taken: dict[str, int] = {}
-    built = [_card(run, verdict, taken) for verdict in run.verdicts]
-    return tuple(sorted(built, key=lambda card: DECISIONS.index(card.decision)))
+    built = [(v.outcome, _card(run, v, taken)) for v in run.verdicts]
+    built.sort(key=lambda pair: DECISIONS.index(pair[0]))
+    return tuple(card for _, card in built)
 
 
 def _unique(case: str, taken: dict[str, int]) -> str:

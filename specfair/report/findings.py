@@ -33,8 +33,19 @@ WORDS: Mapping[Decision, str] = {
 }
 
 
+def waived(run: Run) -> int:
+    """How many failures are known and excused."""
+    return sum(v.excuse == "waived" for v in run.verdicts)
+
+
 def verdict(run: Run) -> str:
-    """The whole run in one sentence."""
+    """The whole run in one sentence, or in two where failures are waived."""
+    n = waived(run)
+    said = _verdict(run)
+    return f"{said} {counted(n, 'known failure')} waived." if n else said
+
+
+def _verdict(run: Run) -> str:
     counts, n = tally(run), len(run.verdicts)
     checks = counted(n, "check")
     if not n:
@@ -47,6 +58,8 @@ def verdict(run: Run) -> str:
     if "insufficient" in counts:
         some = f"{counts['insufficient']} of {n:,}"
         return f"No check failed; {some} need more prompts to decide."
+    if waived(run):
+        return f"No other of {checks} failed."
     return "The only check passed." if n == 1 else f"All {checks} passed."
 
 
@@ -57,7 +70,8 @@ def by_chance(run: Run) -> str:
 
 def _where(run: Run, decision: Decision) -> str:
     """The cases, without their dataset where it is one and the same."""
-    verdicts = [v for v in run.verdicts if v.decision == decision]
+    known = [v for v in run.verdicts if v.excuse != "waived"]
+    verdicts = [v for v in known if v.outcome == decision]
     datasets = {v.dataset for v in verdicts}
     only = datasets.pop() if len(datasets) == 1 else ""
     names = []

@@ -173,6 +173,8 @@ def schedule(lookahead: str) -> tuple[str, str]:
 
 
 def tally(run: Run) -> dict[Decision, int]:
-    """Verdicts by decision, in reading order, absent ones left out."""
-    found = [verdict.decision for verdict in run.verdicts]
+    """Verdicts as they count for the run, in reading order, absent and waived ones left
+    out.
+    """
+    found = [v.outcome for v in run.verdicts if v.excuse != "waived"]
     return {name: found.count(name) for name in DECISIONS if name in found}

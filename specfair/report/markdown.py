@@ -34,6 +34,8 @@ def render_markdown(run: Run) -> str:
     """The verdict, what needs somebody, before and after, the gaps."""
     found, counts = index(run), tally(run)
     marked = [f"{MARKS[d]} {n} {findings.WORDS[d]}" for d, n in counts.items()]
+    if findings.waived(run):
+        marked.append(f"{findings.waived(run)} waived")
     said = findings.by_chance(run)
     blocks = (
         f"## specfair: {_escape(findings.verdict(run))}",

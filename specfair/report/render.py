@@ -40,12 +40,13 @@ METHOD = (
 def render_html(run: Run) -> str:
     """The page."""
     found, every, counts = index(run), cards.cards(run), tally(run)
-    urgent = [card for card in every if card.decision != "pass"]
+    urgent = [card for card in every if card.decision != "pass" or card.note]
     return _page(
         "page.html.j2",
         title=f"specfair: {findings.verdict(run)}",
         verdict=findings.verdict(run),
         counts=counts,
+        n_waived=findings.waived(run),
         gravest=next(iter(counts), "pass"),
         words=findings.WORDS,
         compared=_compared(run),

@@ -321,3 +321,17 @@ def test_look_ups() -> None:
         "insufficient",
         "pass",
     ]
+
+
+def test_a_waived_failure_is_said_and_not_counted_as_one() -> None:
+    sample = report_samples.verdict
+    one = sample(case="imdb-a", excuse="waived", waiver="gain of *, until then: why")
+    over = sample(case="imdb-b", excuse="unneeded", decision="pass", waiver="same")
+    passed = sample(case="imdb-c", decision="pass")
+    known = run(verdicts=(one, passed))
+    assert (
+        findings.verdict(known)
+        == "No other of 2 checks failed. 1 known failure waived."
+    )
+    both = run(verdicts=(one, over))
+    assert findings.verdict(both).startswith("1 of 2 checks failed after imdb: b.")
