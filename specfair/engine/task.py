@@ -8,7 +8,6 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 import torch
@@ -21,6 +20,7 @@ from specfair.engine.cursor import pad_left
 from specfair.engine.sheet import Sheet
 from specfair.errors import ModelError
 from specfair.models.devices import does_not_fit
+from specfair.models.identity import versions
 from specfair.models.pair import Pair, encode
 from specfair.texts.prompts import Prompt
 from specfair.traces.trace import Header, Reading, Text, offsets_of
@@ -88,7 +88,7 @@ class Task:
             dtype=str(pair.dtype).removeprefix("torch."),
             device=pair.device.type,
             eos=self.eos,
-            versions=_versions(),
+            versions=versions(),
         )
 
 
@@ -112,13 +112,3 @@ def reading(pair: Pair, sheet: Sheet, kept: NDArray[np.bool_]) -> Reading:
 def _fingerprint(prompts: Sequence[Prompt]) -> str:
     plain = [[getattr(prompt, name) for name in _FIELDS] for prompt in prompts]
     return hashlib.sha256(json.dumps(plain).encode()).hexdigest()
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in ("specfair", "torch", "transformers"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:  # run from a checkout that is not installed
-            found[name] = "unknown"
-    return found

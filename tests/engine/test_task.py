@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from specfair.decoding import Decoding
-from specfair.engine import task as module
 from specfair.engine.task import task
+from specfair.models import identity
 from tests import tiny_models
 
 PAIR = tiny_models.pair()
@@ -40,6 +40,6 @@ def test_a_package_that_is_not_installed_has_no_version(
     def absent(name: str) -> str:
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr(module, "version", absent)
+    monkeypatch.setattr(identity, "version", absent)
     versions = task(PAIR, [], Decoding(4)).header.versions
     assert set(versions.values()) == {"unknown"}
