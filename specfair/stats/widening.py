@@ -12,6 +12,7 @@ The lower limit is held to 5% by itself, not to 2.5%: all pairs before agree by 
 hardly ever, and never in more than 5%. Does not know bounds.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import permutations
 
@@ -44,12 +45,17 @@ def widening(before: Sample, after: Sample) -> Estimate:
     """The gap after minus the gap before; groups are those furthest apart after, lowest
     first.
     """
+    return _asked(before, after, widening_of)
+
+
+def _asked(before: Sample, after: Sample, of: Callable[[Errors], Estimate]) -> Estimate:
+    """Of all groups, and of those that are not exploratory where some are."""
     errors = compared(gather(*align(before, after)))
     if isinstance(errors, Estimate):
         return errors
-    found, firm = widening_of(errors), errors.firm
+    found, firm = of(errors), errors.firm
     if 1 < len(firm) < len(errors.names):
-        found = replace(found, firm=widening_of(errors.of(firm)))
+        found = replace(found, firm=of(errors.of(firm)))
     return found
 
 
@@ -189,13 +195,7 @@ def spread(before: Sample, after: Sample) -> Estimate:
     """How much further groups lie apart on the whole: their variance after less that
     before, without what noise adds to either.
     """
-    errors = compared(gather(*align(before, after)))
-    if isinstance(errors, Estimate):
-        return errors
-    found, firm = spread_of(errors), errors.firm
-    if 1 < len(firm) < len(errors.names):
-        found = replace(found, firm=spread_of(errors.of(firm)))
-    return found
+    return _asked(before, after, spread_of)
 
 
 def spread_of(errors: Errors) -> Estimate:
