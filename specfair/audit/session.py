@@ -69,16 +69,17 @@ class Session:
         self, family: Mapping[str, Estimate], bound: gates.Bound, case: Case, of: str
     ) -> dict[str, gates.Bound]:
         """Each member's own bound. Members are groups where the case is about one of
-        them and is asked for by its name; one whose gate is off is none.
+        them and is asked for by its name; one whose gate is off is none. The one asked
+        for is held at the bound that was given.
         """
         if not case.group or of != case.group or bound.kind in gates.OWN:
             return dict.fromkeys(family, bound)
-        found = {}
+        found = {of: bound}
         for name in family:
             where = bounds.Where(case.stage or BASE, name, bound.metric)
             own = bounds.bound_for(self.settings.gates, bound.kind, where)
-            if own is not None:
-                found[name] = replace(own, strict=bound.strict)
+            if own is not None and name != of:
+                found[name] = own
         return found
 
     def _times(self, kind: str, case: Case) -> int:

@@ -81,6 +81,16 @@ def test_every_member_of_a_family_is_held_at_its_own_bound(measured: Audit) -> N
         assert (verdict.bound, verdict.decision) == (-0.9, "pass")
 
 
+def test_the_bound_that_is_given_holds_whatever_is_configured(measured: Audit) -> None:
+    """Also where the project has switched the gate off for this group."""
+    rules = (parse_rule("gain>=-0.9"), parse_rule("queer.gain=off"))
+    session = Session(replace(measured.settings, gates=rules), lambda _: None)
+    case = Case("imdb-queer", "n", IMDB, "queer")
+    bound = gates.Bound("gain", -0.7, 0.3)
+    found = session.judge(measured.gains("imdb"), bound, case, "queer")
+    assert (found.bound, found.min_effect) == (-0.7, 0.3)
+
+
 @pytest.mark.parametrize("scope", ["identities", "prompts", "set"])
 def test_a_verdict_says_what_it_is_about(measured: Audit, scope: str) -> None:
     """The narrower the claim, the narrower the interval; the set alone has none."""
