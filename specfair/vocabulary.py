@@ -152,8 +152,8 @@ METRICS: Mapping[str, Metric] = {
         charted=True,
     ),
     "overlap": Metric(
-        sentence="mean of sum(min(target, draft)) at temperature 1, which is 1 - total "
-        "variation",
+        sentence="mean of sum(min(target, draft)), which is 1 - total variation, as "
+        "deployed; at temperature 1 under greedy decoding",
         title="Overlap",
         stored=True,
     ),

@@ -57,7 +57,6 @@ def _tile(
     divergence = (cross_entropy - entropy).clamp(min=0.0)
     found = {
         "token": at.token,
-        "overlap": sampling.overlap(own, other),
         "target_entropy": entropy.clamp(min=0.0),
         "kl": divergence,
         # a vocabulary of one token has no second
@@ -97,6 +96,7 @@ def _proposed(
     gives too little.
     """
     return {
+        "overlap": sampling.overlap(target, draft),
         "target_prob": sampling.at(target, token),
         "draft_prob": sampling.at(draft, token),
         "accept_prob": accept,

@@ -87,13 +87,9 @@ def _tokens(trace: Trace, labels: Sample, group: str) -> _Tokens:
     tokens = np.arange(lengths.sum()) + np.repeat(
         trace.offsets[rows] - np.cumsum(lengths) + lengths, lengths
     )
-    entropy, accepted = (
-        trace[name][tokens].astype(np.float64)
-        for name in ("target_entropy", "accept_prob")
-    )
     return _Tokens(
         np.repeat(stats.explain.units_of(mine), lengths),
-        entropy,
-        accepted,
+        trace["target_entropy"][tokens].astype(np.float64),
+        trace.acceptance[tokens],
         counted_by_group(mine),
     )

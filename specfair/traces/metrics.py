@@ -43,6 +43,10 @@ def _mean(*columns: str) -> Callable[[Trace, Count], Sums]:
     return sums
 
 
+def _alpha(trace: Trace, _: Count) -> Sums:
+    return trace.per_prompt(trace.acceptance), trace.lengths.astype(np.float64)
+
+
 def _confident_rejections(trace: Trace, _: Count) -> Sums:
     confidence, accepted = trace["proposal_draft_prob"], trace["accepted"]
     # a decision on NaN is none: it stays visible
@@ -62,7 +66,7 @@ def _speedup_predicted(trace: Trace, count: Count) -> Sums:
 # in the vocabulary's names
 SUMS: Mapping[str, Callable[[Trace, Count], Sums]] = {
     **{name: _rate(name) for name in RATES},
-    "alpha": _mean("accept_prob"),
+    "alpha": _alpha,
     "overlap": _mean("overlap"),
     "kl": _mean("kl"),
     "cross_entropy": _mean("target_entropy", "kl"),

@@ -19,7 +19,7 @@ from specfair.texts.prompts import Prompt
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA = 1
+SCHEMA = 2
 
 Columns: TypeAlias = Mapping[str, NDArray[Any]]  # each (n_tokens,)
 Ints: TypeAlias = NDArray[np.int64]
@@ -37,7 +37,9 @@ READING: Mapping[str, type] = {
     "draft_prob": np.float32,  # of the token, as target_prob
     # the coin: min(1, draft_prob / target_prob); greedy: draft's first choice == token
     "accept_prob": np.float32,
-    "overlap": np.float32,  # sum of min(target, draft) at temperature 1
+    # sum of min(target, draft), as target_prob: where sampled, what the coin is
+    # expected to be before the token is drawn
+    "overlap": np.float32,
     # KL(target, draft), nats, at temperature 1; entropy + kl is the cross entropy
     "kl": np.float32,
     "proposal": np.int32,  # one realised proposal of the draft at this position
@@ -130,6 +132,14 @@ class Trace:
     def rows(self) -> Ints:
         """For each token, the index of its prompt."""
         return np.repeat(np.arange(len(self)), self.lengths)
+
+    @property
+    def acceptance(self) -> NDArray[np.float64]:
+        """The chance that a draft is accepted, token by token: where the target
+        samples, before it has drawn, which spares the coin's luck.
+        """
+        column = "accept_prob" if self.header.decoding.greedy else "overlap"
+        return self[column].astype(np.float64)
 
     @property
     def provenance(self) -> dict[str, Any]:

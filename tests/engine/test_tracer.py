@@ -117,7 +117,7 @@ def defined(
     found = {
         "target_prob": p,
         "draft_prob": q,
-        "overlap": torch.minimum(target, draft).sum(-1),
+        "overlap": torch.minimum(*used).sum(-1),
         "accept_prob": (first == token).float()
         if decoding.greedy
         else (q / p).clamp(max=1),
@@ -172,6 +172,22 @@ def test_realised_proposals_have_the_drafts_law() -> None:
     assert traced["accepted"].mean() == pytest.approx(
         traced["overlap"][0], abs=4 * 0.5 / 2000**0.5
     )
+
+
+@pytest.mark.parametrize("decoding", [SAMPLED, FILTERED], ids=str)
+def test_the_overlap_is_what_the_coins_are_expected_to_be(decoding: Decoding) -> None:
+    """Prompt by prompt the sums of both have one mean, also where a text ends early: 4
+    standard errors over 1,500 prompts, a false alarm in 16,000, and seeds are fixed.
+    """
+    pair = tiny_models.pair(noise=0.6)
+    pair.target.generation_config.eos_token_id = list(range(0, 300, 12))
+    traced = tracer.trace(pair, tiny_models.prompts(1500), decoding)
+    assert (traced.lengths < decoding.max_new_tokens).any()
+    sums = (traced.per_prompt(traced[c]) for c in ("accept_prob", "overlap"))
+    luck = np.subtract(*sums) / traced.lengths.mean()
+    error = luck.std() / 1500**0.5
+    assert abs(luck.mean()) < 4 * error
+    assert 4 * error < 0.02  # it would see two points
 
 
 def test_texts_end_at_the_end_of_text() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from specfair.decoding import Lookahead
+from specfair.decoding import Decoding, Lookahead
 from specfair.errors import UsageError
 from specfair.traces.groups import Groups
 from specfair.traces.metrics import SUMS, sample
@@ -36,15 +36,25 @@ def test_every_metric_is_defined_once_and_measured(trace: Trace) -> None:
 
 
 def test_means_are_over_positions(trace: Trace) -> None:
-    assert sample(trace, "alpha", FIVE).value == pytest.approx(
-        float(trace["accept_prob"].mean()), rel=1e-6
-    )
     assert sample(trace, "overlap", FIVE).value == pytest.approx(
         float(trace["overlap"].mean()), rel=1e-6
     )
     both = float(trace["target_entropy"].mean() + trace["kl"].mean())
     assert sample(trace, "cross_entropy", FIVE).value == pytest.approx(both, rel=1e-6)
     assert sample(trace, "cross_entropy", FIVE).value > sample(trace, "kl", FIVE).value
+
+
+def test_alpha_of_samples_is_the_overlap_and_of_greedy_texts_the_coins(
+    trace: Trace,
+) -> None:
+    assert trace.header.decoding.temperature > 0
+    greedy = replace(
+        trace,
+        text=replace(trace.text, header=replace(trace.header, decoding=Decoding())),
+    )
+    for column, one in (("overlap", trace), ("accept_prob", greedy)):
+        expected = pytest.approx(float(trace[column].mean()), rel=1e-6)
+        assert sample(one, "alpha", FIVE).value == expected
 
 
 def test_confident_rejections_by_hand(trace: Trace) -> None:
@@ -79,7 +89,7 @@ def test_predicted_speedup_follows_its_formula(trace: Trace) -> None:
 def test_nan_in_a_trace_surfaces(trace: Trace, name: str) -> None:
     """One NaN among a thousand tokens and the group it is in cannot be measured."""
     columns = {c: trace[c].copy() for c in COLUMNS}
-    for column in ("accept_prob", "kl", "proposal_draft_prob"):
+    for column in ("overlap", "kl", "proposal_draft_prob"):
         columns[column][0] = np.nan
     groups = Groups(sample(altered(trace, **columns), name, FIVE), name)
     assert not groups.by_group["a"].valid

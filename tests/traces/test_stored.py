@@ -46,7 +46,7 @@ def _other_table(path: Path) -> None:
 def _other_schema(path: Path) -> None:
     table = pq.read_table(path)
     meta = {
-        k: v.replace(b'"schema": 1', b'"schema": 99')
+        k: v.replace(b'"schema": 2', b'"schema": 1')
         for k, v in table.schema.metadata.items()
     }
     pq.write_table(table.replace_schema_metadata(meta), path)
@@ -73,51 +73,6 @@ def test_damage_is_one_line(tmp_path: Path, damage: Callable[[Path], object]) ->
     damage(path)
     with pytest.raises(StoreError, match=r"trace 't' cannot be read .* computed again"):
         load_trace(path)
-
-
-def test_a_trace_stored_before_text_and_reading_parted_is_read(tmp_path: Path) -> None:
-    """As that version wrote it: one flat header, columns in another order."""
-    trace = numbered([2, 1])
-    header = {
-        "target": "t",
-        "draft": "d",
-        "target_fingerprint": "ft",
-        "draft_fingerprint": "fd",
-        "tokenizer_fingerprint": "fk",
-        "prompts": "set",
-        "prompts_fingerprint": "fp",
-        "decoding": {
-            "max_new_tokens": 20,
-            "temperature": 0.5,
-            "top_k": 0,
-            "top_p": 1.0,
-            "seed": 0,
-            "ignore_eos": False,
-        },
-        "dtype": "float32",
-        "device": "cpu",
-        "eos": [0],
-        "cost_ratio": 0.1,
-        "versions": {"x": "1"},
-        "schema": 1,
-        "trace_prompts": [
-            {
-                "id": p.id,
-                "group": p.group,
-                "cluster": p.cluster,
-                "template": p.template,
-                "text": p.text,
-            }
-            for p in trace.prompts
-        ],
-    }
-    columns = {"prompt": np.array([0, 0, 1], dtype=np.int32)}
-    columns |= {name: trace[name] for name in sorted(COLUMNS)}
-    table = pa.table(columns).replace_schema_metadata(
-        {b"specfair": json.dumps(header).encode()}
-    )
-    pq.write_table(table, tmp_path / "old", compression="zstd")
-    assert same(load_trace(tmp_path / "old"), trace)
 
 
 def test_a_decoding_that_can_not_be_is_refused(tmp_path: Path) -> None:
