@@ -4,12 +4,17 @@ meaning.
 Knows rules and words, and loads nothing; not how either is done.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 from specfair.errors import UsageError, unknown
 
-Schedule: TypeAlias = Literal["constant", "heuristic", "heuristic_transient"]
+Schedule: TypeAlias = Literal[
+    "constant", "heuristic", "heuristic_transient", "confidence", "pmin", "adaptive"
+]
+_LOOKAHEAD = re.compile(r"(\w+)-([0-9]{1,9})(?:@(0?\.[0-9]{1,4}))?")
+_DOUBTING: tuple[Schedule, ...] = ("confidence", "pmin", "adaptive")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +73,20 @@ class Decoding:
 class Lookahead:
     """How many tokens a round drafts. heuristic: start at n, +2 after a full match,
     else -1, never below 1; heuristic_transient forgets between prompts (canonical
-    counting always does).
+    counting always does). The others stop early, n at most: at a proposal whose draft
+    probability is below the threshold, which is still proposed (confidence: what
+    transformers does), or not (pmin: llama.cpp). adaptive moves the threshold after
+    each round of a prompt, as transformers does where scikit-learn is installed.
 
     >>> Lookahead.parse("heuristic-5") == Lookahead(5, "heuristic")
     True
+    >>> str(Lookahead(20, "confidence", 0.4))
+    'confidence-20@0.4'
     """
 
     n: int = 5
     schedule: Schedule = "constant"
+    threshold: float = 0.0
 
     def __post_init__(self) -> None:
         if self.schedule not in get_args(Schedule):
@@ -85,21 +96,39 @@ class Lookahead:
                 f"lookahead {self}: {self.n} tokens a round; a round drafts at "
                 "least 1. Use 1 or more."
             )
+        if self.doubts != (0 < self.threshold < 1):
+            raise UsageError(
+                f"lookahead {self.schedule}-{self.n}@{self.threshold:g}: "
+                f"{', '.join(_DOUBTING)} have a threshold between 0 and 1, the others "
+                "none. Write confidence-20@0.4 or constant-5."
+            )
 
     def __str__(self) -> str:
-        return f"{self.schedule}-{self.n}"
+        at = f"@{self.threshold:g}" if self.threshold else ""
+        return f"{self.schedule}-{self.n}{at}"
 
     @classmethod
     def parse(cls, text: str) -> "Lookahead":
         """The lookahead that prints as this text."""
-        schedule, _, n = text.strip().rpartition("-")
         # longer numbers are no lookahead, and far longer ones no int either
-        if not (schedule and n.isdecimal() and len(n) < 10):
+        found = _LOOKAHEAD.fullmatch(text.strip())
+        if not found:
             raise UsageError(
                 f"lookahead {text!r}; it must be a schedule and a number. "
-                "Write constant-5 or heuristic-5."
+                "Write constant-5, heuristic-5 or confidence-20@0.4."
             )
-        return cls(int(n), schedule)  # type: ignore[arg-type]  # __post_init__ checks it
+        schedule, n, threshold = found.groups()
+        return cls(int(n), schedule, float(threshold or 0))  # type: ignore[arg-type]  # __post_init__ checks it
+
+    @property
+    def adapts(self) -> bool:
+        """Whether a round's length depends on how the rounds before it went."""
+        return self.schedule in ("heuristic", "heuristic_transient")
+
+    @property
+    def doubts(self) -> bool:
+        """Whether a round ends where the draft is not sure."""
+        return self.schedule in _DOUBTING
 
     @property
     def order(self) -> tuple[int, int]:

@@ -98,6 +98,16 @@ def coin_trace(coins: list[list[float]]) -> Trace:
     return trace_of(zeros, zeros, coins, decoding=DECODING)
 
 
+def by_start(trace: Trace, n: int) -> Trace:
+    """The same coins, seen from every start, n places deep."""
+    coins = np.pad(trace["accept_prob"], (0, n))
+    ahead = np.stack([coins[j : j + trace.n_tokens] for j in range(n)], axis=1)
+    drafted = np.full(trace.n_tokens, n, np.int32)
+    few = {name: trace[name] for name in ("accept_prob", "proposal", "accepted")}
+    columns = few | {"ahead": ahead, "drafted": drafted}
+    return Trace(trace.text, replace(trace.reading, columns=columns))
+
+
 def plain_loop(
     text: list[int], proposals: list[int], lookahead: Lookahead
 ) -> list[float]:

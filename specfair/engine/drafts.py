@@ -1,17 +1,22 @@
-"""How a draft is opened, whichever kind it is: the one interface that the loops know.
+"""What is asked of a draft, whichever kind it is: one of two small interfaces.
 
-A draft that is a model is a cursor over it. Knows what the loops ask of a draft; does
-not know how one proposes.
+A `Draft` reads along position by position and gives logits: its coin at a position is
+the same in whichever round it is tossed. A draft that is a model is a cursor over it.
+An `Ahead` answers for all starts of a text at once: a lookup from token ids alone, a
+head from the target's hidden states, which it computes from `asked.pair` or finds kept.
+Knows what the loops ask; does not know how a draft proposes.
 """
 
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from specfair.engine.cursor import Cursor
+from specfair.engine.task import Task
 from specfair.models.pair import Pair
+from specfair.traces.trace import Columns, Text
 
 
 class Opened(Protocol):
@@ -42,6 +47,23 @@ class Draft(Protocol):
         """Ready to read that many rows from their beginnings."""
 
 
+@runtime_checkable
+class Ahead(Protocol):
+    """What proposes tokens that depend on where the round starts, and on its depth."""
+
+    def read(self, asked: Task, text: Text) -> Columns:
+        """The columns of its reading of a text: BY_START, accept_prob, proposal and
+        accepted of a round that starts at each token, and of READING what it has.
+
+        Prompt i is asked.ids[i] as tokens, its text the rows offsets[i]:offsets[i + 1].
+        ahead[t, j] is the coin of token t + j for a round that starts at t: as deployed
+        [proposal == token], or min(1, draft / target) where proposals are drawn. It is
+        0 from drafted[t] on; nothing need be right behind the text's end. Where nothing
+        can be drafted at a prompt's first token, as by what needs the target's states
+        of the text, `drafted` is 0 there.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class ModelDraft:
     """A model of the target's vocabulary."""
@@ -51,6 +73,13 @@ class ModelDraft:
 
     def open(self, n_rows: int) -> Opened:
         return Cursor(self.model, n_rows, self.n_vocab)
+
+
+def ahead_of(pair: Pair) -> Ahead | None:
+    """The pair's draft where it answers for all starts at once; None where it reads
+    along.
+    """
+    return pair.draft if isinstance(pair.draft, Ahead) else None
 
 
 def draft_of(pair: Pair) -> Draft:

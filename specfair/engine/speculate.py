@@ -20,12 +20,12 @@ from specfair.decoding import Decoding, Lookahead
 from specfair.engine.columns import At, reduced
 from specfair.engine.rounds import Outcome, Round, Rows, advance, decide, draft, enter
 from specfair.engine.sheet import Sheet, within
-from specfair.engine.task import Task, reading, task
+from specfair.engine.task import Task, task
 from specfair.models.devices import fits
 from specfair.models.pair import Pair
 from specfair.texts.prompts import Prompt
 from specfair.traces.tally import Tally, veiled
-from specfair.traces.trace import READING, TEXT, Trace
+from specfair.traces.trace import READING, TEXT, Reading, Trace
 
 _SLOTS = {"cpu": 128, "cuda": 512}
 _REFILL = 0.25  # new prompts enter once this share of the slots is free
@@ -163,9 +163,10 @@ class _Job:
 
     def finish(self) -> Live:
         counted = self.counted
-        text = self.task.text(self.text, counted)
+        text, pair = self.task.text(self.text, counted), self.task.pair
+        read = self.reading.kept(counted)
         return Live(
-            trace=Trace(text, reading(self.task.pair, self.reading, counted)),
+            trace=Trace(text, Reading(pair.draft_name, pair.draft_fingerprint, read)),
             positions=counted.nonzero()[1],
             texts=self.written,
             tally=self.tally,
@@ -212,7 +213,7 @@ def _round(job: _Job, rows: Rows) -> Tensor:
     now = draft(rows, decoding)
     outcome = decide(now, decoding, job.task.eos)
     _note(job, rows, now, outcome)
-    advance(rows, outcome, adapt=job.lookahead.schedule != "constant")
+    advance(rows, outcome, adapt=job.lookahead.adapts)
     return ~outcome.ended & (rows.n_new < decoding.max_new_tokens)
 
 

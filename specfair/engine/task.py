@@ -23,7 +23,7 @@ from specfair.models.devices import does_not_fit
 from specfair.models.identity import versions
 from specfair.models.pair import Pair, encode
 from specfair.texts.prompts import Prompt
-from specfair.traces.trace import Header, Reading, Text, offsets_of
+from specfair.traces.trace import Header, Text, offsets_of
 
 Rows = NDArray[np.int64]  # places in the list of prompts
 
@@ -102,11 +102,6 @@ def task(pair: Pair, prompts: Sequence[Prompt], decoding: Decoding) -> Task:
         )
     ids, _ = encode(pair, prompts, decoding.max_new_tokens)
     return Task(pair, prompts, decoding, ids)
-
-
-def reading(pair: Pair, sheet: Sheet, kept: NDArray[np.bool_]) -> Reading:
-    """What the pair's draft made of the places kept."""
-    return Reading(pair.draft_name, pair.draft_fingerprint, sheet.kept(kept))
 
 
 def _fingerprint(prompts: Sequence[Prompt]) -> str:

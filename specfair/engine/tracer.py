@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from specfair.decoding import Decoding
 from specfair.engine.batches import Progress, in_batches
-from specfair.engine.drafts import Draft, draft_of
+from specfair.engine.drafts import Draft, ahead_of, draft_of
 from specfair.engine.passes import Job, run_pass
 from specfair.engine.sheet import Sheet, within
-from specfair.engine.task import Task, reading, task
+from specfair.engine.task import Task, task
 from specfair.errors import DataError
 from specfair.models.pair import Pair
 from specfair.texts.prompts import Prompt
-from specfair.traces.trace import READING, TEXT, Text, Trace
+from specfair.traces.trace import READING, TEXT, Reading, Text, Trace
 
 
 def trace(
@@ -117,14 +117,18 @@ def _of_one_target(pairs: Sequence[Pair]) -> Pair:
 
 
 def _drafts(pairs: Sequence[Pair], asked: Task) -> list[tuple[Draft, Sheet]]:
-    return [(draft_of(pair), Sheet(asked.shape, READING)) for pair in pairs]
+    """Those that read along, each with the sheet of its reading."""
+    along = [pair for pair in pairs if ahead_of(pair) is None]
+    return [(draft_of(pair), Sheet(asked.shape, READING)) for pair in along]
 
 
 def _traces(
     pairs: Sequence[Pair], job: Job, text: Text, kept: NDArray[np.bool_]
 ) -> list[Trace]:
-    sheets = [sheet for _, sheet in job.drafts]
-    return [
-        Trace(text, reading(pair, sheet, kept))
-        for pair, sheet in zip(pairs, sheets, strict=True)
-    ]
+    sheets, found = iter(job.drafts), []
+    for pair in pairs:
+        ahead = ahead_of(pair)
+        columns = ahead.read(job.task, text) if ahead else next(sheets)[1].kept(kept)
+        read = Reading(pair.draft_name, pair.draft_fingerprint, columns)
+        found.append(Trace(text, read))
+    return found

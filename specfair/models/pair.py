@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two models that write the same tokens."""
+    """A target and a draft that write the same tokens."""
 
     target: "PreTrainedModel"
-    draft: "PreTrainedModel"
+    draft: Any  # a model, or what else `engine.drafts` knows to ask
     tokenizer: "PreTrainedTokenizerBase"
     target_name: str
     draft_name: str
@@ -55,18 +55,24 @@ class Pair:
         return (value,) if isinstance(value, int) else tuple(value)
 
     @property
+    def models(self) -> tuple[Any, ...]:
+        """Those of the two that are language models by themselves."""
+        drafts = hasattr(self.draft, "get_output_embeddings")
+        return (self.target, self.draft) if drafts else (self.target,)
+
+    @property
     def n_vocab(self) -> int:
-        """Rows both models have: embeddings padded beyond the vocabulary by one of them
+        """Rows all models have: embeddings padded beyond the vocabulary by one of them
         are left out.
         """
-        return min(n_rows(self.target), n_rows(self.draft))
+        return min(map(n_rows, self.models))
 
     @property
     def context(self) -> int | None:
         """The longest text both can read; None where neither has a limit."""
         limits = [
             getattr(text_config(m), "max_position_embeddings", None)
-            for m in (self.target, self.draft)
+            for m in self.models
         ]
         return min((n for n in limits if n), default=None)
 

@@ -5,20 +5,23 @@ every trace stored so far does.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from specfair.errors import SpecfairError, StoreError
 from specfair.texts import tables
 from specfair.texts.prompts import Prompt
 from specfair.traces.trace import (
-    COLUMNS,
+    BY_START,
     READING,
     SCHEMA,
     TEXT,
+    Columns,
     Header,
     Reading,
     Text,
@@ -39,12 +42,34 @@ def save_trace(trace: Trace, path: Path) -> None:
     import pyarrow.parquet as pq
 
     header = trace.provenance | {"trace_prompts": [asdict(p) for p in trace.prompts]}
-    columns = {"prompt": trace.rows.astype(np.int32)}
-    columns |= {name: trace[name] for name in COLUMNS}
+    columns = {"prompt": trace.rows.astype(np.int32), **_flat(trace.columns)}
     table = pa.table(columns).replace_schema_metadata(
         {b"specfair": json.dumps(header).encode()}
     )
     pq.write_table(table, path, compression="zstd")
+
+
+def _flat(columns: Columns) -> dict[str, NDArray[Any]]:
+    """Each place of a table is a column of its own: ahead 0, ahead 1, ..."""
+    found: dict[str, NDArray[Any]] = {}
+    for name, values in columns.items():
+        wide = values.ndim > 1
+        found |= (
+            {f"{name} {j}": v for j, v in enumerate(values.T)}
+            if wide
+            else {name: values}
+        )
+    return found
+
+
+def _read(table: "pa.Table", kinds: Mapping[str, type]) -> dict[str, NDArray[Any]]:
+    """The columns of these kinds; the table "ahead" from its places."""
+    found = {}
+    for name, kind in kinds.items():
+        places = [n for n in table.column_names if n.startswith(f"{name} ")]
+        parts = [table[n].to_numpy().astype(kind, copy=False) for n in places or [name]]
+        found[name] = np.stack(parts, axis=1) if places else parts[0]
+    return found
 
 
 def load_trace(path: Path) -> Trace:
@@ -86,10 +111,11 @@ def _build(table: "pa.Table", header: dict[str, Any]) -> Trace:
             ("cost_ratio", float | None),
         )
     }
-    text, reading = (
-        {n: table[n].to_numpy().astype(kind, copy=False) for n, kind in kinds.items()}
-        for kinds in (TEXT, READING)
-    )
+    kinds: Mapping[str, type] = READING
+    if "drafted" in table.column_names:
+        few = {n: kind for n, kind in READING.items() if n in table.column_names}
+        kinds = {**few, **BY_START}
+    text, reading = _read(table, TEXT), _read(table, kinds)
     return Trace(
         Text(typed(Header, header), prompts, offsets_of(counts), text),
         Reading(columns=reading, **about),

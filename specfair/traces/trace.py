@@ -1,8 +1,11 @@
 """A Trace: every token the target wrote for every prompt, and what a draft made of it.
 
 Two parts, because the first is the target's alone: a Text is written once, and read by
-any number of drafts, each a Reading of it. Everything after the engine is a pure
-function of a Trace. This module knows how the columns are laid out; it does not know
+any number of drafts, each a Reading of it. A Reading holds coins: given the text, a
+round that starts at t proposes, as long as it is accepted, exactly the text, so whether
+its j-th proposal is accepted depends on t and j only. For most drafts it depends on
+t + j alone: one coin a position. Everything after the engine is a pure function of a
+Trace. This module knows how the columns are laid out; it does not know
 how they were computed, nor what will be asked of them.
 """
 
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 2
 
-Columns: TypeAlias = Mapping[str, NDArray[Any]]  # each (n_tokens,)
+Columns: TypeAlias = Mapping[str, NDArray[Any]]  # each (n_tokens,) or (n_tokens, n)
 Ints: TypeAlias = NDArray[np.int64]
 
 TEXT: Mapping[str, type] = {
@@ -33,6 +36,7 @@ TEXT: Mapping[str, type] = {
     # visible
     "margin": np.float32,
 }
+# of a draft that is asked at every position
 READING: Mapping[str, type] = {
     "draft_prob": np.float32,  # of the token, as target_prob
     # the coin: min(1, draft_prob / target_prob); greedy: draft's first choice == token
@@ -46,6 +50,17 @@ READING: Mapping[str, type] = {
     "proposal_target_prob": np.float32,
     "proposal_draft_prob": np.float32,
     "accepted": np.bool_,  # whether that proposal was accepted; then proposal == token
+}
+# of a draft whose proposals depend on where its round starts: a head, a lookup, a
+# block. Of READING such a reading holds what the draft has; accept_prob, proposal and
+# accepted are then those of a round that starts at the token
+BY_START: Mapping[str, type] = {
+    # the coin of the token j places on, for a round that starts here and was accepted
+    # up to there; 0 from `drafted` on. (n_tokens, n_places)
+    "ahead": np.float32,
+    # how many tokens such a round proposes (n_tokens,), counted as the draft's own
+    # engine does: also beyond the text's end, if it does so
+    "drafted": np.int32,
 }
 COLUMNS: Mapping[str, type] = {**TEXT, **READING}
 
@@ -88,7 +103,7 @@ class Reading:
 
     draft: str  # name as the user gave it
     draft_fingerprint: str
-    columns: Columns  # those of READING
+    columns: Columns  # those of READING, or of BY_START and what else there is
     # draft step time / target step time, where it was measured
     cost_ratio: float | None = None
 
@@ -101,8 +116,7 @@ class Trace:
     reading: Reading
 
     def __getitem__(self, column: str) -> NDArray[Any]:
-        part = self.text if column in TEXT else self.reading
-        return part.columns[column]
+        return self.columns[column]
 
     def __len__(self) -> int:
         return len(self.prompts)
@@ -123,6 +137,16 @@ class Trace:
     def lengths(self) -> Ints:
         """New tokens per prompt."""
         return self.text.lengths
+
+    @property
+    def by_start(self) -> bool:
+        """Whether a coin depends on where its round started."""
+        return "ahead" in self.reading.columns
+
+    @property
+    def columns(self) -> Columns:
+        """Those of the text and those of the reading."""
+        return {**self.text.columns, **self.reading.columns}
 
     @property
     def n_tokens(self) -> int:
@@ -167,7 +191,7 @@ class Trace:
         moved = self.offsets[chosen] - offsets[:-1]
         tokens = np.arange(offsets[-1]) + np.repeat(moved, lengths)
         prompts = tuple(self.prompts[i] for i in chosen.tolist())
-        found = {name: self[name][tokens] for name in COLUMNS}
+        found = {name: values[tokens] for name, values in self.columns.items()}
         return joined(self, prompts, offsets, found)
 
     @property
@@ -182,7 +206,9 @@ class Trace:
             for name in ("id", "group", "cluster", "template")
         }
         position = np.arange(self.n_tokens) - np.repeat(self.offsets[:-1], self.lengths)
-        columns = {name: self[name] for name in COLUMNS}
+        columns = {
+            name: values for name, values in self.columns.items() if values.ndim == 1
+        }
         return pd.DataFrame({**labels, "position": position, **columns})
 
 
@@ -196,7 +222,7 @@ def joined(
 ) -> Trace:
     """A trace of the same target and draft with other tokens."""
     text = {name: columns[name] for name in TEXT}
-    reading = {name: columns[name] for name in READING}
+    reading = {name: columns[name] for name in like.reading.columns}
     return Trace(
         replace(like.text, prompts=prompts, offsets=offsets, columns=text),
         replace(like.reading, columns=reading),
@@ -207,5 +233,6 @@ def concatenate(traces: Sequence[Trace]) -> Trace:
     """Traces of the same pair and decoding, one after the other."""
     prompts = tuple(p for trace in traces for p in trace.prompts)
     offsets = offsets_of(np.concatenate([trace.lengths for trace in traces]))
-    columns = {n: np.concatenate([trace[n] for trace in traces]) for n in COLUMNS}
+    names = traces[0].columns
+    columns = {n: np.concatenate([trace[n] for trace in traces]) for n in names}
     return joined(traces[0], prompts, offsets, columns)

@@ -1,5 +1,8 @@
 """A draft is opened through one interface: the loops ask nothing else of it."""
 
+from dataclasses import dataclass, replace
+
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -7,8 +10,9 @@ from torch import Tensor
 from specfair.decoding import Decoding, Lookahead
 from specfair.engine import rounds, speculate, tracer
 from specfair.engine.drafts import Draft, Opened, draft_of
+from specfair.engine.task import Task
 from specfair.models.pair import Pair
-from specfair.traces.trace import Trace
+from specfair.traces.trace import Text, Trace
 from tests import tiny_models
 from tests.engine.test_tracer import assert_same
 
@@ -63,3 +67,38 @@ def test_a_model_draft_reads_as_its_model_does() -> None:
         expected: Tensor = PAIR.draft(tokens).logits[:, -1:, : PAIR.n_vocab]
         found = draft_of(PAIR).open(2).feed(tokens, keep=1)
     assert torch.allclose(found, expected.float(), atol=1e-5)
+
+
+@dataclass(frozen=True, slots=True)
+class FirstWords:
+    """Proposes at every start what the prompt's text began with."""
+
+    def read(self, asked: Task, text: Text) -> dict[str, np.ndarray]:
+        assert len(asked.ids) == len(text.prompts)
+        tokens = text.columns["token"]
+        first = np.repeat(tokens[text.offsets[:-1]], text.lengths)
+        same = first == tokens
+        return {
+            "ahead": same[:, None].astype(np.float32),
+            "drafted": np.ones(len(tokens), np.int32),
+            "accept_prob": same.astype(np.float32),
+            "proposal": first,
+            "accepted": same,
+        }
+
+
+@pytest.mark.parametrize("decoding", [Decoding(9), Decoding(9, 1.0)], ids=str)
+def test_a_draft_that_answers_for_all_starts_is_asked_once_with_the_text(
+    decoding: Decoding,
+) -> None:
+    """Beside one that reads along: both have one text, each its own reading."""
+    prompts = tiny_models.prompts(5)
+    ahead = replace(PAIR, draft=FirstWords())
+    alone = tracer.trace(PAIR, prompts, decoding)
+    first, second = tracer.trace_drafts([ahead, PAIR], prompts, decoding)
+    assert_same(second, alone)
+    assert first.text is second.text
+    again = tracer.reread([ahead], first.text)[0]
+    assert first.by_start
+    assert not second.by_start
+    assert np.array_equal(again["ahead"], first["ahead"])

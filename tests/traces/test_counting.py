@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from specfair.decoding import Lookahead
 from specfair.errors import UsageError
 from specfair.traces.counting import AS_DEPLOYED, CANONICAL, path
 from tests.made_traces import DECODING, EOS, trace_of
@@ -16,8 +17,8 @@ PROPOSALS = [[1, EOS, EOS], [1, 1, 3], []]
 
 def test_only_a_text_that_ended_leaves_room_for_drafts_beyond_it() -> None:
     trace = trace_of(TEXTS, PROPOSALS, decoding=DECODING)
-    canonical = path(trace, CANONICAL, trace["accepted"])
-    deployed = path(trace, AS_DEPLOYED, trace["accepted"])
+    canonical = path(trace, Lookahead(), CANONICAL, trace["accepted"])
+    deployed = path(trace, Lookahead(), AS_DEPLOYED, trace["accepted"])
     assert canonical.limits.tolist() == [3, 3, 0]
     assert deployed.limits.tolist() == [DECODING.max_new_tokens, 3, 0]
     assert not canonical.stops.any()
@@ -27,7 +28,7 @@ def test_only_a_text_that_ended_leaves_room_for_drafts_beyond_it() -> None:
 def test_ignoring_eos_nothing_ends_with_it() -> None:
     decoding = replace(DECODING, ignore_eos=True)
     trace = trace_of(TEXTS, PROPOSALS, decoding=decoding)
-    found = path(trace, AS_DEPLOYED, trace["accepted"])
+    found = path(trace, Lookahead(), AS_DEPLOYED, trace["accepted"])
     assert np.array_equal(found.limits, trace.lengths)
     assert not found.stops.any()
 

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from specfair.decoding import Lookahead
 from specfair.traces import expectation
+from specfair.traces.counting import CANONICAL, SERVED, Counting, odds
 from specfair.traces.expectation import expectations
 from specfair.traces.replay import profile, replay
-from tests.made_traces import coin_trace, plain_loop, table
+from tests.made_traces import by_start, coin_trace, plain_loop, table
 
 SCHEDULES = ("constant", "heuristic", "heuristic_transient")
 
@@ -66,7 +67,7 @@ def test_following_the_path_is_the_expectation_when_coins_are_certain(
     coins: list[list[float]], lookahead: Lookahead
 ) -> None:
     trace = coin_trace(coins)
-    exact = expectations(trace.offsets, trace["accept_prob"].astype(float), lookahead)
+    exact = expectations(odds(trace, lookahead, CANONICAL), lookahead)
     walked = profile(trace, lookahead)
     np.testing.assert_array_equal(table(walked.tally), table(exact.tally))
     n = walked.n_accepted.shape[1]
@@ -140,4 +141,61 @@ def test_long_texts_approach_the_closed_form(alpha: float, n: int) -> None:
     np.testing.assert_allclose(accepted / tested, alpha, rtol=1e-6)
     np.testing.assert_allclose(
         accepted / result.n_drafted[0], alpha ** np.arange(1, n + 1), rtol=5e-3
+    )
+
+
+@given(
+    st.lists(st.tuples(coin, coin, st.integers(0, 2)), min_size=1, max_size=5),
+    st.integers(1, 3),
+    st.sampled_from([CANONICAL, SERVED]),
+)
+def test_coins_by_start_and_depth_equal_enumeration(
+    drawn: list[tuple[float, float, int]], n: int, counting: Counting
+) -> None:
+    """Every start with two coins of its own and a length of its own: all outcomes of
+    all of them, followed by a plain loop.
+    """
+    trace = by_start(coin_trace([[0.0] * len(drawn)]), 2)
+    most = np.array([d[2] for d in drawn], dtype=np.int32)
+    ahead = np.array([d[:2] for d in drawn], dtype=np.float32)
+    trace.reading.columns["ahead"][:] = ahead
+    trace.reading.columns["drafted"][:] = most
+    expected = np.zeros(5)
+    for outcome in product((True, False), repeat=2 * len(drawn)):
+        passed = np.array(outcome).reshape(-1, 2)
+        chance = np.where(passed, ahead, 1 - ahead).astype(float).prod()
+        if chance:
+            expected += chance * np.array(
+                _by_start_loop(passed, most.tolist(), n, counting.first)
+            )
+    found = table(replay(trace, Lookahead(n), counting=counting))[0]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def _by_start_loop(
+    passed: np.ndarray, most: list[int], n: int, first: int
+) -> list[float]:
+    """Canonical counts of one prompt: draft one token, look at it, draft the next."""
+    length, here = len(passed), first
+    rounds = drafted = tested = accepted = 0
+    while here < length:
+        rounds += 1
+        room, good = min(n, most[here], length - here - 1), 0
+        drafted += room
+        while good < room and passed[here, good]:
+            good += 1
+        accepted, tested = accepted + good, tested + min(good + 1, room)
+        here += good + 1
+    return [max(length - first, 0), rounds, drafted, tested, accepted]
+
+
+@given(st.lists(coin, min_size=1, max_size=9), lookaheads)
+def test_coins_by_position_are_the_special_case(
+    coins: list[float], lookahead: Lookahead
+) -> None:
+    trace = coin_trace([coins, coins[:3]])
+    np.testing.assert_allclose(
+        table(replay(by_start(trace, 9), lookahead)),
+        table(replay(trace, lookahead)),
+        atol=1e-12,
     )

@@ -11,13 +11,15 @@ import pytest
 
 from specfair.errors import StoreError
 from specfair.traces.stored import load_trace, save_trace
-from specfair.traces.trace import COLUMNS, Trace
-from tests.made_traces import numbered
+from specfair.traces.trace import Trace
+from tests.made_traces import by_start, numbered
 
 
+@pytest.mark.parametrize("depth", [0, 1, 3])
 @pytest.mark.parametrize("lengths", [[3, 0, 2], [0, 0], [1]])
-def test_round_trip(tmp_path: Path, lengths: list[int]) -> None:
+def test_round_trip(tmp_path: Path, lengths: list[int], depth: int) -> None:
     trace = numbered(lengths)
+    trace = by_start(trace, depth) if depth else trace
     save_trace(trace, tmp_path / "t")
     assert same(load_trace(tmp_path / "t"), trace)
 
@@ -25,12 +27,13 @@ def test_round_trip(tmp_path: Path, lengths: list[int]) -> None:
 def same(a: Trace, b: Trace) -> bool:
     columns = all(
         np.array_equal(a[name], b[name]) and a[name].dtype == b[name].dtype
-        for name in COLUMNS
+        for name in a.columns
     )
     return (
         a.provenance == b.provenance
         and a.prompts == b.prompts
         and np.array_equal(a.offsets, b.offsets)
+        and a.columns.keys() == b.columns.keys()
         and columns
     )
 

@@ -10,7 +10,7 @@ from specfair.traces.trace import (
     TEXT,
     concatenate,
 )
-from tests.made_traces import numbered
+from tests.made_traces import by_start, numbered
 
 
 def test_select_and_concatenate_are_inverse() -> None:
@@ -56,3 +56,14 @@ def test_a_text_and_its_readings_are_two_parts() -> None:
     assert not set(TEXT) & set(READING)
     assert (trace.provenance["draft"], other.provenance["draft"]) == ("d", "another")
     assert other.select(np.array([2])).reading.draft == "another"
+
+
+def test_coins_by_start_are_selected_and_joined_with_the_rest() -> None:
+    trace = by_start(numbered([3, 0, 2, 4]), 3)
+    parts = [trace.select(np.array([i])) for i in range(4)]
+    again = concatenate(parts)
+    for name in ("ahead", "drafted", "token", "accept_prob"):
+        assert np.array_equal(again[name], trace[name])
+    assert trace.by_start
+    assert "ahead" not in trace.frame.columns
+    assert parts[2]["ahead"].shape == (2, 3)
