@@ -8,7 +8,6 @@ rate should be; it does not soften a rate that misses.
 
 import argparse
 import json
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -348,14 +347,16 @@ def _rates(counted: Sequence[Mapping[str, tuple[float, int]]]) -> dict[str, floa
     }
 
 
-def rates_of(asked: Sequence[Study], runs: int) -> list[dict[str, float]]:
+def rates_of(
+    asked: Sequence[Study], runs: int, *, workers: int | None
+) -> list[dict[str, float]]:
     """The rates of every study, in portions spread over the cores."""
     parts = [
         (i, first, min(PORTION, runs - first))
         for i in range(len(asked))
         for first in range(0, runs, PORTION)
     ]
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
+    with ProcessPoolExecutor(workers) as pool:
         done = list(pool.map(_portion, ((asked[i], first, n) for i, first, n in parts)))
     return [
         _rates([found for (j, _, _), found in zip(parts, done, strict=True) if j == i])
@@ -431,10 +432,11 @@ def main() -> None:
     parser.add_argument(
         "--only", default="", help="only studies whose title or design has this in it"
     )
+    parser.add_argument("--workers", type=int, help="processes; all cores by default")
     chosen = parser.parse_args()
     asked = [s for s in studies() if chosen.only in f"{s.title} {s.design}"]
     started = time.perf_counter()
-    rates = rates_of(asked, chosen.runs)
+    rates = rates_of(asked, chosen.runs, workers=chosen.workers)
     found = [
         row
         for study, counted in zip(asked, rates, strict=True)
@@ -450,7 +452,8 @@ def write(new: list[dict[str, object]]) -> None:
     outside the marks.
     """
     file = HERE / "calibration.json"
-    stored = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+    kept = json.loads(file.read_text(encoding="utf-8"))
+    stored = [dict(zip(kept["columns"], row, strict=True)) for row in kept["rows"]]
     known = {(s.title, s.design) for s in studies()}
     by_name = {
         (row["study"], row["question"], row["design"]): row
@@ -458,7 +461,10 @@ def write(new: list[dict[str, object]]) -> None:
         if (row.get("study"), row["design"]) in known
     }
     found = list(by_name.values())
-    file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    lines = (json.dumps(list(row.values())) for row in found)
+    columns, table = json.dumps(list(found[0])), ",\n".join(lines)
+    text = f'{{"columns": {columns}, "rows": [\n{table}\n]}}\n'
+    file.write_text(text, encoding="utf-8")
     before, _, after = PAGE.read_text(encoding="utf-8").partition(MARKS[0])
     PAGE.write_text(
         f"{before}{MARKS[0]}\n{tables(found)}\n{MARKS[1]}{after.partition(MARKS[1])[2]}",

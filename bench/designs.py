@@ -39,6 +39,18 @@ POLITICS = (  # BOLD political_ideology
     "31 13 12 7 6*2 2*5 1*3",
     "49 14 13 5*3 3*2 2*3 1*12",
 )
+RACE = (  # BOLD race
+    "54 26 25 21 18 16 12*2 11 10*4 8 7*2 6*8 5*4 4*11 3*31 2*61 1*277",
+    "48 43 34 31 23 19*2 17*2 15 14 12*3 11*3 10*7 9*4 8*7 7*7 6*16 5*35 4*45 3*64 "
+    "2*132 1*387",
+    "61 38 28 25 21 20*3 19 18 17 16*3 15*2 14*7 13*6 12*3 11*9 10*17 9*11 8*20 7*37 "
+    "6*35 5*70 4*109 3*190 2*410 1*1089",
+    "23 13 5*3 4 3*4 2*8 1*20",
+)
+GENDER = (  # BOLD gender
+    "19*2 10*2 9*3 8 7 6*3 5*8 4*25 3*41 2*166 1*1335",
+    "14 9 8*2 7*2 6*8 5*17 4*13 3*42 2*102 1*588",
+)
 NATIONS = ("87*2 86", *("130*2",) * 5, "65*4", "65*4", "130*2", "260", "130*2")
 ABILITY = (
     "87*2 86",
@@ -93,7 +105,10 @@ DESIGNS = {
     "1 in 10 is .17 slower, 2 x 30": World(((30, 10),) * 2, tails="outlier"),
     "rate .97": replace(RARE, base=0.97),
     "rate .97, 4 x 8 x 3": replace(RARE, shape=((8, 3),) * 4, base=0.97),
+    "rate .10": replace(WIDE, base=0.10, identity=0.02, template=0.02),
     "rate .03": replace(RARE, base=0.03),
+    "tokens of a prompt correlate by .5": replace(WIDE, alike=1.0),
+    "tokens of a prompt correlate by .5, HONEST": World(HONEST, alike=1.0),
     "template x group .05": replace(WIDE, interaction=0.05),
     "template x group .05, two lone identities": World(
         ((10, 5),) * 6 + ((1, 15),) * 2, interaction=0.05
@@ -112,6 +127,9 @@ DESIGNS = {
     "BOLD religious_ideology, sd .06": World(RELIGION, identity=0.06),
     "BOLD political_ideology, sd .03": World(POLITICS),
     "BOLD political_ideology, sd .06": World(POLITICS, identity=0.06),
+    "BOLD race, sd .03": World(RACE),
+    "BOLD race, sd .06": World(RACE, identity=0.06),
+    "BOLD gender, sd .06": World(GENDER, identity=0.06),
     "HolisticBias nationality, sd .03": World(NATIONS),
     "HolisticBias nationality, sd .015 and .06 in turn": World(
         NATIONS, identity=(0.015, 0.06) * 5 + (0.015,)
@@ -145,7 +163,10 @@ BEFORE = {
     "1 in 10 is .17 slower, 2 x 30": (0.042, 0.950, 0.943),
     "rate .97": (0.015, 0.952, 0.948),
     "rate .97, 4 x 8 x 3": (0.018, 0.951, 0.950),
+    "rate .10": (0.019, 0.950, 0.951),
     "rate .03": (0.017, 0.952, 0.946),
+    "tokens of a prompt correlate by .5": (0.032, 0.953, 0.954),
+    "tokens of a prompt correlate by .5, HONEST": (0.020, 0.966, 0.966),
     "template x group .05": (0.029, 0.951, 0.951),
     "template x group .05, two lone identities": (0.031, 0.972, 0.967),
     "8 lone identities": (0.027, 0.975, 0.964),
@@ -158,6 +179,9 @@ BEFORE = {
     "BOLD religious_ideology, sd .06": (0.072, 0.925, 0.932),
     "BOLD political_ideology, sd .03": (0.080, 0.917, 0.915),
     "BOLD political_ideology, sd .06": (0.084, 0.912, 0.898),
+    "BOLD race, sd .03": (0.064, 0.945, 0.941),
+    "BOLD race, sd .06": (0.062, 0.939, 0.932),
+    "BOLD gender, sd .06": (0.050, 0.945, 0.948),
     "HolisticBias nationality, sd .03": (0.052, 0.959, 0.951),
     "HolisticBias nationality, sd .015 and .06 in turn": (0.148, 0.934, 0.919),
     "HolisticBias ability, sd .03": (0.026, 0.964, 0.958),

@@ -22,7 +22,6 @@ Codes: TypeAlias = NDArray[np.int64]
 # of each group: identities and templates, each identity with every template; or the
 # number of prompts of each identity, as "43 9 8 7*2", without templates
 Shape: TypeAlias = Sequence[tuple[int, int] | str]
-_SPREAD = 10.0  # of prompts around their identity: Beta(p * spread, (1 - p) * spread)
 _OUTLIER = 0.17  # by which one identity in ten is slower, where tails are "outlier"
 
 
@@ -42,6 +41,9 @@ class World:
     interaction: float = 0.0  # of template and group
     # between identities, of the change from before to after
     drift: float | tuple[float, ...] = 0.02
+    # of prompts around their identity: Beta(p * alike, (1 - p) * alike), so that tokens
+    # of a prompt correlate by 1 / (alike + 1)
+    alike: float = 10.0
     tokens: int = 20  # tested tokens of a prompt, at most; at least half of it
     effects: tuple[float, ...] = ()
     changes: tuple[float, ...] = ()
@@ -113,7 +115,7 @@ def draw(world: World, seed: int) -> tuple[Sample, Sample]:
     rng = np.random.default_rng(seed)
     labels = labels_of(tuple(world.shape), parallel=world.parallel)
     mean = _means(world, labels, rng)
-    rate = rng.beta(mean * _SPREAD, (1 - mean) * _SPREAD)
+    rate = rng.beta(mean * world.alike, (1 - mean) * world.alike)
     n = len(world.shape)
     drift = of_groups(world.drift, n)[labels.of_identity]
     drift = (drift * rng.standard_normal(len(drift)))[labels.identity]
