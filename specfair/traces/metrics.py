@@ -10,7 +10,7 @@ import numpy as np
 
 from specfair.decoding import Lookahead
 from specfair.errors import UsageError, unknown
-from specfair.stats import Sample
+from specfair.stats import Sample, divide
 from specfair.stats.tally import Array
 from specfair.texts.prompts import Prompt
 from specfair.traces.replay import replay
@@ -90,7 +90,25 @@ def sums(trace: Trace, metric: str, count: Count) -> Sums:
     """Numerators and denominators of a metric, without the prompts' labels."""
     if metric not in SUMS:
         raise UsageError(unknown("metric", metric, METRICS))
-    return SUMS[metric](trace, count)
+    over, under = SUMS[metric](trace, count)
+    return (
+        without_luck(trace, over, under) if METRICS[metric].per_lookahead else over
+    ), under
+
+
+def without_luck(trace: Trace, over: Array, under: Array) -> Array:
+    """The numerators of a count less what the coins' luck explains of them.
+
+    Where the target samples, coins of its text are higher or lower than the overlap by
+    luck whose mean is 0 in every prompt, so the ratio keeps its meaning and loses
+    noise. Greedy coins have none.
+    """
+    luck = trace.per_prompt(trace["accept_prob"] - trace.acceptance)
+    known = np.isfinite(luck + over + under)
+    rate = divide(over[known].sum(), under[known].sum())
+    left, some = (over - rate * under)[known], luck[known]
+    slope = left @ some / max(float(some @ some), np.finfo(np.float64).tiny)
+    return np.asarray(over - slope * luck)
 
 
 def labelled(prompts: Sequence[Prompt]) -> Sample:

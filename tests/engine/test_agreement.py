@@ -2,6 +2,7 @@
 wrong engine is found out.
 """
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -15,9 +16,11 @@ from specfair.engine import agreement, speculate, tracer
 from specfair.models import load
 from specfair.models.pair import Pair
 from specfair.texts import prompts
-from specfair.traces.trace import Trace
+from specfair.texts.prompts import Prompt
+from specfair.traces.metrics import sample
+from specfair.traces.trace import COLUMNS, Trace
 from specfair.vocabulary import BASE, Stage
-from tests.made_traces import altered
+from tests.made_traces import altered, made
 
 LOOKAHEAD = Lookahead(3)
 
@@ -82,30 +85,63 @@ def test_a_near_tie_is_left_out_and_counted(pair: Pair) -> None:
     assert found.n_near_ties == agreement.compare(trace, live).n_near_ties + 1
 
 
-def test_sampling_agrees_in_law(pair: Pair) -> None:
-    """Ten groups at 4.5 standard errors: a false alarm in fewer than one of 1,000 runs,
-    and the seeds are fixed.
+@pytest.fixture(scope="module")
+def sampled(pair: Pair) -> tuple[Trace, speculate.Live]:
+    trace = tracer.trace(pair, prompts.load("embedded"), Decoding(20, 1.0))
+    some = trace.select(agreement.sampled(trace))
+    decoding = some.header.decoding
+    return some, speculate.speculate(pair, some.prompts, decoding, LOOKAHEAD)
+
+
+def test_sampling_agrees_in_law(sampled: tuple[Trace, speculate.Live]) -> None:
+    """3.9 standard errors: a false alarm in one of 10,000, and the seeds are fixed."""
+    assert agreement.compare(*sampled).problem == ""
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_a_replay_that_is_wrong_by_two_points_is_found(
+    sampled: tuple[Trace, speculate.Live], sign: int
+) -> None:
+    """The same comparison refuses it, so that its silence means something. .02 is more
+    than 5 standard errors here: missed once in seven, and the seeds are fixed.
     """
-    trace = traced(pair, 1.0)
-    live = speculate.speculate(pair, trace.prompts, trace.header.decoding, LOOKAHEAD)
-    assert agreement.compare(trace, live).problem == ""
+    trace, live = sampled
+    right = sample(trace, "acceptance_rate", LOOKAHEAD).value
+    wrong = altered(
+        trace, **{c: trace[c] + sign * 0.02 * right for c in ("accept_prob", "overlap")}
+    )
+    moved = sample(wrong, "acceptance_rate", LOOKAHEAD).value - right
+    assert moved == pytest.approx(sign * 0.02, abs=0.003)
+    problem = agreement.compare(wrong, live).problem
+    assert f"accept {right + moved:.3f} and" in problem
+    assert "standard errors apart" in problem
 
 
-def test_a_wrong_law_is_found(pair: Pair) -> None:
-    """Coins of half the probability: the same comparison refuses them, so that its
-    silence means something.
-    """
-    trace = traced(pair, 1.0)
-    wrong = altered(trace, accept_prob=trace["accept_prob"] / 2)
-    live = speculate.speculate(pair, trace.prompts, trace.header.decoding, LOOKAHEAD)
-    assert "standard errors" in agreement.compare(wrong, live).problem
-
-
-def test_the_sample_takes_at_most_so_many_of_each_group(measured: Audit) -> None:
-    assert agreement.sampled(measured.base.trace).all()
-    text = measured.base.trace.text
-    many = replace(measured.base.trace, text=replace(text, prompts=text.prompts * 30))
-    assert agreement.sampled(many).sum() == 3 * agreement.N_SAMPLE
+def test_the_sample_is_even_over_groups_identities_and_templates() -> None:
+    """Of a set whose prompts stand identity by identity, as HONEST's do."""
+    shape = {"many": 30, "some": 25, "few": 2}
+    texts = [
+        Prompt(f"{g}{i}-{t}", g, f"{g}{i}", f"t{t}", "text")
+        for g, n in shape.items()
+        for i in range(n)
+        for t in range(15)
+    ]
+    columns = {name: np.ones(len(texts), kind) for name, kind in COLUMNS.items()}
+    trace = made(texts, [1] * len(texts), columns, decoding=Decoding(20))
+    kept = trace.select(agreement.sampled(trace)).prompts
+    assert len(kept) == agreement.N_EXACT
+    sizes = Counter(p.group for p in kept)
+    assert sizes["few"] == 30  # all of it
+    assert abs(sizes["many"] - sizes["some"]) <= 1
+    identities = Counter(p.cluster for p in kept if p.group != "few")
+    assert len(identities) == 55
+    for group in ("many", "some"):
+        by_identity = [n for name, n in identities.items() if name.startswith(group)]
+        assert max(by_identity) - min(by_identity) <= 1
+        templates = Counter(p.template for p in kept if p.group == group)
+        assert max(templates.values()) - min(templates.values()) <= 8
+    drawn = made(texts, [1] * len(texts), columns, decoding=Decoding(20, 1.0))
+    assert agreement.sampled(drawn).all()
 
 
 def test_disagreement_makes_verdicts_invalid(measured: Audit) -> None:

@@ -140,7 +140,7 @@ class PromptSet(Sequence[Prompt]):
             by_group[prompt.group].append(prompt)
         kept: set[str] = set()
         for members in by_group.values():
-            kept.update(p.id for p in _in_turn(members, seed)[:n_per_group])
+            kept.update(p.id for p in in_turn(members, seed)[:n_per_group])
         if len(kept) == len(self):
             return self
         note = f"limited to {n_per_group} prompts a group, a sample by seed {seed}"
@@ -169,7 +169,7 @@ def shuffled(seed: int, *parts: str) -> str:
     return hashlib.sha256("\0".join((str(seed), *parts)).encode()).hexdigest()
 
 
-def _in_turn(members: Sequence[Prompt], seed: int) -> list[Prompt]:
+def in_turn(members: Sequence[Prompt], seed: int) -> list[Prompt]:
     """Members so that every cluster gives its first before any its second, each
     starting at another template.
     """
