@@ -15,25 +15,23 @@ import os
 import re
 import shutil
 import stat
-import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
-from glob import escape
 from pathlib import Path
 from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 
-from specfair.errors import StoreError, UsageError
+from specfair.errors import StoreError
 
 T = TypeVar("T")
 
 PATIENCE = 2.0  # seconds of waiting for another process that need no word
 REMIND = 60.0  # seconds between two words after that
-_HEX = "[0-9a-f]"
+_NAME = re.compile(r"[0-9a-f]{24}")
 _LEFT = re.compile(r"\.([0-9a-f]{24})(\..+)?\.part")
 
 
@@ -81,7 +79,7 @@ class Store:
         """
         path = self.path(kind, key)
         with self._held(path, key), _in_words(self.root):
-            found = _stored(path, key, read)
+            found = self._stored(path, key, read)
             if found is not None:
                 return found
             _put(path, key, make)
@@ -103,24 +101,56 @@ class Store:
         path = self.path(kind, key)
         with self._held(path, key):
             with _in_words(self.root):
-                old = _stored(path, key, read)
+                old = self._stored(path, key, read)
             new = change(old)
             if new is not old:
                 with _in_words(self.root):
                     _put(path, key, lambda draft: write(new, draft))
             return new
 
+    def each(self, kind: str, *, read: Callable[[Path], T]) -> list[T]:
+        """Every content of a kind that is whole, in the order of their names; what is
+        damaged is set aside.
+        """
+        found: list[T] = []
+        with _in_words(self.root):
+            names = sorted(p.name for p in (self.root / kind).glob("*"))
+        for path in (self.root / kind / n for n in names if _NAME.fullmatch(n)):
+            with self._held(path), _in_words(self.root):
+                content = self._stored(path, _key(path), read)
+            found += [] if content is None else [content]
+        return found
+
+    def _stored(
+        self, path: Path, key: Mapping[str, Any], read: Callable[[Path], T]
+    ) -> T | None:
+        """What is stored, None where nothing is; what is damaged is set aside and
+        said.
+        """
+        if not os.path.lexists(path):
+            return None
+        name = path.relative_to(self.root).as_posix()
+        problem = f"{name} in the store is damaged: its checksum does not hold."
+        if _holds(_manifest(path), path, key):
+            try:
+                return read(path)
+            except StoreError as error:
+                problem = str(error)
+        kept = f"It was kept as {_set_aside(path).name!r} and is made again."
+        warnings.warn(f"{problem} {kept}", stacklevel=5)
+        return None
+
     @contextmanager
-    def _held(self, path: Path, key: Mapping[str, Any]) -> Iterator[None]:
+    def _held(self, path: Path, key: Mapping[str, Any] | None = None) -> Iterator[None]:
         """Alone with one content, and with nothing half done about it."""
         with _in_words(self.root):
             _make_root(self.root)
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             lock = _lock(path)
             self._acquire(lock, path)
         try:
             with _in_words(self.root):
-                _settle(path, key)
+                _settle(path, _key(path) if key is None else key)
             yield
         finally:
             lock.release()
@@ -133,10 +163,10 @@ class Store:
                 return
             except Timeout:
                 waited, patience = waited + patience, REMIND
+                name = path.relative_to(self.root).as_posix()
                 self.say(
-                    "waiting for another process that works on "
-                    f"{path.parent.name}/{path.name} in store {str(self.root)!r}, "
-                    f"{waited:.0f} s so far"
+                    f"waiting for another process that works on {name} in store "
+                    f"{str(self.root)!r}, {waited:.0f} s so far"
                 )
 
 
@@ -174,6 +204,16 @@ def _next(path: Path) -> Path:
 
 def _manifest(path: Path) -> Path:
     return path.with_name(f"{path.name}.key.json")
+
+
+def _key(path: Path) -> Mapping[str, Any]:
+    """The key of a content by its manifest; an empty one where that says none."""
+    for manifest in (_manifest(path), _next(path)):
+        with suppress(OSError, ValueError, TypeError, KeyError):
+            key: Mapping[str, Any] = json.loads(manifest.read_bytes())["key"]
+            if digest(key) == path.name:
+                return key
+    return {}
 
 
 def _described(path: Path, key: Mapping[str, Any]) -> bytes:
@@ -226,22 +266,6 @@ def _sweep(folder: Path) -> None:
                 _remove(left)
 
 
-def _stored(path: Path, key: Mapping[str, Any], read: Callable[[Path], T]) -> T | None:
-    """What is stored, None where nothing is; what is damaged is set aside and said."""
-    if not os.path.lexists(path):
-        return None
-    name = f"{path.parent.name}/{path.name}"
-    problem = f"{name} in the store is damaged: its checksum does not hold."
-    if _holds(_manifest(path), path, key):
-        try:
-            return read(path)
-        except StoreError as error:
-            problem = str(error)
-    kept = f"It was kept as {_set_aside(path).name!r} and is made again."
-    warnings.warn(f"{problem} {kept}", stacklevel=5)
-    return None
-
-
 def _set_aside(path: Path) -> Path:
     """The manifest goes first: a content without one never counts as whole."""
     if os.path.lexists(_manifest(path)):
@@ -264,37 +288,3 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
-
-
-def write_text_atomically(path: Path, text: str) -> None:
-    """A text file, seen either as it was or as it will be; folders are not replaced."""
-    if os.path.isdir(path):  # which takes a name that cannot be for no folder
-        raise UsageError(
-            f"{str(path)!r} is a folder; a file is written here. Name a file, in that "
-            "folder or elsewhere."
-        )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _replace_text(path, text)
-    except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
-        reason = getattr(error, "strerror", None) or error
-        raise StoreError(
-            f"{str(path)!r} cannot be written ({reason}). Make room, make its folder "
-            "writable, or choose another place."
-        ) from error
-
-
-def _replace_text(path: Path, text: str) -> None:
-    """A draft is locked while its writer lives: those of killed writers can be told."""
-    for left in path.parent.glob(f".{escape(path.name)}.{8 * _HEX}.part"):
-        with suppress(Timeout), FileLock(left).acquire(timeout=0):
-            left.unlink(missing_ok=True)
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        # what cannot be created is refused here; the lock would wait for it
-        draft.touch()
-        with FileLock(draft):
-            draft.write_text(text, encoding="utf-8")
-            os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)

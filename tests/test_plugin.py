@@ -133,7 +133,7 @@ def _draft_with_another_vocabulary(folder: Path) -> None:
 def test_a_damaged_trace_is_recomputed_and_said(project: pytest.Pytester) -> None:
     project.makepyprojecttoml(SMALL)
     run(project, "-k", "test_difference and base")
-    kept = (project.path / ".specfair" / "traces").iterdir()
+    kept = (project.path / ".specfair" / "texts").glob("*/*")
     stored = [p for p in kept if p.suffix == "" and not p.name.startswith(".")]
     assert len(stored) == 1
     stored[0].write_bytes(b"damaged")

@@ -9,6 +9,7 @@ import sys
 import textwrap
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,29 @@ def test_update_turns_the_old_into_the_new(tmp_path: Path) -> None:
     store.path("things", KEY).write_text("damaged")
     with pytest.warns(UserWarning, match="is made again"):
         assert update(lambda old: f"{old} c") == "None c"
+
+
+def test_each_whole_content_of_a_kind_is_found_by_name(tmp_path: Path) -> None:
+    """However it came: one is damaged, one lost its manifest, of one a killed process
+    left the manifest unmoved.
+    """
+    store, keys = Store(tmp_path), [{"k": n} for n in range(5)]
+    assert store.each("things/a", read=read) == []
+    for key in keys:
+        store.get_or_make(
+            "things/a", key, make=partial(_write, text=str(key)), read=read
+        )
+    store.path("things/a", keys[0]).write_text("harmed")
+    manifest(store.path("things/a", keys[1])).unlink()
+    left = store.path("things/a", keys[2])
+    manifest(left).rename(left.with_name(f".{left.name}.next"))
+    with pytest.warns(UserWarning, match=r"^things/a/.* is damaged.*is made") as said:
+        found = store.each("things/a", read=read)
+    assert len(said) == 2
+    names = sorted(str(key) for key in keys[2:])
+    assert sorted(found) == names
+    assert found == store.each("things/a", read=read)
+    assert found == [str(k) for k in sorted(keys[2:], key=digest)]
 
 
 def test_digest_depends_on_values_not_on_order() -> None:

@@ -117,29 +117,21 @@ class Stages:
         return Found(loan.identity, trace, agrees)
 
     def _trace(self, loan: Loan, base: Trace | None) -> Trace:
-        given = self.settings.cost_ratio
-
-        def cost_ratio() -> float | None:
-            if given:
-                return None
-            return base.reading.cost_ratio if base else loan.work().cost_ratio()
-
-        writer = tracing.Writer(
-            loan.identity,
-            self.settings.decoding,
-            work=loan.work,
-            cost_ratio=cost_ratio,
-            like=base,
-        )
+        writer = tracing.Writer(loan.identity, self.settings.decoding, loan.work)
         found = tracing.traced(
             self.store,
             writer,
             self.prompts,
             lambda line: self._tell(f"tracing {loan.stage}: {line}"),
         )
-        if not given:
-            return found
-        return replace(found, reading=replace(found.reading, cost_ratio=given))
+        ratio = base.reading.cost_ratio if base else self._cost_ratio(loan)
+        return replace(found, reading=replace(found.reading, cost_ratio=ratio))
+
+    def _cost_ratio(self, loan: Loan) -> float:
+        key = tracing.key_of(loan.identity, self.settings.decoding)
+        return self.settings.cost_ratio or remembered(
+            self.store, "costs", key, make=lambda: loan.work().cost_ratio(), read=float
+        )
 
     def _agreement(self, loan: Loan, trace: Trace) -> Agreement:
         lookahead = self.settings.lookahead

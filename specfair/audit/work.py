@@ -13,6 +13,7 @@ from pathlib import Path
 
 from specfair.decoding import Decoding, Lookahead
 from specfair.engine import agreement, clock, speculate, timing, tracer
+from specfair.engine.batches import Progress
 from specfair.models import load
 from specfair.models.devices import sharing_cores
 from specfair.models.identity import Choice
@@ -20,7 +21,7 @@ from specfair.models.pair import Pair, encode
 from specfair.models.tokens import rules
 from specfair.texts.prompts import Prompt
 from specfair.traces.tally import Tally
-from specfair.traces.trace import Trace
+from specfair.traces.trace import Text, Trace
 from specfair.training import finetune
 from specfair.training.tuned import Training
 
@@ -32,19 +33,16 @@ class Work:
     pair: Pair
 
     def trace(
-        self,
-        prompts: Sequence[Prompt],
-        decoding: Decoding,
-        *,
-        like: Trace | None,
-        progress: Callable[[int, int], None],
+        self, prompts: Sequence[Prompt], decoding: Decoding, *, progress: Progress
     ) -> Trace:
-        """What the pair makes of these prompts; the text is read again where a trace
-        `like` this has it.
+        """What the target writes after these prompts, and what the draft makes of
+        it.
         """
-        if like is not None:
-            return tracer.reread([self.pair], like.text, progress=progress)[0]
         return tracer.trace(self.pair, prompts, decoding, progress=progress)
+
+    def read(self, text: Text, *, progress: Progress) -> Trace:
+        """A text of this target, with what the draft makes of it."""
+        return tracer.reread([self.pair], text, progress=progress)[0]
 
     def cost_ratio(self) -> float:
         """The time of a draft step over a target step."""

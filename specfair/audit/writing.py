@@ -22,10 +22,10 @@ from specfair.errors import SpecfairError, plain
 from specfair.gates.kinds import OWN
 from specfair.outputs import Outputs
 from specfair.report import render_html, render_markdown
+from specfair.run.files import write_text_atomically
 from specfair.run.run import Run, merge
 from specfair.run.summary import SELECTION, properties, summary
 from specfair.stats import false_failures
-from specfair.store import write_text_atomically
 from specfair.vocabulary import ALPHA
 
 T = TypeVar("T")

@@ -77,7 +77,7 @@ def _size(store: Path) -> str:
     if not files:
         return text
     # their manifests lie beside them
-    damaged = sum(".key.json" not in f.name for f in store.glob("*/*.corrupt"))
+    damaged = sum(".key.json" not in f.name for f in store.rglob("*.corrupt"))
     return f"{text}, {damaged} set aside as damaged" if damaged else text
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from specfair import config, outputs, project, report
 from specfair.errors import DataError, StoreError
 from specfair.gates import bounds, comparison
+from specfair.run.files import write_text_atomically
 from specfair.run.run import Run
-from specfair.store import write_text_atomically
 from specfair.texts.reading import whole_text
 from specfair.vocabulary import OK
 

@@ -71,7 +71,9 @@ class Task:
     def text(self, sheet: Sheet, kept: NDArray[np.bool_]) -> Text:
         """What was written at the places kept (n_prompts, max_new_tokens)."""
         offsets = offsets_of(kept.sum(1))
-        return Text(self.header, tuple(self.prompts), offsets, sheet.kept(kept))
+        inputs = tuple(np.array(ids, dtype=np.int32) for ids in self.ids)
+        columns = sheet.kept(kept)
+        return Text(self.header, tuple(self.prompts), offsets, columns, inputs)
 
     @property
     def header(self) -> Header:

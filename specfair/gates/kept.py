@@ -25,7 +25,7 @@ from specfair.gates.baseline import (
     unmeasured,
     values_of,
 )
-from specfair.store import write_text_atomically
+from specfair.run.files import write_text_atomically
 from specfair.texts.reading import whole_text
 from specfair.typed import json_of
 from specfair.vocabulary import Stage

@@ -33,6 +33,7 @@ class Identity:
     tokenizer_fingerprint: str
     truncate: bool
     eos: tuple[int, ...]
+    n_vocab: int  # tokens that both models have
     context: int | None
     dtype: str  # as torch calls it: torch.float32
     device: str  # its type: cpu, cuda

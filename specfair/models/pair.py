@@ -87,6 +87,7 @@ class Pair:
             tokenizer_fingerprint=self.tokenizer_fingerprint,
             truncate=self.truncate,
             eos=self.eos,
+            n_vocab=self.n_vocab,
             context=self.context,
             dtype=str(self.dtype),
             device=self.device.type,

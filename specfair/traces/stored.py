@@ -1,14 +1,15 @@
-"""A Trace on disk: Parquet with a JSON header.
+"""Texts and readings on disk: Parquet with a JSON header.
 
-Knows the file's layout, and refuses what is none. Text and reading lie in one file, as
-every trace stored so far does.
+Knows the files' layout, and refuses what is none. A reading's file holds the tokens
+that were read beside what the draft made of them: whoever joins it to a text can tell
+whether it is a reading of that text.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,20 +34,99 @@ from specfair.typed import json_of, typed
 if TYPE_CHECKING:
     import pyarrow as pa
 
+T = TypeVar("T")
+
 MAX_BYTES = 1 << 36  # of columns, unpacked: 64 GiB
+_FIELDS = [f.name for f in fields(Header)]
 
 
-def save_trace(trace: Trace, path: Path) -> None:
+def save_text(text: Text, path: Path) -> None:
     """Write one Parquet file. Atomicity is the store's business."""
+    inputs = {"inputs": [tokens.tolist() for tokens in text.inputs]}
+    _save(text, asdict(text.header) | inputs, text.columns, path)
+
+
+def save_reading(trace: Trace, path: Path) -> None:
+    """The same for what a draft made of a text: of that one, the tokens alone."""
+    columns = {**trace.text.bare.columns, **trace.reading.columns}
+    _save(trace.text, trace.provenance, columns, path)
+
+
+def _save(text: Text, header: Mapping[str, Any], columns: Columns, path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    header = trace.provenance | {"trace_prompts": [asdict(p) for p in trace.prompts]}
-    columns = {"prompt": trace.rows.astype(np.int32), **_flat(trace.columns)}
-    table = pa.table(columns).replace_schema_metadata(
-        {b"specfair": json.dumps(header).encode()}
+    about = {**header, "trace_prompts": [asdict(p) for p in text.prompts]}
+    owner = np.repeat(np.arange(len(text.prompts), dtype=np.int32), text.lengths)
+    table = pa.table({"prompt": owner, **_flat(columns)}).replace_schema_metadata(
+        {b"specfair": json.dumps(about).encode()}
     )
     pq.write_table(table, path, compression="zstd")
+
+
+def load_text(path: Path) -> Text:
+    """Read what `save_text` wrote, or the text in a trace of the version before;
+    anything else is a StoreError that says so.
+    """
+    return _load(path, _text)
+
+
+def load_reading(path: Path) -> Trace:
+    """Read what `save_reading` wrote: of the text, the tokens alone."""
+    return _load(path, _reading)
+
+
+def _load(path: Path, made: "Callable[[pa.Table, dict[str, Any]], T]") -> T:
+    try:
+        table = tables.whole_table(path, limit=MAX_BYTES)
+        return made(table, json_of(table.schema.metadata[b"specfair"]))
+    except (
+        SpecfairError,
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        OverflowError,
+    ) as error:
+        raise StoreError(
+            f"trace {path.name!r} cannot be read ({type(error).__name__}); traces are "
+            f"Parquet of schema {SCHEMA}. Delete it and it is computed again."
+        ) from error
+
+
+def _text(table: "pa.Table", header: dict[str, Any]) -> Text:
+    if header["schema"] not in range(1, SCHEMA + 1):  # a text's columns never changed
+        raise ValueError("schema")
+    return _laid_out(table, header | {"schema": SCHEMA}, _read(table, TEXT))
+
+
+def _reading(table: "pa.Table", header: dict[str, Any]) -> Trace:
+    if header["schema"] != SCHEMA:
+        raise ValueError("schema")
+    kinds: Mapping[str, type] = READING
+    if "drafted" in table.column_names:
+        few = {n: kind for n, kind in READING.items() if n in table.column_names}
+        kinds = {**few, **BY_START}
+    names = (("draft", str), ("draft_fingerprint", str), ("cost_ratio", float | None))
+    about = {name: typed(kind, header[name]) for name, kind in names}
+    text = _laid_out(table, header, _read(table, {"token": TEXT["token"]}))
+    return Trace(text, Reading(columns=_read(table, kinds), **about))
+
+
+def _laid_out(table: "pa.Table", header: Mapping[str, Any], columns: Columns) -> Text:
+    prompts = tuple(Prompt(**p) for p in header["trace_prompts"])
+    for prompt in prompts:
+        if any(type(getattr(prompt, name)) is not str for name in Prompt.__slots__):
+            raise TypeError("prompts")
+    owner = table["prompt"].to_numpy()
+    counts = np.bincount(owner, minlength=len(prompts))
+    if len(counts) != len(prompts) or (np.diff(owner) < 0).any():
+        raise ValueError("prompt")
+    inputs = tuple(np.array(ids, dtype=np.int32) for ids in header.get("inputs", ()))
+    if len(inputs) not in (0, len(prompts)) or any(ids.ndim != 1 for ids in inputs):
+        raise ValueError("inputs")
+    about = typed(Header, {name: header[name] for name in _FIELDS})
+    return Text(about, prompts, offsets_of(counts), columns, inputs)
 
 
 def _flat(columns: Columns) -> dict[str, NDArray[Any]]:
@@ -70,53 +150,3 @@ def _read(table: "pa.Table", kinds: Mapping[str, type]) -> dict[str, NDArray[Any
         parts = [table[n].to_numpy().astype(kind, copy=False) for n in places or [name]]
         found[name] = np.stack(parts, axis=1) if places else parts[0]
     return found
-
-
-def load_trace(path: Path) -> Trace:
-    """Read what `save_trace` wrote; anything else is a StoreError that says so."""
-    try:
-        table = tables.whole_table(path, limit=MAX_BYTES)
-        header = json_of(table.schema.metadata[b"specfair"])
-        return _build(table, header)
-    except (
-        SpecfairError,
-        KeyError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        OverflowError,
-    ) as error:
-        raise StoreError(
-            f"trace {path.name!r} cannot be read ({type(error).__name__}); traces are "
-            f"Parquet of schema {SCHEMA}. Delete it and it is computed again."
-        ) from error
-
-
-def _build(table: "pa.Table", header: dict[str, Any]) -> Trace:
-    if header.get("schema") != SCHEMA:
-        raise ValueError("schema")
-    prompts = tuple(Prompt(**p) for p in header.pop("trace_prompts"))
-    for prompt in prompts:
-        if any(type(getattr(prompt, name)) is not str for name in Prompt.__slots__):
-            raise TypeError("prompts")
-    owner = table["prompt"].to_numpy()
-    counts = np.bincount(owner, minlength=len(prompts))
-    if len(counts) != len(prompts) or (np.diff(owner) < 0).any():
-        raise ValueError("prompt")
-    about = {
-        name: typed(kind, header.pop(name))
-        for name, kind in (
-            ("draft", str),
-            ("draft_fingerprint", str),
-            ("cost_ratio", float | None),
-        )
-    }
-    kinds: Mapping[str, type] = READING
-    if "drafted" in table.column_names:
-        few = {n: kind for n, kind in READING.items() if n in table.column_names}
-        kinds = {**few, **BY_START}
-    text, reading = _read(table, TEXT), _read(table, kinds)
-    return Trace(
-        Text(typed(Header, header), prompts, offsets_of(counts), text),
-        Reading(columns=reading, **about),
-    )

@@ -90,11 +90,39 @@ class Text:
     prompts: tuple[Prompt, ...]
     offsets: Ints  # (n_prompts + 1,)
     columns: Columns  # those of TEXT
+    # the prompts as the target reads them; none in a text that no model wrote
+    inputs: tuple[NDArray[np.int32], ...] = ()
 
     @property
     def lengths(self) -> Ints:
         """New tokens per prompt."""
         return np.diff(self.offsets)
+
+    @property
+    def bare(self) -> "Text":
+        """The tokens alone: what a reading is a reading of."""
+        return replace(self, columns={"token": self.columns["token"]}, inputs=())
+
+    def of(self, i: int) -> NDArray[np.int32]:
+        """The tokens of the prompt at this place."""
+        return self.columns["token"][self.offsets[i] : self.offsets[i + 1]]
+
+    def tokens_of(self, chosen: Ints) -> Ints:
+        """Where the tokens of the prompts at these places lie, prompt by prompt."""
+        lengths = self.lengths[chosen]
+        moved = self.offsets[chosen] - np.cumsum(lengths) + lengths
+        return np.arange(lengths.sum()) + np.repeat(moved, lengths)
+
+    def select(self, chosen: Ints) -> "Text":
+        """The text of the prompts at these places, in this order."""
+        tokens = self.tokens_of(chosen)
+        return replace(
+            self,
+            prompts=tuple(self.prompts[i] for i in chosen.tolist()),
+            offsets=offsets_of(self.lengths[chosen]),
+            columns={name: self.columns[name][tokens] for name in self.columns},
+            inputs=tuple(self.inputs[i] for i in chosen.tolist() if self.inputs),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,14 +213,10 @@ class Trace:
         """The trace of some prompts only: those a mask marks, or those at these places
         in this order.
         """
-        chosen = np.flatnonzero(keep) if keep.dtype == np.bool_ else keep
-        lengths = self.lengths[chosen]
-        offsets = offsets_of(lengths)
-        moved = self.offsets[chosen] - offsets[:-1]
-        tokens = np.arange(offsets[-1]) + np.repeat(moved, lengths)
-        prompts = tuple(self.prompts[i] for i in chosen.tolist())
-        found = {name: values[tokens] for name, values in self.columns.items()}
-        return joined(self, prompts, offsets, found)
+        chosen = np.arange(len(self))[keep]
+        tokens, read = self.text.tokens_of(chosen), self.reading.columns
+        columns = {name: read[name][tokens] for name in read}
+        return Trace(self.text.select(chosen), replace(self.reading, columns=columns))
 
     @property
     def frame(self) -> "pd.DataFrame":
@@ -217,22 +241,25 @@ def offsets_of(lengths: Ints) -> Ints:
     return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
 
-def joined(
-    like: Trace, prompts: tuple[Prompt, ...], offsets: Ints, columns: Columns
-) -> Trace:
-    """A trace of the same target and draft with other tokens."""
-    text = {name: columns[name] for name in TEXT}
-    reading = {name: columns[name] for name in like.reading.columns}
-    return Trace(
-        replace(like.text, prompts=prompts, offsets=offsets, columns=text),
-        replace(like.reading, columns=reading),
+def concatenate_texts(texts: Sequence[Text]) -> Text:
+    """Texts of the same target and decoding, one after the other."""
+    return replace(
+        texts[0],
+        prompts=tuple(p for text in texts for p in text.prompts),
+        offsets=offsets_of(np.concatenate([text.lengths for text in texts])),
+        columns=_behind([text.columns for text in texts]),
+        inputs=tuple(tokens for text in texts for tokens in text.inputs),
     )
 
 
 def concatenate(traces: Sequence[Trace]) -> Trace:
     """Traces of the same pair and decoding, one after the other."""
-    prompts = tuple(p for trace in traces for p in trace.prompts)
-    offsets = offsets_of(np.concatenate([trace.lengths for trace in traces]))
-    names = traces[0].columns
-    columns = {n: np.concatenate([trace[n] for trace in traces]) for n in names}
-    return joined(traces[0], prompts, offsets, columns)
+    columns = _behind([trace.reading.columns for trace in traces])
+    return Trace(
+        concatenate_texts([trace.text for trace in traces]),
+        replace(traces[0].reading, columns=columns),
+    )
+
+
+def _behind(parts: Sequence[Columns]) -> Columns:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -32,7 +32,7 @@ def test_a_damaged_trace_is_set_aside_and_computed_again(tmp_path: Path) -> None
     tokens = first.base.trace["token"]
     stored = next(
         p
-        for p in (tmp_path / "store" / "traces").iterdir()
+        for p in (tmp_path / "store" / "texts").glob("*/*")
         if p.suffix == "" and not p.name.startswith(".")
     )
     stored.write_bytes(b"garbage")

@@ -20,8 +20,8 @@ def test_a_pair_at_work_has_its_names_and_writes_and_reads_along() -> None:
     with at_work(choice, tiny=True) as work:
         assert (work.pair.target_name, work.pair.draft_name) == ("one", "two")
         heard = lambda *_: None  # noqa: E731 - nobody listens
-        written = work.trace(some, decoding, like=None, progress=heard)
-        again = work.trace(some, decoding, like=written, progress=heard)
+        written = work.trace(some, decoding, progress=heard)
+        again = work.read(written.text, progress=heard)
         assert (again["token"] == written["token"]).all()
         assert work.n_cut(some, 4) == 0
         assert work.cost_ratio() > 0

@@ -25,7 +25,7 @@ from specfair.errors import StoreError
 from specfair.gates import bounds, kept
 from specfair.texts import corpora, prompts
 from specfair.texts.mentions import count_mentions
-from specfair.traces.stored import load_trace, save_trace
+from specfair.traces.stored import load_text, save_text
 from specfair.vocabulary import BASE, DATASETS, Stage
 from tests import report_samples
 from tests.chaos.conftest import Chaos
@@ -411,10 +411,12 @@ def test_runs(chaos: Chaos) -> None:
 
 def test_traces(chaos: Chaos) -> None:
     with chaos.promise(
-        AREA, "a stored trace of any content is read, or refused in one line"
+        AREA, "a stored text of any content is read, or refused in one line"
     ) as tried:
-        save_trace(
-            trace_of([[1, 2], [3, 4, 5]], [[1, 3], [3, 4, 6]], decoding=Decoding(5)),
+        save_text(
+            trace_of(
+                [[1, 2], [3, 4, 5]], [[1, 3], [3, 4, 6]], decoding=Decoding(5)
+            ).text,
             Path("good"),
         )
         good = Path("good").read_bytes()
@@ -437,9 +439,9 @@ def test_traces(chaos: Chaos) -> None:
             Path("bad").write_bytes(text)
 
             def use() -> None:
-                found = load_trace(Path("bad"))
-                assert found.offsets[-1] == len(found["token"])
-                assert len(found.frame) == found.n_tokens
+                found = load_text(Path("bad"))
+                assert found.offsets[-1] == len(found.columns["token"])
+                assert len(found.prompts) == len(found.lengths)
                 assert str(found.header.decoding)
 
             tried.note("refused", bool(answer(use)))

@@ -21,14 +21,15 @@ from specfair.audit import values
 from specfair.engine.agreement import Agreement
 from specfair.engine.timing import Times
 from specfair.store import Store
-from specfair.traces.stored import load_trace
+from specfair.traces.stored import load_reading, load_text
 from specfair.training.tuned import Tuned
 from tests.chaos.conftest import Chaos
 from tests.chaos.forks import Forks
 from tests.chaos.test_resume import FINISHED, TUNE
 
 READERS: dict[str, Callable[[Path], object]] = {
-    "traces": load_trace,
+    "texts/*": load_text,
+    "readings/*": load_reading,
     "checks": values.reader(lambda plain: Agreement(**plain)),
     "times": values.reader(Times.of),
     "tuned": Tuned.read,
@@ -43,6 +44,11 @@ class Content:
     kind: str
     key: dict[str, Any]
     kept: Path
+
+    @property
+    def read(self) -> Callable[[Path], object]:
+        kind, nested, _ = self.kind.partition("/")
+        return READERS[f"{kind}/*" if nested else kind]
 
     @property
     def path(self) -> Path:
@@ -99,15 +105,17 @@ def contents(
     """The smallest of each kind."""
     found, kept = {}, tmp_path_factory.mktemp("kept")
     for kind in READERS:
-        manifests = (folder / "store" / kind).glob("*.key.json")
+        manifests = (folder / "store").glob(f"{kind}/*.key.json")
         by_size = {m.with_name(m.name.removesuffix(".key.json")): m for m in manifests}
         path = min(
             by_size, key=lambda p: sum(f.stat().st_size for f in (p, *p.rglob("*")))
         )
         key = json.loads(by_size[path].read_text())["key"]
-        found[kind] = Content(Store(folder / "store"), kind, key, kept / kind)
+        place = path.parent.relative_to(folder / "store").as_posix()
+        copy = kept / place.replace("/", "-")
+        found[kind] = Content(Store(folder / "store"), place, key, copy)
         assert found[kind].path == path
-        (shutil.copytree if path.is_dir() else shutil.copyfile)(path, kept / kind)
+        (shutil.copytree if path.is_dir() else shutil.copyfile)(path, copy)
     return found
 
 
@@ -125,7 +133,7 @@ def _read(content: Content) -> list[str]:
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         content.store.get_or_make(
-            content.kind, content.key, make=content.make, read=READERS[content.kind]
+            content.kind, content.key, make=content.make, read=content.read
         )
     return [str(w.message) for w in said]
 
@@ -154,10 +162,10 @@ def _flip(file: Path, rng: random.Random) -> str:
     return f"bit {bit} of byte {place} of {file.name}"
 
 
-def test_one_bit_of_a_trace(chaos: Chaos, contents: dict[str, Content]) -> None:
-    rng, content = random.Random(0), contents["traces"]
+def test_one_bit_of_a_text(chaos: Chaos, contents: dict[str, Content]) -> None:
+    rng, content = random.Random(0), contents["texts/*"]
     with chaos.promise(
-        "corruption", "one flipped bit anywhere in a stored trace is noticed"
+        "corruption", "one flipped bit anywhere in a stored text is noticed"
     ) as tried:
         for _ in range(chaos.n(full=300, reduced=30)):
             _noticed(content, _flip(content.path, rng))
@@ -263,8 +271,8 @@ def test_the_next_run_mends_all_of_it(chaos: Chaos, folder: Path, forks: Forks) 
     wanted = (folder / "run.json").read_bytes()
     found = [
         p
-        for kind in ("checks", "traces", "tuned")
-        for p in (folder / "store" / kind).iterdir()
+        for kind in ("checks", "texts/*", "tuned")
+        for p in (folder / "store").glob(f"{kind}/*")
     ]
     paths = [p for p in sorted(found) if "." not in p.name]
     rng = random.Random(0)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from specfair.traces.stored import load_trace
+from specfair.traces.stored import load_text
 from tests.chaos.conftest import Chaos
 from tests.chaos.forks import PORTION, Forks, Run
 
@@ -89,8 +89,8 @@ def report(
 
 
 def _contents(folder: Path, kind: str) -> list[Path]:
-    place = folder / "store" / kind
-    return [p for p in place.iterdir() if "." not in p.name] if place.is_dir() else []
+    found = (folder / "store").glob(f"{kind}/*")
+    return [p for p in found if "." not in p.name]
 
 
 def _made(said: str) -> dict[str, int]:
@@ -110,7 +110,7 @@ def _made(said: str) -> dict[str, int]:
 
 def _kept(folder: Path) -> dict[str, int]:
     return {
-        "prompts": sum(len(load_trace(p)) for p in _contents(folder, "traces")),
+        "prompts": sum(len(load_text(p).prompts) for p in _contents(folder, "texts/*")),
         "models": len(_contents(folder, "tuned")),
         "checks": len(_contents(folder, "checks")),
     }

@@ -30,7 +30,7 @@ from specfair.errors import ModelError, SpecfairError
 from specfair.gates import kept
 from specfair.models import load
 from specfair.texts import corpora, prompts, reading, tables
-from specfair.traces.stored import load_trace
+from specfair.traces.stored import load_text
 from tests import report_samples
 from tests.chaos.conftest import Chaos
 from tests.chaos.hostile import answer, check_line
@@ -320,7 +320,7 @@ def readers(path: Path) -> tuple[Callable[[], object], ...]:
             lambda: prompts.load(f"file:{path}"),
             lambda: corpora.load(f"file:{path}"),
         ),
-        ".parquet": (lambda: prompts.load(f"file:{path}"), lambda: load_trace(path)),
+        ".parquet": (lambda: prompts.load(f"file:{path}"), lambda: load_text(path)),
     }[path.suffix]
 
 

@@ -96,7 +96,7 @@ def test_another_machine_resolves_auto_anew(
 
 
 def test_a_pair_that_is_not_what_was_remembered_is_refused(tmp_path: Path) -> None:
-    one = Identity(*NAMES, "t", "d", "k", False, (0,), 64, "torch.float32", "cpu")
+    one = Identity(*NAMES, "t", "d", "k", False, (0,), 300, 64, "torch.float32", "cpu")
     identity.refuse_another(one, replace(one), tmp_path)
     with pytest.raises(StoreError, match=r"has device 'cuda'; the store remembers"):
         identity.refuse_another(one, replace(one, device="cuda"), tmp_path)

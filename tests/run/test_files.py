@@ -12,7 +12,7 @@ import pytest
 from filelock import FileLock
 
 from specfair.errors import StoreError, UsageError
-from specfair.store import write_text_atomically
+from specfair.run.files import write_text_atomically
 
 
 def test_text_is_utf8_whatever_the_locale(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_many_writers_of_one_text(tmp_path: Path) -> None:
     code = textwrap.dedent("""
         import sys
         from pathlib import Path
-        from specfair.store import write_text_atomically
+        from specfair.run.files import write_text_atomically
         for _ in range(100):
             write_text_atomically(Path(sys.argv[1]), sys.argv[2] * 10_000)
     """)
