@@ -9,9 +9,9 @@ FEW := --pyargs specfair.evals -q -k "base and difference" --specfair-max-new-to
 # the lowest versions that pyproject.toml allows, but torch, whose old builds take gigabytes: TORCH=2.11.0 tries one
 OLDEST := .venv-oldest
 TORCH ?= $(shell sed -n 's/^torch==//p' constraints.txt)
-# what needs a browser, another library's own decoding, minutes of fine-tuning or an hour of chance is left to `make test`
+# what needs a browser, another library's own decoding, a real server, minutes of fine-tuning or an hour of chance is left to `make test`
 NEWEST := report/test_report_browser.py stats/test_stats_calibration.py test_layout.py test_evals.py test_as_deployed.py \
-	test_architectures.py chaos
+	test_architectures.py audit/test_serving.py chaos
 
 .PHONY: eval test test-oldest check docs chaos wheel bench calibrate coverage fixtures clean help
 

@@ -23,6 +23,7 @@ PAGES = (
     "docs/reference",
     "docs/statistics",
     "docs/performance",
+    "docs/servers",
     "docs/reliability",
     "docs/architecture",
     "fixtures/README",

@@ -7,6 +7,7 @@ the command line where they were typed. Knows names and types, not models: wheth
 path exists is found out by whoever opens it. Loads nothing heavy, as the plugin does.
 """
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import Field, dataclass, field, fields, replace
 from pathlib import Path
@@ -17,7 +18,16 @@ from specfair.decoding import Decoding, Lookahead
 from specfair.errors import UsageError, unknown
 from specfair.training.recipe import RECIPES, Recipe
 from specfair.typed import broken_rule, read_option
-from specfair.vocabulary import BASE, DATASETS, EMBEDDED, TUNED, Stage, dataset_name
+from specfair.vocabulary import (
+    BASE,
+    DATASETS,
+    EMBEDDED,
+    SERVER_KEY,
+    SERVERS,
+    TUNED,
+    Stage,
+    dataset_name,
+)
 
 if TYPE_CHECKING:
     from specfair.gates.bounds import Rule
@@ -26,6 +36,7 @@ if TYPE_CHECKING:
 AUTO = "auto"
 LOOKAHEADS = (*(f"constant-{n}" for n in (1, 3, 5, 10, 20)), "heuristic-5")
 STORE = ".specfair"
+_URL = re.compile(r"https?://[^/@?#\s]+(/[^@?#\s]*)?")
 
 
 def _option(default: Any, text: str, **rule: Any) -> Any:
@@ -49,6 +60,18 @@ class Settings:
     device_map: str = _option("", "as in from_pretrained, for models of many devices")
     allow_pickle: bool = _option(False, "load pickled weights, which can run code")
     truncate: bool = _option(False, "cut prompts that are too long, from the left")
+    # a server that runs, instead of a pair
+    server: str = _option(
+        "",
+        "http://HOST:PORT of a server that decodes speculatively: it is measured, and "
+        "no model is loaded",
+    )
+    server_run: str = _option(
+        "", "replies are kept under this name too; another name asks everything anew"
+    )
+    concurrency: int = _option(8, "requests that a server gets at once", least=1)
+    timeout: float = _option(60.0, "seconds that one reply may take", least=0.001)
+    retries: int = _option(5, "how often a request that failed is sent again", least=0)
     # prompts and corpora
     prompts: str = _option(
         AUTO,
@@ -91,8 +114,9 @@ class Settings:
     )
     engine: str = _option(
         "replay",
-        "replay (answers from traces, checked live) or live (decodes every case)",
-        choices=("replay", "live"),
+        "replay (answers from traces, checked live) or live (decodes every case); of "
+        "a server its kind: auto, llama.cpp, vllm, sglang",
+        choices=("replay", "live", AUTO, *SERVERS),
     )
     # what is claimed
     scope: str = _option(
@@ -122,7 +146,7 @@ class Settings:
     @property
     def embedded(self) -> bool:
         """Whether the shipped pair is what is measured."""
-        return self.target == EMBEDDED
+        return self.target == EMBEDDED and not self.server
 
     @property
     def ready_made(self) -> bool:
@@ -144,6 +168,8 @@ class Settings:
     @property
     def compared(self) -> tuple[str, ...]:
         """What the base pair is compared with after fine-tuning, by name."""
+        if self.server:
+            return ()
         if self.ready_made:
             return (TUNED,)
         return tuple(map(dataset_name, self.datasets)) or DATASETS
@@ -193,6 +219,8 @@ class Settings:
     @property
     def other_lookaheads(self) -> tuple[str, ...]:
         """Those that are asked about beside the deployed one."""
+        if self.server:
+            return ()
         return tuple(text for text in LOOKAHEADS if text != self.lookahead)
 
     @property
@@ -254,11 +282,21 @@ def override(settings: Settings, values: Mapping[str, Any]) -> Settings:
 
 def _checked(settings: Settings) -> Settings:
     broken = {f.name: broken_rule(f, getattr(settings, f.name)) for f in OPTIONS}
-    if settings.embedded != (settings.draft == EMBEDDED):
+    if (settings.target == EMBEDDED) != (settings.draft == EMBEDDED):
         broken["draft"] = (
             "target and draft are both embedded or neither; give --specfair-target and "
             "--specfair-draft together"
         )
+    if settings.server and not _URL.fullmatch(settings.server):
+        broken["server"] = (
+            f"write http://HOST:PORT or https://HOST; a key goes into {SERVER_KEY}, in "
+            "the environment"
+        )
+    if settings.engine not in (
+        "replay",
+        *((AUTO, *SERVERS) if settings.server else ("live",)),
+    ):
+        broken["engine"] = "a pair is replayed or decoded live, a server is of a kind"
     if settings.scope == "set" and settings.temperature > 0:
         broken["scope"] = "sampled texts are others next time; take prompts"
     for name, rule in broken.items():

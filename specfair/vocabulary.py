@@ -12,6 +12,10 @@ from typing import Literal, TypeAlias
 
 TUNED = "tuned"  # the only "dataset" where a ready fine-tuned pair is given
 EMBEDDED = "embedded"  # the pair, the prompts and the corpora that the project ships
+# kinds of server that are asked what they count, and the variable of the environment
+# that holds the key of one that wants a key
+SERVERS = ("llama.cpp",)
+SERVER_KEY = "SPECFAIR_SERVER_KEY"
 # what the pair is fine-tuned on, unless files of one's own are named
 DATASETS = ("ag_news", "imdb", "cnn_dailymail", "sst2", "wikitext")
 # a dataset of one's own, such as reviews=file:r.csv#body

@@ -19,7 +19,7 @@ FLOORS = (
     ("errors", "typed", "outputs", "vocabulary", "decoding", "project"),
     ("texts", "stats", "store", "run"),
     ("models", "traces"),
-    ("gates", "report", "engine", "training"),
+    ("gates", "report", "engine", "training", "servers"),
     ("config",),
     ("audit",),
     ("doors", "plugin", "cli"),

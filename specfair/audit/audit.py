@@ -59,7 +59,7 @@ class Audit:
         """
         n_cut = self.made.n_cut
         if not n_cut:
-            return self.prompts.notes
+            return (*self.prompts.notes, *self.made.notes)
         context = self.identity(BASE).context
         cut = f"{n_cut:,} of {len(self.prompts):,} prompts were cut from the left"
         return (*self.prompts.notes, f"{cut} to fit {context} tokens")
@@ -87,12 +87,14 @@ class Audit:
         """`base`, or a dataset's name for the pair after it."""
         stage = Stage.of(stage)
         if stage not in self._measured:
-            trace = self.made.found(stage).trace
+            found = self.made.found(stage)
+            served = found.served
             self._measured[stage] = Measured(
-                trace,
-                self.settings.deployed,
+                found.trace,
+                served.lookahead if served else self.settings.deployed,
                 engine=self._engine(stage),
                 scope=self.settings.scope,
+                given=served.sums if served else {},
             )
         return self._measured[stage]
 

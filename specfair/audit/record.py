@@ -45,6 +45,10 @@ def build(session: Session) -> Run:
         sources={d: audit.corpus(d).source for d in datasets if d != TUNED},
         notes=audit.notes,
         provenance=_provenance(audit),
+        target=audit.identity(BASE).target_name,
+        draft=audit.identity(BASE).draft_name,
+        lookahead=str(audit.base.lookahead),
+        metric=audit.base.gated,
     )
     tables: list[dict[str, Any]] = []
     # the base pair is measured even where no test asked about it
@@ -72,8 +76,8 @@ def _empty(session: Session) -> Run:
         created=_now().isoformat(timespec="seconds"),
         command=without_folders(invoked()),
         groups=(),
-        target=settings.shown.target,
-        draft=settings.shown.draft,
+        target=settings.server or settings.shown.target,
+        draft="" if settings.server else settings.shown.draft,
         decoding=str(settings.decoding),
         lookahead=settings.lookahead,
         settings=_shared(settings),

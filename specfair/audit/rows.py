@@ -51,10 +51,10 @@ def of_stage(
     """Every table that one trace fills. Those who wait for hundreds of groups are told
     how far it is.
     """
-    lookaheads = dict.fromkeys([measured.lookahead, *LOOKAHEADS])
-    asked = [(m, measured.lookahead) for m in STORED] + [
-        (m, k) for m in ACROSS for k in lookaheads if k != measured.lookahead
-    ]
+    asked = [(m, measured.lookahead) for m in measured.given or STORED]
+    if not measured.given:
+        others = [k for k in LOOKAHEADS if k != measured.lookahead]
+        asked += [(m, k) for m in ACROSS for k in others]
     estimates: list[EstimateRow] = []
     gaps: list[GapRow] = []
     pairs: list[PairRow] = []
@@ -71,15 +71,19 @@ def of_stage(
         estimates += _estimates(measured, stage, metric, k)
         few = len(measured.labels.groups) <= MANY
         # the others' gaps are stored and not drawn
-        if few or k == measured.lookahead or metric == GATED:
+        if few or k == measured.lookahead or metric == measured.gated:
             gaps.append(_gap(measured, stage, metric, k))
-        if metric == GATED and k == measured.lookahead:
+        if metric == measured.gated and k == measured.lookahead:
             pairs += _pairs(measured, stage, metric)
-    return {
+    found: dict[str, tuple[Any, ...]] = {
         "estimates": tuple(estimates),
         "gaps": tuple(gaps),
         "pairs": tuple(pairs),
         "ranks": tuple(_ranks(measured, stage)),
+    }
+    if measured.given:  # and no token is known
+        return found
+    return found | {
         "histograms": tuple(histogram_rows(measured, stage)),
         "mistakes": tuple(mistake_rows(measured, stage, decode)),
         "splits": tuple(_splits(measured, stage)),
@@ -264,9 +268,9 @@ def _pairs(measured: Measured, stage: Stage, metric: str) -> Iterator[PairRow]:
 
 def _ranks(measured: Measured, stage: Stage) -> Iterator[RankRow]:
     """The lowest first, which is the slowest: of what gates look at, more is better."""
-    found = measured.groups(GATED).ranked()
+    found = measured.groups(measured.gated).ranked()
     for each in found:
-        yield RankRow(stage, GATED, **asdict(each), n_groups=len(found))
+        yield RankRow(stage, measured.gated, **asdict(each), n_groups=len(found))
 
 
 def _splits(measured: Measured, stage: Stage) -> Iterator[SplitRow]:

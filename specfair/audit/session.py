@@ -22,7 +22,7 @@ from specfair.gates.waivers import Waiver, waived
 from specfair.outputs import without_folders
 from specfair.run.verdict import Verdict
 from specfair.stats import Estimate
-from specfair.vocabulary import BASE, GATED, Stage
+from specfair.vocabulary import BASE, Stage
 
 
 @dataclass(slots=True)
@@ -141,7 +141,10 @@ class Session:
         self.standard = True
         metrics = bounds.metrics_bounded(self.settings.gates, asked.kind)
         found = []
+        measured = audit.measured(case.stage or BASE)
         for metric in metrics if asked.any_metric else metrics[:1]:
+            if not measured.tells(metric):
+                continue
             bound = self.bound(asked.kind, case, metric)
             if bound is not None:
                 answers = asked.asks(audit, case.stage or BASE, metric)
@@ -224,16 +227,17 @@ def snapshot(audit: Audit, stages: Sequence[Stage]) -> baseline.Baseline:
     """
     settings, pair = audit.settings, audit.identity(BASE)
     about = {
-        "metric": GATED,
-        "lookahead": settings.lookahead,
+        "metric": audit.base.gated,
+        "lookahead": str(audit.base.lookahead),
         "decoding": str(settings.decoding),
         "prompts": audit.prompts.name,
         "prompts_fingerprint": audit.prompts.fingerprint,
-        "target": Path(settings.target).name,
-        "draft": Path(settings.draft).name,
+        "target": Path(pair.target_name).name,
+        "draft": Path(pair.draft_name).name,
         "target_fingerprint": pair.target_fingerprint[:16],
         "draft_fingerprint": pair.draft_fingerprint[:16],
     }
     return baseline.take(
-        {stage: audit.measured(stage).sample(GATED) for stage in stages}, about
+        {stage: audit.measured(stage).sample(audit.base.gated) for stage in stages},
+        about,
     )

@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from specfair.audit import tracing
+from specfair.audit import serving, tracing
 from specfair.audit.chosen import prompt_set
 from specfair.audit.lending import Lender, Loan, MissingError, Say
+from specfair.audit.serving import Served
 from specfair.audit.values import remembered
 from specfair.config import Settings
 from specfair.decoding import Lookahead
@@ -43,6 +44,7 @@ class Found:
     trace: Trace
     # None where nothing was replayed that could disagree
     agreement: Agreement | None
+    served: Served | None = None  # where a server tells of it
 
 
 class Stages:
@@ -60,6 +62,13 @@ class Stages:
         return prompt_set(self.settings)
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know of what a server said."""
+        return tuple(
+            n for f in self._found.values() if f.served for n in f.served.notes
+        )
+
+    @property
     def measured(self) -> tuple[Stage, ...]:
         """What was found so far, in the order of the settings."""
         return tuple(s for s in self.settings.stages if s in self._found)
@@ -68,6 +77,8 @@ class Stages:
         """Those for which a pair must be opened, theirs or the base pair. The others
         are found; the way is the same, and it ends where a pair is called for.
         """
+        if self.settings.server:
+            return tuple(stage for stage in stages if stage not in self._found)
         self.pairs.closed = True
         try:
             return tuple(stage for stage in stages if not self._is_stored(stage))
@@ -85,6 +96,8 @@ class Stages:
         """Everything about the stage and about the checkpoints on the way to it; what
         is missing is made.
         """
+        if self.settings.server and stage not in self._found:
+            self._found[stage] = self._asked()
         if stage not in self._found:
             base = self.found(BASE).trace if stage.tuned else None
             with self.pairs.lent(stage) as loan:
@@ -93,6 +106,12 @@ class Stages:
                 self.found(replace(stage, step=step))
             self._found[stage] = found
         return self._found[stage]
+
+    def _asked(self) -> Found:
+        found = serving.served(self.settings, self.store, self.prompts, self._tell)
+        problem = found.problem
+        agrees = Agreement(len(found.trace), 0, problem) if problem else None
+        return Found(found.identity, found.trace, agrees, found)
 
     def checkpoints(self, stage: Stage) -> tuple[int, ...]:
         """The steps on the way to a fine-tuned stage that are measured as well."""

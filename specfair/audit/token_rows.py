@@ -178,9 +178,12 @@ def example_rows(audit: Audit, verdict: Verdict) -> Iterator[ExampleRow]:
     if not undone or stage not in audit.stages or not verdict.groups:
         return
     group = verdict.groups[0]
-    now = audit.measured(stage).sample(GATED).of(group).macro()
+    metric = audit.base.gated
+    now = audit.measured(stage).sample(metric).of(group).macro()
     before = (
-        audit.base.sample(GATED).of(group).macro() if verdict.gate in _CHANGES else None
+        audit.base.sample(metric).of(group).macro()
+        if verdict.gate in _CHANGES
+        else None
     )
     effect = now.numerator if before is None else now.numerator - before.numerator
     texts = {p.id: p.text for p in audit.prompts}

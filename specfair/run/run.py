@@ -174,6 +174,8 @@ def measured_on(settings: Mapping[str, Any], prompts: str, decoding: str) -> str
     pair = f"{target} / {draft}"
     if tuned != (target, draft):
         pair += f", then {tuned[0]} / {tuned[1]}"
+    if settings.get("server"):
+        return "; ".join(filter(None, (settings["server"], prompts, decoding)))
     parts = (pair, prompts, decoding, str(settings.get("lookahead", "")))
     return "; ".join(filter(None, parts))
 

@@ -5,17 +5,18 @@ Knows how a metric's groups come from a trace. It does not know where the trace 
 from, nor what it is compared with.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from specfair.decoding import Lookahead
 from specfair.errors import unknown
 from specfair.stats import Sample
 from specfair.traces.groups import Groups
-from specfair.traces.metrics import Engine, labelled, sums
+from specfair.traces.metrics import Engine, Sums, labelled, sums
 from specfair.traces.replay import replay as replayed
 from specfair.traces.tally import Tally
 from specfair.traces.trace import Trace
-from specfair.vocabulary import METRICS
+from specfair.vocabulary import GATED, METRICS
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class Measured:
     lookahead: Lookahead
     engine: Engine = replayed
     scope: str = "identities"  # what more evidence would be more of
+    # metrics that were reported, where nothing else is known of the trace
+    given: Mapping[str, Sums] = field(default_factory=dict, compare=False)
     _groups: dict[tuple[str, Lookahead], Groups] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -48,9 +51,20 @@ class Measured:
 
     def _sample(self, metric: str, lookahead: Lookahead) -> Sample:
         """Labels are made once, and counts once for each lookahead."""
+        if self.given:
+            return self.labels.with_counts(*self.given[metric])
         return self.labels.with_counts(
             *sums(self.trace, metric, lambda: self._count(lookahead))
         )
+
+    @property
+    def gated(self) -> str:
+        """The metric that gates look at unless told otherwise."""
+        return next(iter(self.given), GATED)
+
+    def tells(self, metric: str) -> bool:
+        """Whether the metric is known of it."""
+        return not self.given or metric in self.given
 
     @property
     def labels(self) -> Sample:

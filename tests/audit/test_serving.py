@@ -1,0 +1,215 @@
+"""A server is audited as a pair is: llama.cpp's own, started here with the embedded
+pair, and a simulated one that misbehaves.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from specfair import cli, config
+from specfair.audit.audit import Audit
+from specfair.audit.serving import in_turn
+from specfair.decoding import Decoding, Lookahead
+from specfair.engine.tracer import trace
+from specfair.errors import ModelError
+from specfair.models.load import load
+from specfair.texts import prompts
+from specfair.traces.replay import replay
+from specfair.traces.trace import COLUMNS, Trace, joined, offsets_of
+from tests.llama_server import N_MAX, ROOT, converted, free_port, serving, start
+from tests.servers.simulated import FAULTS, Simulated, events_of, rounds_of
+
+COUNTS = ("n_new_tokens", "n_rounds", "n_drafted", "n_tested", "n_accepted")
+SMALL = {
+    "groups": "female,male,queer",
+    "max_new_tokens": 12,
+    "prompts_per_group": 8,
+    "min_prompts": 8,
+}
+
+
+def audit_of(url: str, folder: Path, **changes: Any) -> tuple[Audit, list[str]]:
+    said: list[str] = []
+    asked = {"server": url, "prompts": "embedded", "store": str(folder), **changes}
+    asked = {"min_prompts": 2, "timeout": 5.0, **asked}
+    return Audit(config.override(config.Settings(), asked), said.append), said
+
+
+def without_first(found: Trace) -> Trace:
+    """The texts less their first tokens, which no draft could propose."""
+    kept = np.ones(found.n_tokens, dtype=np.bool_)
+    kept[found.offsets[:-1]] = False
+    columns = {name: found[name][kept] for name in COLUMNS}
+    return joined(found, found.prompts, offsets_of(found.lengths - 1), columns)
+
+
+@pytest.fixture(scope="module")
+def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return converted(tmp_path_factory.mktemp("llama"))
+
+
+@pytest.fixture(scope="module")
+def real(llama: Path) -> Iterator[str]:
+    """llama.cpp with the embedded pair and two slots."""
+    with serving(llama) as url:
+        yield url
+
+
+def test_the_real_server_counts_what_replay_predicts(real: str, tmp_path: Path) -> None:
+    """Request by request, 300 of 300, and the same tokens."""
+    audit, _ = audit_of(real, tmp_path, prompts_per_group=30, max_new_tokens=25)
+    found = audit.made.found(audit.stages[0] if audit.stages else config.BASE)
+    assert found.served is not None
+    pair = load("embedded", "embedded")
+    own = trace(pair, list(audit.prompts), Decoding(25))
+    assert len(own) == 300
+    assert np.array_equal(found.trace["token"], own["token"])
+    predicted = replay(without_first(own), Lookahead(N_MAX))
+    for name in COUNTS:
+        told = getattr(found.served.tally, name)
+        assert np.array_equal(told, getattr(predicted, name)), name
+    assert audit.base.lookahead == Lookahead(N_MAX)
+    assert audit.doubt("base") == ""
+
+
+def written(url: str, folder: Path, *more: str) -> dict[str, Any]:
+    """The run that `specfair audit` stores, less what tells when and where it was."""
+    arguments = ["audit", "--server", url, "--prompts", "embedded", "--retries", "1"]
+    for name, value in {
+        **SMALL,
+        "store": folder / "store",
+        "out": folder / "r",
+    }.items():
+        arguments += [f"--{name.replace('_', '-')}", str(value)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr("sys.argv", ["specfair", *arguments, *more])
+        assert cli.main([*arguments, *more]) in (cli.OK, cli.UNDECIDED)
+    run: dict[str, Any] = json.loads((folder / "r.json").read_text())
+    return {k: v for k, v in run.items() if k not in ("created", "command", "settings")}
+
+
+def test_no_torch_is_needed(real: str, tmp_path: Path) -> None:
+    """From the command line to the page, in a process of its own."""
+    asked = ["audit", "--server", real, "--prompts", "embedded", "--out", "r"]
+    small = ["--groups", "female,male", "--prompts-per-group", "12", "--store", "s"]
+    program = (
+        f"import sys; from specfair import cli; code = cli.main({asked + small!r}); "
+        "assert 'torch' not in sys.modules; sys.exit(code)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode in (cli.OK, cli.UNDECIDED), done.stderr
+    assert "min/max ratio of mean_acceptance_length" in done.stdout
+    page = (tmp_path / "r.html").read_text()
+    assert f"llama.cpp at {real}" in page
+    assert str(tmp_path) not in page
+
+
+def test_who_is_asked_when_tells_nothing_of_the_group() -> None:
+    """Every group has had its turn before any has its next; a seed says in which
+    order.
+    """
+    few = prompts.load("embedded").only(["female", "male", "queer"]).limit(12)
+    order = in_turn(few, 0)
+    assert sorted(p.id for p in order) == sorted(p.id for p in few)
+    turns = [order[i : i + 3] for i in range(0, 36, 3)]
+    assert all({p.group for p in turn} == set(few.groups) for turn in turns)
+    assert len({tuple(p.group for p in turn) for turn in turns}) > 1
+    assert in_turn(few, 0) == order != in_turn(few, 1)
+
+
+def test_an_audit_goes_on_when_its_server_comes_back(
+    llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed in the middle, started again: the report is that of an audit which was
+    not disturbed, and no reply that was kept is asked for again. With the server down
+    the report can still be made.
+    """
+    monkeypatch.setattr("specfair.audit.serving.PORTION", 8)
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    folders = [tmp_path / name for name in ("whole", "broken")]
+    for folder in folders:
+        folder.mkdir()
+    with serving(llama, port=port):
+        whole = written(url, folders[0])
+    process = start(llama, port)
+    audit, said = audit_of(url, folders[1] / "store", **SMALL, retries=1)
+
+    def kill(line: str) -> None:
+        said.append(line)
+        if line.endswith(": 8 prompts to go"):
+            process.kill()
+            process.wait()
+
+    object.__setattr__(audit.made, "_say", kill)
+    with pytest.raises(ModelError, match=r"8 of 24 replies are missing.*run again"):
+        audit.measure(audit.settings.stages)
+    with serving(llama, port=port):
+        assert written(url, folders[1]) == whole
+    assert written(url, folders[1]) == whole
+
+
+def test_nothing_is_lost_and_nothing_counted_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """5,000 requests, 32 at once, of which every fifth goes wrong at first, in one of
+    seven ways; some replies are impossible, and named.
+    """
+    monkeypatch.setattr("specfair.audit.serving.PORTION", 1_000)
+    rows = [
+        {"group": who, "text": f"{who} {i}", "cluster": str(i % 50)}
+        for who in ("a", "b", "c", "d")
+        for i in range(1_250)
+    ]
+    path = tmp_path / "p.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+
+    def fault(text: str, nth: int) -> str:
+        place = int(text.split()[1])
+        if text in ("c 77", "d 78"):
+            return "impossible"
+        return FAULTS[place // 5 % len(FAULTS)] if place % 5 == nth == 0 else ""
+
+    simulated = Simulated(fault=fault)
+    with simulated.serving() as url:
+        changes = {"prompts": f"file:{path}", "max_new_tokens": 6}
+        audit, said = audit_of(
+            url, tmp_path / "store", **changes, concurrency=32, timeout=2.0
+        )
+        served = audit.made.found(config.BASE).served
+    assert served is not None
+    assert simulated.asked.total() == 6_000
+    assert set(simulated.asked.values()) == {1, 2}
+    assert 16 < simulated.most_at_once <= 32
+    troubles = [line for line in said if line.startswith("prompt ")]
+    assert len(troubles) == 1_000
+    told = np.stack([getattr(served.tally, name) for name in COUNTS], axis=1)
+    impossible = [i for i, row in enumerate(rows) if row["text"] in ("c 77", "d 78")]
+    assert np.isnan(told[impossible]).all()
+    for i, row in enumerate(rows):
+        if i not in impossible:
+            rounds = rounds_of(row["text"], 6)
+            assert told[i, 0] == len(events_of(rounds)) - 2
+            assert told[i, 1] == len(rounds)
+            assert told[i, 4] == sum(accepted for _, accepted in rounds)
+    doubt = audit.doubt("base")
+    assert "cannot be true: sums" in doubt
+    assert "2 of 5000" in doubt
+    assert audit.base.mean_acceptance_length.by_group["a"].valid
+    assert not audit.base.mean_acceptance_length.by_group["c"].valid
