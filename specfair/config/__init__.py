@@ -7,17 +7,17 @@ the command line where they were typed. Knows names and types, not models: wheth
 path exists is found out by whoever opens it. Loads nothing heavy, as the plugin does.
 """
 
-import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import Field, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from specfair import outputs, project, vocabulary
+from specfair.config.meant import refuse
 from specfair.decoding import Decoding, Lookahead
 from specfair.errors import UsageError, unknown
 from specfair.training.recipe import RECIPES, Recipe
-from specfair.typed import broken_rule, read_option
+from specfair.typed import read_option
 from specfair.vocabulary import (
     BASE,
     DATASETS,
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 AUTO = "auto"
 LOOKAHEADS = (*(f"constant-{n}" for n in (1, 3, 5, 10, 20)), "heuristic-5")
 STORE = ".specfair"
-_URL = re.compile(r"https?://[^/@?#\s]+(/[^@?#\s]*)?")
 
 
 def _option(default: Any, text: str, **rule: Any) -> Any:
@@ -277,51 +276,8 @@ def override(settings: Settings, values: Mapping[str, Any]) -> Settings:
             known = [*OPTIONS_BY_NAME, *JUDGED_BY]
             raise UsageError(unknown("key in [tool.specfair]", name, known))
     changes = {n: read_option(OPTIONS_BY_NAME[n], value) for n, value in values.items()}
-    return _checked(replace(settings, **changes))
-
-
-def _checked(settings: Settings) -> Settings:
-    broken = {f.name: broken_rule(f, getattr(settings, f.name)) for f in OPTIONS}
-    if (settings.target == EMBEDDED) != (settings.draft == EMBEDDED):
-        broken["draft"] = (
-            "target and draft are both embedded or neither; give --specfair-target and "
-            "--specfair-draft together"
-        )
-    if settings.server and not _URL.fullmatch(settings.server):
-        broken["server"] = (
-            f"write http://HOST:PORT or https://HOST; a key goes into {SERVER_KEY}, in "
-            "the environment"
-        )
-    if settings.engine not in (
-        "replay",
-        *((AUTO, *SERVERS) if settings.server else ("live",)),
-    ):
-        broken["engine"] = "a pair is replayed or decoded live, a server is of a kind"
-    if settings.scope == "set" and settings.temperature > 0:
-        broken["scope"] = "sampled texts are others next time; take prompts"
-    for name, rule in broken.items():
-        if rule:
-            value = getattr(settings, name)
-            raise UsageError(f"{name} = {value!r} does not fit: {rule}.")
-    _check_names(settings.datasets)
+    found = replace(settings, **changes)
+    refuse(found, OPTIONS)
     # both refuse what has no meaning
-    _ = settings.decoding, settings.deployed
-    return settings
-
-
-def _check_names(datasets: Collection[str]) -> None:
-    """Every dataset is known or a file, and goes by a name of its own."""
-    named: dict[str, str] = {}
-    for text in datasets:
-        name = dataset_name(text)
-        if name == text and name not in DATASETS:
-            raise UsageError(unknown("dataset", text, (*DATASETS, "NAME=file:PATH")))
-        why = f"as {named[name]!r} does" if name in named else ""
-        if not name.strip(". ") or "@" in name or name in (str(BASE), TUNED):
-            why = "which is no name for it"
-        if why:
-            raise UsageError(
-                f"dataset {text!r} goes by {name!r}, {why}. Name it otherwise: "
-                "NAME=file:PATH."
-            )
-        named[name] = text
+    _ = found.decoding, found.deployed
+    return found

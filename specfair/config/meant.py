@@ -1,0 +1,77 @@
+"""Settings that cannot be meant: one line for the first of them.
+
+Knows the rules between options; what one option may be by itself is declared with it.
+"""
+
+import re
+from collections.abc import Collection
+from dataclasses import Field
+from typing import TYPE_CHECKING, Any
+
+from specfair.errors import UsageError, unknown
+from specfair.typed import broken_rule
+from specfair.vocabulary import (
+    BASE,
+    DATASETS,
+    EMBEDDED,
+    SERVER_KEY,
+    SERVERS,
+    TUNED,
+    dataset_name,
+)
+
+if TYPE_CHECKING:
+    from specfair.config import Settings
+
+_URL = re.compile(r"https?://[^/@?#\s]+(/[^@?#\s]*)?")
+
+
+def refuse(settings: "Settings", options: Collection[Field[Any]]) -> None:
+    """The first option that breaks a rule, if any does."""
+    broken = {f.name: broken_rule(f, getattr(settings, f.name)) for f in options}
+    if (settings.target == EMBEDDED) != (settings.draft == EMBEDDED):
+        broken["draft"] = (
+            "target and draft are both embedded or neither; give --specfair-target and "
+            "--specfair-draft together"
+        )
+    of_server = ("auto", *SERVERS) if settings.server else ("live",)
+    if settings.engine not in ("replay", *of_server):
+        broken["engine"] = (
+            "of a pair it is replay or live, of a server auto or its kind"
+        )
+    if settings.scope == "set" and settings.temperature > 0:
+        broken["scope"] = "sampled texts are others next time; take prompts"
+    for name, rule in broken.items():
+        if rule:
+            value = getattr(settings, name)
+            raise UsageError(f"{name} = {value!r} does not fit: {rule}.")
+    _check_address(settings.server)
+    _check_names(settings.datasets)
+
+
+def _check_address(url: str) -> None:
+    """A key in it would be printed, here as well as anywhere."""
+    if url and not _URL.fullmatch(url):
+        shown = re.sub(r"//[^/]*@", "//***@", url).partition("?")[0]
+        raise UsageError(
+            f"server {shown!r} is no address such as http://HOST:PORT or https://HOST. "
+            f"Mend it; a key goes into {SERVER_KEY}, in the environment."
+        )
+
+
+def _check_names(datasets: Collection[str]) -> None:
+    """Every dataset is known or a file, and goes by a name of its own."""
+    named: dict[str, str] = {}
+    for text in datasets:
+        name = dataset_name(text)
+        if name == text and name not in DATASETS:
+            raise UsageError(unknown("dataset", text, (*DATASETS, "NAME=file:PATH")))
+        why = f"as {named[name]!r} does" if name in named else ""
+        if not name.strip(". ") or "@" in name or name in (str(BASE), TUNED):
+            why = "which is no name for it"
+        if why:
+            raise UsageError(
+                f"dataset {text!r} goes by {name!r}, {why}. Name it otherwise: "
+                "NAME=file:PATH."
+            )
+        named[name] = text
