@@ -66,46 +66,6 @@ def test_words_of_the_command_line_become_values() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("values", "said"),
-    [
-        ({"temprature": 1}, "Did you mean 'temperature'"),
-        ({"max_new_tokens": 0}, "max_new_tokens = 0"),
-        ({"max_new_tokens": "many"}, "not a whole number"),
-        ({"max_new_tokens": 20.9}, "not a whole number"),
-        ({"max_new_tokens": True}, "not a whole number"),
-        ({"temperature": True}, "not a number"),
-        ({"temperature": [1]}, "not a number"),
-        ({"strict": "yes"}, "not true or false"),
-        ({"strict": "true"}, "not true or false"),
-        ({"strict": 1}, "not true or false"),
-        ({"target": 5}, "not a text"),
-        ({"datasets": 5}, "not a list of names"),
-        ({"datasets": [1, 2]}, "not a list of names"),
-        ({"groups": '"a'}, "cannot be read"),
-        ({"temperature": -1}, "temperature = -1"),
-        ({"temperature": "nan"}, "temperature = nan"),
-        ({"top_p": 0}, "top_p = 0"),
-        ({"top_k": -1}, "top_k = -1"),
-        ({"prompts_per_group": -1}, "prompts_per_group"),
-        ({"engine": "magic"}, "replay or live"),
-        ({"engine": "llama.cpp"}, "of a pair it is replay or live"),
-        ({"engine": "live", "server": "http://h:1"}, "of a server auto or its kind"),
-        ({"server": "h:8080"}, "such as http://HOST:PORT"),
-        ({"server": "http://me:key@h:1"}, r"'http://\*\*\*@h:1'.*SPECFAIR_SERVER_KEY"),
-        ({"server": "http://h:1?key=k"}, "'http://h:1' .*SPECFAIR_SERVER_KEY"),
-        ({"target": "gpt2"}, "--specfair-draft"),
-        ({"datasets": "imbd"}, "Did you mean 'imdb'"),
-        ({"lookahead": "constant-0"}, "lookahead"),
-        ({"lookahead": "5"}, "lookahead"),
-    ],
-)
-def test_refusals_are_one_line(values: dict, said: str) -> None:
-    with pytest.raises(UsageError, match=said) as caught:
-        config.override(Settings(), values)
-    assert "\n" not in str(caught.value)
-
-
 def test_a_broken_file_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"pyproject.toml is not valid TOML"):
         project.find(write(tmp_path, "= ="))

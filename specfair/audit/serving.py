@@ -61,7 +61,19 @@ class Served:
         """As if it were a pair: its own word for the target."""
         said = f"{self.about.engine} at {self.place}"
         told = self.about.fingerprint
-        return Identity(self.about.name, said, told, told, "", False, (), None, "", "")
+        return Identity(
+            target_name=self.about.name,
+            draft_name=said,
+            target_fingerprint=told,
+            draft_fingerprint=told,
+            tokenizer_fingerprint="",
+            truncate=False,
+            eos=(),
+            n_vocab=0,
+            context=None,
+            dtype="",
+            device="server",
+        )
 
     @property
     def sums(self) -> Mapping[str, Sums]:
@@ -93,7 +105,7 @@ def served(settings: Settings, store: Store, prompts: PromptSet, say: Say) -> Se
     about = _about(settings, store, client)
     adapter = ADAPTERS[about.engine]
     line = _Line(client, adapter, settings)
-    requests = {p: line.request(p, about) for p in in_turn(prompts, settings.seed)}
+    requests = {p: line.request(p, about) for p in interleaved(prompts, settings.seed)}
     key = {"server": about.fingerprint, **_where(settings)}
     kept = _collected(store, key, requests, line)
     replies = tuple(kept[digest(requests[p])] for p in prompts)
@@ -105,7 +117,7 @@ def served(settings: Settings, store: Store, prompts: PromptSet, say: Say) -> Se
     return _counted(settings, about, prompts, replies)
 
 
-def in_turn(prompts: Iterable[Prompt], seed: int) -> list[Prompt]:
+def interleaved(prompts: Iterable[Prompt], seed: int) -> list[Prompt]:
     """Groups take turns, each with its own prompts in a shuffled order: who is asked
     when tells nothing of the group.
     """

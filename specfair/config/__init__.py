@@ -22,7 +22,6 @@ from specfair.vocabulary import (
     BASE,
     DATASETS,
     EMBEDDED,
-    SERVER_KEY,
     SERVERS,
     TUNED,
     Stage,

@@ -15,14 +15,14 @@ import pytest
 
 from specfair import cli, config
 from specfair.audit.audit import Audit
-from specfair.audit.serving import in_turn
+from specfair.audit.serving import interleaved
 from specfair.decoding import Decoding, Lookahead
 from specfair.engine.tracer import trace
 from specfair.errors import ModelError
 from specfair.models.load import load
 from specfair.texts import prompts
+from specfair.traces.counting import SERVED
 from specfair.traces.replay import replay
-from specfair.traces.trace import COLUMNS, Trace, joined, offsets_of
 from tests.llama_server import N_MAX, ROOT, converted, free_port, serving, start
 from tests.servers.simulated import FAULTS, Simulated, events_of, rounds_of
 
@@ -40,14 +40,6 @@ def audit_of(url: str, folder: Path, **changes: Any) -> tuple[Audit, list[str]]:
     asked = {"server": url, "prompts": "embedded", "store": str(folder), **changes}
     asked = {"min_prompts": 2, "timeout": 5.0, **asked}
     return Audit(config.override(config.Settings(), asked), said.append), said
-
-
-def without_first(found: Trace) -> Trace:
-    """The texts less their first tokens, which no draft could propose."""
-    kept = np.ones(found.n_tokens, dtype=np.bool_)
-    kept[found.offsets[:-1]] = False
-    columns = {name: found[name][kept] for name in COLUMNS}
-    return joined(found, found.prompts, offsets_of(found.lengths - 1), columns)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +63,7 @@ def test_the_real_server_counts_what_replay_predicts(real: str, tmp_path: Path) 
     own = trace(pair, list(audit.prompts), Decoding(25))
     assert len(own) == 300
     assert np.array_equal(found.trace["token"], own["token"])
-    predicted = replay(without_first(own), Lookahead(N_MAX))
+    predicted = replay(own, Lookahead(N_MAX), counting=SERVED)
     for name in COUNTS:
         told = getattr(found.served.tally, name)
         assert np.array_equal(told, getattr(predicted, name)), name
@@ -125,12 +117,12 @@ def test_who_is_asked_when_tells_nothing_of_the_group() -> None:
     order.
     """
     few = prompts.load("embedded").only(["female", "male", "queer"]).limit(12)
-    order = in_turn(few, 0)
+    order = interleaved(few, 0)
     assert sorted(p.id for p in order) == sorted(p.id for p in few)
     turns = [order[i : i + 3] for i in range(0, 36, 3)]
     assert all({p.group for p in turn} == set(few.groups) for turn in turns)
     assert len({tuple(p.group for p in turn) for turn in turns}) > 1
-    assert in_turn(few, 0) == order != in_turn(few, 1)
+    assert interleaved(few, 0) == order != interleaved(few, 1)
 
 
 def test_an_audit_goes_on_when_its_server_comes_back(
