@@ -23,6 +23,7 @@ from specfair.models.load import load
 from specfair.texts import prompts
 from specfair.traces.counting import SERVED
 from specfair.traces.replay import replay
+from specfair.vocabulary import BASE
 from tests.llama_server import N_MAX, ROOT, converted, free_port, serving, start
 from tests.servers.simulated import FAULTS, Simulated, events_of, rounds_of
 
@@ -57,7 +58,7 @@ def real(llama: Path) -> Iterator[str]:
 def test_the_real_server_counts_what_replay_predicts(real: str, tmp_path: Path) -> None:
     """Request by request, 300 of 300, and the same tokens."""
     audit, _ = audit_of(real, tmp_path, prompts_per_group=30, max_new_tokens=25)
-    found = audit.made.found(audit.stages[0] if audit.stages else config.BASE)
+    found = audit.made.found(BASE)
     assert found.served is not None
     pair = load("embedded", "embedded")
     own = trace(pair, list(audit.prompts), Decoding(25))
@@ -184,7 +185,7 @@ def test_nothing_is_lost_and_nothing_counted_twice(
         audit, said = audit_of(
             url, tmp_path / "store", **changes, concurrency=32, timeout=2.0
         )
-        served = audit.made.found(config.BASE).served
+        served = audit.made.found(BASE).served
     assert served is not None
     assert simulated.asked.total() == 6_000
     assert set(simulated.asked.values()) == {1, 2}
