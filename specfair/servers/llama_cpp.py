@@ -52,7 +52,6 @@ def _read(events: Sequence[Event]) -> Reply:
     return Reply(
         n_tokens=timings["predicted_n"],
         tokens=tuple(tokens),
-        n_prompt=event["tokens_evaluated"],
         seconds=(seconds if first is None else first, seconds),
         reported={"sums": sums, **counted} if sums else {},
     )

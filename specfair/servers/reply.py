@@ -27,7 +27,6 @@ class Reply:
 
     n_tokens: int
     tokens: tuple[int, ...] = ()  # their ids; none where the server gives none
-    n_prompt: int = 0  # tokens of the prompt as the server read it
     # from sending to the first token, and to the end
     seconds: tuple[float, float] = (np.nan, np.nan)
     reported: Mapping[str, Any] = field(default_factory=dict)

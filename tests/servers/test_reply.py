@@ -72,11 +72,10 @@ def test_ids_are_as_many_as_tokens() -> None:
 
 
 def test_a_reply_comes_back_as_it_was_kept() -> None:
-    reply = Reply(2, (5, 6), 4, (0.1, 0.2), {"x": [1]})
+    reply = Reply(2, (5, 6), (0.1, 0.2), {"x": [1]})
     kept = {
         "n_tokens": 2,
         "tokens": [5, 6],
-        "n_prompt": 4,
         "seconds": [0.1, 0.2],
         "reported": {"x": [1]},
     }
