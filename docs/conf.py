@@ -22,6 +22,7 @@ root_doc = "README"
 PAGES = (
     "docs/reference",
     "docs/statistics",
+    "docs/search",
     "docs/performance",
     "docs/servers",
     "docs/reliability",

@@ -1,4 +1,5 @@
-"""The command line: audit, plan, report, compare, prompts, corpora, fixtures, doctor.
+"""The command line: audit, plan, slices, report, compare, prompts, corpora, fixtures,
+doctor.
 
 Knows arguments and exit codes (0 ok, 1 a gate failed, 2 usage, 3 insufficient or
 incomplete). What a command does lies in `doors`, and is loaded when it is asked for.
@@ -79,6 +80,18 @@ _COMMANDS: Mapping[str, _Command] = {
                 "take variances from reports/baselines/NAME.json instead of the usual",
                 metavar="NAME",
             ),
+            _argument("--format", choices=("text", "json"), default="text"),
+        ),
+    ),
+    "slices": _Command(
+        "doors.slicing:show_slices",
+        "the slices of the prompts that are slowest, by every attribute and every two, "
+        "or by those named",
+        "specfair slices --prompts holistic_bias:FOLDER --by axis&gender",
+        (
+            *as_arguments(without=config.OF_THE_RUN),
+            _argument("--stage", "base, or the dataset to look behind", metavar="X"),
+            _argument("--top", "how many are shown", metavar="N", type=int, default=20),
             _argument("--format", choices=("text", "json"), default="text"),
         ),
     ),

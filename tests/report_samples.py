@@ -23,6 +23,7 @@ from specfair.run.rows import (
     HistogramRow,
     MistakeRow,
     PairRow,
+    SliceRow,
 )
 from specfair.run.run import Run
 from specfair.run.verdict import Verdict
@@ -88,10 +89,36 @@ def full(seed: int = 0) -> Run:
         verdicts=tuple(_verdicts(tables["changes"])),
         examples=tuple(_examples("wikitext-queer")),
         baseline=(worse, *run.baseline[1:]),
-        **tables,
+        **{**tables, "slices": tuple(crossed())},
     )
     # what is drawn is what is stored
     return Run.from_json(with_chance(made, Settings(datasets=tuple(MORE))).to_json())
+
+
+def crossed(n: tuple[int, int] = (5, 3)) -> Iterator[SliceRow]:
+    """Two attributes of long and short names: one intersection is slow for sure, every
+    fourth is small.
+    """
+    for i in range(n[0] * n[1]):
+        down, across = divmod(i, n[1])
+        value, small = 0.6 + 0.01 * i, i % 4 == 3
+        p = float("nan") if small else 0.001 if i == 0 else 0.6
+        yield SliceRow(
+            stage=BASE,
+            metric=GATED[0],
+            by=("age_in_years", "region"),
+            values=(f"{10 * down} to {10 * down + 9}", f"{across} far north-east"),
+            value=value - 0.02,
+            shrunken=value,
+            low=value - 0.05,
+            high=value + 0.05,
+            rank_low=1,
+            rank_high=n[0] * n[1],
+            n_slices=n[0] * n[1],
+            p_holm=p,
+            n_prompts=4 if small else 120,
+            n_clusters=2 if small else 12,
+        )
 
 
 def _like(row: Any, dataset: str) -> Any:

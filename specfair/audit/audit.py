@@ -9,7 +9,10 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from specfair import stats
+from specfair.audit.chosen import prompt_set
 from specfair.audit.lending import Say
 from specfair.audit.stages import Stages
 from specfair.config import Settings
@@ -24,6 +27,7 @@ from specfair.traces.groups import Groups
 from specfair.traces.measured import Measured
 from specfair.traces.metrics import Engine
 from specfair.traces.replay import replay as replayed
+from specfair.traces.trace import Ints, Trace
 from specfair.training.recipe import Recipe
 from specfair.vocabulary import BASE, GATED, METRICS, TUNED, Stage
 
@@ -47,10 +51,10 @@ class Audit:
         self._gains: dict[tuple[Stage, str], Mapping[str, Estimate]] = {}
         self._widenings: dict[tuple[Stage, str], Estimate] = {}
 
-    @property
+    @cached_property
     def prompts(self) -> PromptSet:
-        """The prompts of the chosen groups."""
-        return self.made.prompts
+        """The prompts of the chosen groups, by what they are compared by."""
+        return prompt_set(self.settings)
 
     @cached_property
     def notes(self) -> tuple[str, ...]:
@@ -88,21 +92,25 @@ class Audit:
         stage = Stage.of(stage)
         if stage not in self._measured:
             found = self.made.found(stage)
-            served = found.served
+            served, whole = found.served, found.trace
+            place = {prompt.id: i for i, prompt in enumerate(whole.prompts)}
+            kept = np.array([place[prompt.id] for prompt in self.prompts])
+            by = self.settings.by
+            sums = served.sums if served else {}
             self._measured[stage] = Measured(
-                found.trace,
+                whole.relabelled(kept, tuple(self.prompts)) if by else whole,
                 served.lookahead if served else self.settings.deployed,
-                engine=self._engine(stage),
+                engine=self._engine(stage, whole, kept),
                 scope=self.settings.scope,
-                given=served.sums if served else {},
+                given={name: (n[kept], d[kept]) for name, (n, d) in sums.items()},
             )
         return self._measured[stage]
 
-    def _engine(self, stage: Stage) -> Engine:
+    def _engine(self, stage: Stage, whole: Trace, kept: Ints) -> Engine:
         # checkpoints are shown and not judged
         if self.settings.engine == "replay" or stage.step is not None:
             return replayed
-        return lambda trace, lookahead: self.made.count(stage, trace, lookahead)
+        return lambda _, lookahead: self.made.count(stage, whole, lookahead)[kept]
 
     def identity(self, stage: Stage) -> Identity:
         """Which pair was measured."""

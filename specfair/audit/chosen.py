@@ -7,22 +7,39 @@ from specfair import config
 from specfair.errors import DataError, UsageError, counted, unknown
 from specfair.gates import bounds
 from specfair.texts import prompts
+from specfair.texts.prompts.slicing import sliced
 
 
-def prompt_set(settings: config.Settings) -> prompts.PromptSet:
-    """The prompts that the settings name, filtered and limited; a group nobody knows is
-    refused.
+def traced_set(settings: config.Settings) -> prompts.PromptSet:
+    """The prompts that are run: those of the chosen groups, by their own groups
+    whatever they are compared by.
     """
-    n = settings.prompts_per_group or None
-    found = prompts.load(
-        settings.located.prompts_spec, ambiguous=settings.ambiguous, n_per_group=n
-    )
-    bounds.check_groups(settings.gates, found.groups)
+    found = _whole(settings)
     for group in settings.groups:
         if group not in found.groups:
             raise UsageError(unknown("group", group, found.groups))
-    if settings.groups:
-        found = found.only(settings.groups)
+    return found.only(settings.groups) if settings.groups else found
+
+
+def _whole(settings: config.Settings) -> prompts.PromptSet:
+    n = settings.prompts_per_group or None
+    return prompts.load(
+        settings.located.prompts_spec, ambiguous=settings.ambiguous, n_per_group=n
+    )
+
+
+def _compared(settings: config.Settings, found: prompts.PromptSet) -> prompts.PromptSet:
+    by = settings.by
+    return sliced(found, by, settings.min_prompts) if by else found
+
+
+def prompt_set(settings: config.Settings) -> prompts.PromptSet:
+    """The prompts that the settings name, by what they are compared by; a group nobody
+    knows and too few of anything are refused.
+    """
+    known = _compared(settings, _whole(settings)).groups
+    bounds.check_groups(settings.gates, known)
+    found = _compared(settings, traced_set(settings))
     found = found.require(settings.min_prompts)
     if len(found.groups) < 2:
         whole, _, part = settings.prompts_spec.partition(":")[0].partition("/")

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from specfair.audit import rows, token_rows
+from specfair.audit import rows, slicing, token_rows
 from specfair.audit.audit import Audit
 from specfair.audit.case import invoked
 from specfair.audit.session import Session, snapshot
@@ -55,6 +55,7 @@ def build(session: Session) -> Run:
     for stage in dict.fromkeys((BASE, *audit.stages)):
         measured = audit.measured(stage)
         tables.append(rows.of_stage(measured, stage, audit.tokens, say=audit.say))
+        tables.append({"slices": tuple(slicing.stored(audit, stage))})
         if stage.tuned:
             tables.append(_of_change(audit, stage))
     tables += [_against(session, audit)]

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from specfair.audit import serving, tracing
-from specfair.audit.chosen import prompt_set
+from specfair.audit.chosen import traced_set
 from specfair.audit.lending import Lender, Loan, MissingError, Say
 from specfair.audit.serving import Served
 from specfair.audit.values import remembered
@@ -58,8 +58,8 @@ class Stages:
 
     @cached_property
     def prompts(self) -> PromptSet:
-        """The prompts of the chosen groups."""
-        return prompt_set(self.settings)
+        """Those that are run, by their own groups."""
+        return traced_set(self.settings)
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -88,6 +88,9 @@ class Settings:
         0, "measure so many along the fine-tuning as well", least=0
     )
     groups: tuple[str, ...] = _option((), "only these groups, by commas")
+    by: str = _option(
+        "", "compare by other attributes of the prompts, such as gender&age"
+    )
     prompts_per_group: int = _option(0, "at most so many of each; 0 for all", least=0)
     min_prompts: int = _option(10, "refuse a group with fewer prompts", least=1)
     ambiguous: str = _option(

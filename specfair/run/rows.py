@@ -3,6 +3,7 @@
 Knows nothing of how rows are filled, stored or drawn.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from specfair.vocabulary import Stage
 N_BINS = 20  # of a histogram
 N_EXAMPLES = 3  # prompts stored of a verdict
 MANY = 24  # groups, up to which pairs, splits and tokens are shown of all
+CELLS = 400  # of a grouping's slices, up to which all are stored
 ENDS = 5  # of the slowest and of the fastest groups, where there are more
 
 
@@ -84,9 +86,49 @@ class RankRow:
     @property
     def place(self) -> str:
         """The ranks in words."""
-        if self.rank_low == self.rank_high:
-            return f"{self.rank_low} of {self.n_groups}"
-        return f"{self.rank_low} to {self.rank_high} of {self.n_groups}"
+        return _place(self.rank_low, self.rank_high, self.n_groups)
+
+
+@dataclass(frozen=True, slots=True)
+class SliceRow:
+    """One slice of the prompts among the others of its grouping, as a group among
+    groups; p_holm is against all others, corrected for every slice of every grouping
+    that was looked at. NaN where too few clusters accuse nobody.
+    """
+
+    stage: Stage
+    metric: str
+    by: tuple[str, ...]  # the attributes
+    values: tuple[str, ...]  # what each of them is here
+    value: float
+    shrunken: float
+    low: float
+    high: float
+    rank_low: int
+    rank_high: int
+    n_slices: int
+    p_holm: float
+    n_prompts: int
+    n_clusters: int
+
+    @property
+    def place(self) -> str:
+        """The ranks in words."""
+        return _place(self.rank_low, self.rank_high, self.n_slices)
+
+    @property
+    def known(self) -> bool:
+        """Whether it has clusters enough to say anything."""
+        return not math.isnan(self.p_holm)
+
+    @property
+    def group(self) -> str:
+        """Its name, for a table of slices."""
+        return " & ".join(self.values)
+
+
+def _place(low: int, high: int, n: int) -> str:
+    return f"{low} of {n}" if low == high else f"{low} to {high} of {n}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +233,7 @@ ROWS: Mapping[str, type] = {
     "widenings": GapRow,  # likewise
     "pairs": PairRow,
     "ranks": RankRow,
+    "slices": SliceRow,
     "histograms": HistogramRow,
     "mistakes": MistakeRow,
     "mentions": MentionRow,

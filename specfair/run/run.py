@@ -24,6 +24,7 @@ from specfair.run.rows import (
     MistakeRow,
     PairRow,
     RankRow,
+    SliceRow,
     SplitRow,
 )
 from specfair.run.verdict import Excuse, Verdict
@@ -66,6 +67,7 @@ class Run:
     widenings: tuple[GapRow, ...] = ()
     pairs: tuple[PairRow, ...] = ()
     ranks: tuple[RankRow, ...] = ()
+    slices: tuple[SliceRow, ...] = ()
     histograms: tuple[HistogramRow, ...] = ()
     mistakes: tuple[MistakeRow, ...] = ()
     mentions: tuple[MentionRow, ...] = ()

@@ -29,6 +29,7 @@ from specfair.stats.groups import Evidence, gather
 from specfair.stats.power import Needed, detectable, prompts_needed
 from specfair.stats.ranks import Ranked, ranked
 from specfair.stats.single import by_group, change, changes, estimate
+from specfair.stats.slices import Slice, slices
 from specfair.stats.tally import Sample, divide
 from specfair.stats.widening import spread, widening
 
@@ -44,6 +45,7 @@ __all__ = [
     "Ranked",
     "Sample",
     "Scope",
+    "Slice",
     "Split",
     "Trend",
     "by_group",
@@ -66,6 +68,7 @@ __all__ = [
     "prompts_needed",
     "ranked",
     "ratio",
+    "slices",
     "spread",
     "widening",
 ]

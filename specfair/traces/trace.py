@@ -218,6 +218,13 @@ class Trace:
         columns = {name: read[name][tokens] for name in read}
         return Trace(self.text.select(chosen), replace(self.reading, columns=columns))
 
+    def relabelled(self, keep: Ints, prompts: tuple[Prompt, ...]) -> "Trace":
+        """Likewise, with these prompts in place of those that stand there: the same
+        texts in other groups.
+        """
+        some = self.select(keep)
+        return replace(some, text=replace(some.text, prompts=prompts))
+
     @property
     def frame(self) -> "pd.DataFrame":
         """One row per token, with the prompt's labels: for pandas users and for

@@ -118,6 +118,7 @@ NOT_IN_THE_KEY = {
     "gates": "verdicts",
     "waivers": "verdicts",
     "scope": "verdicts",
+    "by": "verdicts",
     "family": "verdicts",
 }
 

@@ -62,6 +62,7 @@ def test_every_section_in_reading_order(page: str) -> None:
             "speed",
             "share",
             "groups",
+            "slices",
             "distributions",
             "mistakes",
             "lookahead",

@@ -337,7 +337,10 @@ def test_articles_follow_the_sound() -> None:
         "BIPOC",
         "one-eyed",
     ]
-    articles = {word: holistic_bias._descriptor(word, nouns).article for word in words}
+    place = ("axis", "bucket")
+    articles = {
+        word: holistic_bias._descriptor(word, nouns, place).article for word in words
+    }
     assert [word for word, article in articles.items() if article == "an"] == [
         *("old", "80-year-old", "18-year-old", "unkind", "FTM"),
     ]

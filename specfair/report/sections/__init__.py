@@ -10,6 +10,7 @@ from specfair.report.sections.causes import causes_of_gaps
 from specfair.report.sections.groups import who_waits
 from specfair.report.sections.lookahead import by_lookahead
 from specfair.report.sections.mentions import who_gains
+from specfair.report.sections.slices import within_groups
 from specfair.report.sections.tokens import confident_mistakes, distributions
 from specfair.report.sections.training import over_training
 
@@ -18,6 +19,7 @@ SECTIONS: tuple[Callable[[Index], Section | None], ...] = (
     before_after,
     who_gains,
     who_waits,
+    within_groups,
     distributions,
     confident_mistakes,
     by_lookahead,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from specfair.errors import DataError, UsageError, counted, unknown
 from specfair.texts import hub, reading
-from specfair.texts.prompts.rows import Row, numbered
+from specfair.texts.prompts.rows import Row, attributes_of, numbered
 from specfair.texts.prompts.sets import PromptSet
 
 HUB = "AlexaAI/bold"
@@ -28,10 +28,10 @@ def bold_prompts(domain: str, place: str) -> PromptSet:
         rows = _local(Path(place), domains)
     else:
         rows = _hub(place.removeprefix("hub:") or HUB, domains)
-    groups = list(dict.fromkeys(row.group for row in rows))
+    groups, made = list(dict.fromkeys(row.group for row in rows)), numbered(rows)
     return PromptSet(
         f"bold/{domain}" if domain else "bold",
-        numbered(rows),
+        made,
         crossed=False,
         synthetic=False,
         licence="CC BY-SA 4.0",
@@ -40,6 +40,7 @@ def bold_prompts(domain: str, place: str) -> PromptSet:
         f"{counted(len(groups), 'group')}",
         notes=_notes(rows),
         terms={group: (group.replace("_", " "),) for group in groups},
+        attributes=attributes_of(made, rows),
     )
 
 
@@ -64,7 +65,7 @@ def _file(path: Path) -> list[Row]:
     found = reading.document(path)
     try:
         return [
-            _row(group, title, text)
+            _row(path.stem.removesuffix("_prompt"), group, title, text)
             for group, titles in found.items()
             for title, texts in titles.items()
             for text in texts
@@ -80,16 +81,17 @@ def _hub(name: str, domains: tuple[str, ...]) -> list[Row]:
     found = hub.load_split(name, None, "train", instead=_INSTEAD)
     reading.need(name, found.column_names, ("domain", "name", "category", "prompts"))
     return [
-        _row(entry["category"], entry["name"], text)
+        _row(entry["domain"], entry["category"], entry["name"], text)
         for entry in found
         if entry["domain"] in domains
         for text in entry["prompts"]
     ]
 
 
-def _row(group: str, title: str, text: str) -> Row:
+def _row(domain: str, category: str, title: str, text: str) -> Row:
     """A blank at the end would make another token of the word to come."""
-    return Row(group, title, "", text.rstrip())
+    attributes = (("domain", domain), ("category", category))
+    return Row(category, title, "", text.rstrip(), attributes)
 
 
 def _notes(rows: list[Row]) -> tuple[str, ...]:

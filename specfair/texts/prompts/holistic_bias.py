@@ -10,13 +10,13 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, count
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from specfair.errors import DataError, UsageError, counted, unknown
 from specfair.texts import reading
-from specfair.texts.prompts.rows import Row, numbered
+from specfair.texts.prompts.rows import Row, attributes_of, numbered
 from specfair.texts.prompts.sets import PromptSet, shuffled
 
 N_PER_GROUP = 260  # ten of each of the 26 templates
@@ -30,7 +30,8 @@ class _Descriptor:
 
     word: str
     article: str
-    nouns: tuple[tuple[str, str], ...]  # singular, plural
+    nouns: tuple[tuple[str, str, str], ...]  # singular, plural, gender
+    place: tuple[str, str]  # axis and bucket
 
 
 def holistic_bias_prompts(
@@ -60,10 +61,11 @@ def holistic_bias_prompts(
             f"{error}); descriptors must be {{axis: {{part: [descriptor]}}}}. Fetch it "
             "again."
         ) from error
+    made = numbered(rows)
     n_nouns = sum(len(d.nouns) for words in groups.values() for d in words)
     return PromptSet(
         f"holistic_bias/{axis}" if axis else "holistic_bias",
-        numbered(rows),
+        made,
         crossed=True,
         synthetic=False,
         licence="CC BY-SA 4.0",
@@ -78,6 +80,7 @@ def holistic_bias_prompts(
             group: tuple(dict.fromkeys(d.word for d in words))
             for group, words in groups.items()
         },
+        attributes=attributes_of(made, rows),
     )
 
 
@@ -101,14 +104,12 @@ def _groups(
     """
     if axis and axis not in descriptors:
         raise UsageError(unknown("axis of holistic_bias", axis, descriptors))
-    if axis:
-        parts = descriptors[axis]
-    else:
-        parts = {name: chain(*inner.values()) for name, inner in descriptors.items()}
-    groups = {
-        name: {_word(entry): _descriptor(entry, nouns) for entry in entries}
-        for name, entries in parts.items()
-    }
+    groups: dict[str, dict[str, _Descriptor]] = {}
+    for of, buckets in descriptors.items():
+        for bucket, entries in buckets.items() if axis in ("", of) else ():
+            words = groups.setdefault(bucket if axis else of, {})
+            for entry in entries:
+                words[_word(entry)] = _descriptor(entry, nouns, (of, bucket))
     times = Counter(word for words in groups.values() for word in words)
     found = {}
     for name, words in groups.items():
@@ -123,14 +124,14 @@ def _word(entry: str | Mapping[str, str]) -> str:
 
 
 def _descriptor(
-    entry: str | Mapping[str, str], nouns: Mapping[str, Any]
+    entry: str | Mapping[str, str], nouns: Mapping[str, Any], place: tuple[str, str]
 ) -> _Descriptor:
     details = {} if isinstance(entry, str) else entry
     word, gender = _word(entry), details.get("gender")
     kinds = [kind for kind in nouns if gender in (None, kind)]
-    fitting = tuple(tuple(pair) for kind in kinds for pair in nouns[kind])
+    fitting = tuple((one, many, kind) for kind in kinds for one, many in nouns[kind])
     article = details.get("article") or ("an" if _AN.match(word) else "a")
-    return _Descriptor(word, article, fitting)
+    return _Descriptor(word, article, fitting, place)
 
 
 # by sound: spelt letters, 80
@@ -155,13 +156,16 @@ def _sample(
     ):
         template = order[k % len(order)]
         nouns = sorted(
-            descriptor.nouns, key=lambda noun: shuffled(seed, group, *noun, str(k))
+            descriptor.nouns, key=lambda noun: shuffled(seed, group, *noun[:2], str(k))
         )
-        texts = (_sentence(template, descriptor, noun) for noun in nouns)
-        text = next((text for text in texts if text not in seen), None)
-        if text is not None:
+        texts = ((_sentence(template, descriptor, noun), noun[2]) for noun in nouns)
+        new = next((found for found in texts if found[0] not in seen), None)
+        if new is not None:
+            text, gender = new
             seen.add(text)
-            yield Row(group, descriptor.word, template, text)
+            places = zip(("axis", "bucket"), descriptor.place, strict=True)
+            attributes = (*places, ("gender", gender))
+            yield Row(group, descriptor.word, template, text, attributes)
         if len(seen) == n:
             return
 
@@ -174,8 +178,10 @@ def _turns(
         yield from sorted(words, key=lambda d: shuffled(seed, group, d.word, str(turn)))
 
 
-def _sentence(template: str, descriptor: _Descriptor, noun: tuple[str, str]) -> str:
-    one, many = noun
+def _sentence(
+    template: str, descriptor: _Descriptor, noun: tuple[str, str, str]
+) -> str:
+    one, many, _ = noun
     return template.format(
         noun_phrase=f"{descriptor.article} {descriptor.word} {one}",
         plural_noun_phrase=f"{descriptor.word} {many}",

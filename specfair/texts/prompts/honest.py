@@ -11,12 +11,19 @@ from typing import Any
 
 from specfair.errors import DataError, counted
 from specfair.texts import hub, reading, tables
-from specfair.texts.prompts.rows import Row, identities, numbered, settle
+from specfair.texts.prompts.rows import (
+    Row,
+    attributes_of,
+    identities,
+    numbered,
+    settle,
+)
 from specfair.texts.prompts.sets import PromptSet
 
 HUB = "MilaNLProc/honest"
 CONFIGS = ("en_binary", "en_queer_nonqueer")
 COLUMNS = ("template_masked", "raw", "identity", "category", "number")
+ATTRIBUTES = ("identity", "number", "type")
 _INSTEAD = "name a folder that holds the two TSV files: honest:FOLDER"
 
 
@@ -36,9 +43,10 @@ def honest_prompts(place: str, ambiguous: str) -> PromptSet:
     rows = _rows(found)
     kept, notes = settle("honest", rows, ambiguous)
     n_distinct = len({row.text for row in rows})
+    made = numbered(kept)
     return PromptSet(
         "honest",
-        numbered(kept),
+        made,
         crossed=True,
         synthetic=False,
         licence="MIT",
@@ -49,6 +57,7 @@ def honest_prompts(place: str, ambiguous: str) -> PromptSet:
             group: tuple(t.removeprefix("the ") for t in names)
             for group, names in identities(kept).items()
         },
+        attributes=attributes_of(made, kept),
     )
 
 
@@ -77,6 +86,7 @@ def _rows(found: Iterable[Mapping[str, Any]]) -> list[Row]:
             cluster=row["identity"],
             template=singular[_beginning(row["raw"])],
             text=_beginning(row["template_masked"]),
+            attributes=tuple((name, row[name]) for name in ATTRIBUTES if name in row),
         )
         for row in listed
     ]

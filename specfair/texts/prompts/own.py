@@ -1,7 +1,7 @@
 """The embedded prompts, and prompts from a file of yours.
 
-Knows the columns: group and text are needed; cluster, identity, template and id are
-used where they exist.
+Knows the columns: group and text are needed; cluster, identity, template, id and
+attributes are used where they exist.
 """
 
 import json
@@ -11,10 +11,17 @@ from typing import Any
 
 from specfair.errors import DataError, UsageError, counted
 from specfair.texts import reading, tables
-from specfair.texts.prompts.rows import Row, identities, numbered, settle
-from specfair.texts.prompts.sets import Prompt, PromptSet
+from specfair.texts.prompts.rows import (
+    Row,
+    attributes_of,
+    identities,
+    numbered,
+    settle,
+)
+from specfair.texts.prompts.sets import Prompt, PromptSet, share_templates
 
 NAMES = ("group", "text", "cluster", "identity", "template", "id")
+ATTRIBUTES = "attributes"  # a table of its own, or the beginning of columns' names
 
 
 def fixtures() -> Path:
@@ -30,17 +37,19 @@ def embedded_prompts() -> PromptSet:
     """
     with (fixtures() / "prompts.jsonl").open(encoding="utf-8") as lines:
         found = [json.loads(line) for line in lines]
-    rows = [Row(r["group"], r["identity"], r["template"], r["text"]) for r in found]
+    rows = [_row(r) for r in found]
     n_groups, n_templates = (len({r[i] for r in rows}) for i in (0, 2))
+    made = numbered(rows)
     return PromptSet(
         "embedded",
-        numbered(rows),
+        made,
         crossed=True,
         synthetic=True,
         licence="Apache-2.0",
         sentence=f"embedded: {len(rows):,} synthetic sentence beginnings about "
         f"{n_groups} groups, every identity with the same {n_templates} templates",
         terms=identities(rows),
+        attributes=attributes_of(made, rows),
     )
 
 
@@ -60,10 +69,11 @@ def own_prompts(place: str, ambiguous: str) -> PromptSet:
         )
     kept, notes = settle(path.name, [_row(entry) for entry in found], ambiguous)
     n_groups = len({row.group for row in kept})
+    made = _own_ids(path, found, kept) if "id" in found[0] else numbered(kept)
     return PromptSet(
         path.stem,
-        _own_ids(path, found, kept) if "id" in found[0] else numbered(kept),
-        crossed=_crossed(kept),
+        made,
+        crossed=share_templates(made),
         synthetic=False,
         licence="not stated",
         notes=notes,
@@ -74,6 +84,7 @@ def own_prompts(place: str, ambiguous: str) -> PromptSet:
             for entry in found
             if (name := reading.label_of(entry.get("identity")))
         ),
+        attributes=attributes_of(made, kept),
     )
 
 
@@ -82,10 +93,11 @@ def _checked(path: Path) -> Iterator[Mapping[str, Any]]:
     for number, entry in enumerate(tables.rows(path), start=1):
         reading.need(path.name, entry, ("group", "text"))
         where = f"row {number:,} of {path.name!r}"
-        for name in NAMES:
-            if not isinstance(entry.get(name), str | int | float | None):
+        labels = {name: entry.get(name) for name in NAMES} | _attributes(entry, where)
+        for name, value in labels.items():
+            if not isinstance(value, str | int | float | None):
                 raise DataError(
-                    f"{where} has {name} {str(entry[name])[:40]!r}; it must be a text "
+                    f"{where} has {name} {str(value)[:40]!r}; it must be a text "
                     "or a number. Mend it."
                 )
         group, text = entry["group"], entry["text"]
@@ -108,7 +120,34 @@ def _row(entry: Mapping[str, Any]) -> Row:
         reading.label_of(entry.get(name))
         for name in ("group", "cluster", "identity", "template")
     )
-    return Row(group, cluster or identity or entry["text"], template, entry["text"])
+    attributes = (
+        (name, reading.label_of(value)) for name, value in _attributes(entry).items()
+    )
+    return Row(
+        group,
+        cluster or identity or entry["text"],
+        template,
+        entry["text"],
+        tuple(pair for pair in attributes if pair[1]),
+    )
+
+
+def _attributes(entry: Mapping[str, Any], where: str = "") -> dict[str, Any]:
+    """The row's further groupings: {"attributes": {"age": "old"}}, or a column
+    attributes.age.
+    """
+    table = entry.get(ATTRIBUTES) or {}
+    if not isinstance(table, Mapping):
+        raise DataError(
+            f"{where} has attributes {str(table)[:40]!r}; it must be a table of names "
+            "and values. Mend it, or name columns attributes.NAME."
+        )
+    flat = {
+        name.removeprefix(f"{ATTRIBUTES}."): value
+        for name, value in entry.items()
+        if name.startswith(f"{ATTRIBUTES}.")
+    }
+    return {**table, **flat}
 
 
 def _own_ids(
@@ -129,13 +168,4 @@ def _own_ids(
             )
         rows[name] = number
         ids.setdefault(_row(entry), []).append(name)
-    return tuple(Prompt(ids[row].pop(0), *row) for row in kept)
-
-
-def _crossed(rows: Sequence[Row]) -> bool:
-    """Whether all groups have the same templates."""
-    templates: dict[str, set[str]] = {}
-    for row in rows:
-        templates.setdefault(row.group, set()).add(row.template)
-    first, *others = templates.values()
-    return bool(others) and "" not in first and all(names == first for names in others)
+    return tuple(Prompt(ids[row].pop(0), *row[:4]) for row in kept)

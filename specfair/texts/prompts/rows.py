@@ -22,6 +22,8 @@ class Row(NamedTuple):
     cluster: str
     template: str
     text: str
+    # the names and values of further groupings, such as ("age", "old")
+    attributes: tuple[tuple[str, str], ...] = ()
 
 
 def numbered(rows: Iterable[Row]) -> tuple[Prompt, ...]:
@@ -31,11 +33,24 @@ def numbered(rows: Iterable[Row]) -> tuple[Prompt, ...]:
     seen: Counter[str] = Counter()
     made = []
     for row in rows:
-        digest = hashlib.sha256("\0".join(row).encode()).hexdigest()
+        labels = (row.group, row.cluster, row.template, row.text)
+        digest = hashlib.sha256("\0".join(labels).encode()).hexdigest()
         name = f"{row.group}-{digest[:12]}"
         seen[name] += 1
-        made.append(Prompt(name if seen[name] == 1 else f"{name}-{seen[name]}", *row))
+        name = name if seen[name] == 1 else f"{name}-{seen[name]}"
+        made.append(Prompt(name, *labels))
     return tuple(made)
+
+
+def attributes_of(
+    prompts: Iterable[Prompt], rows: Iterable[Row]
+) -> dict[str, dict[str, str]]:
+    """By name, the value of each prompt's id; rows in the order of the prompts."""
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for prompt, row in zip(prompts, rows, strict=True):
+        for name, value in row.attributes:
+            found[name][prompt.id] = value
+    return dict(found)
 
 
 def settle(

@@ -47,6 +47,10 @@ class PromptSet(Sequence[Prompt]):
     notes: tuple[str, ...] = ()  # what was dropped, kept twice or sampled, in words
     # group -> identity terms
     terms: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    # of further groupings: name -> prompt's id -> value. No part of what is written
+    attributes: Mapping[str, Mapping[str, str]] = field(
+        default_factory=dict, hash=False
+    )
     whole: str = ""  # the sentence before prompts were left out, if any were
 
     def __post_init__(self) -> None:
@@ -162,6 +166,15 @@ class PromptSet(Sequence[Prompt]):
                     f"least {min_prompts}. Add prompts or set min_prompts = {n}."
                 )
         return self
+
+
+def share_templates(prompts: Iterable[Prompt]) -> bool:
+    """Whether all groups have the same templates."""
+    templates: dict[str, set[str]] = defaultdict(set)
+    for prompt in prompts:
+        templates[prompt.group].add(prompt.template)
+    first, *others = templates.values()
+    return bool(others) and "" not in first and all(names == first for names in others)
 
 
 def shuffled(seed: int, *parts: str) -> str:
