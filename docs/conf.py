@@ -8,12 +8,14 @@ import contextlib
 import io
 import shutil
 from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
 
 from sphinx.application import Sphinx
 
 from specfair import cli, config
 from specfair.gates.kinds import KINDS, OWN
+from specfair.training.recipe import NAMES, Recipe
 from specfair.vocabulary import METRICS
 
 project = "specfair"
@@ -73,6 +75,9 @@ def _tables() -> dict[str, str]:
     options = [
         (f"`{f.name}`", _shown(f.default), f.metadata["help"]) for f in config.OPTIONS
     ]
+    keys = [
+        (f"`{f.name}`", _shown(f.default), f.metadata["help"]) for f in fields(Recipe)
+    ]
     gates = [
         (f"`{n}`", k.comparison, _shown(k.bound), k.min_effect, k.metric)
         for n, k in KINDS.items()
@@ -81,6 +86,8 @@ def _tables() -> dict[str, str]:
     metrics = [(f"`{n}`", m.sentence, m.known_as) for n, m in METRICS.items()]
     return {
         "options": _table("| key | default | meaning |", options),
+        "recipes": _table("| recipe | what it does |", NAMES.items()),
+        "keys": _table("| key | default | meaning |", keys),
         "metrics": _table("| metric | meaning | known elsewhere as |", metrics),
         "gates": _table("| gate | side | bound | minimum effect | metric |", gates),
         "commands": "\n".join(f"```\n{_help(name)}```\n" for name in COMMANDS),

@@ -22,6 +22,7 @@ DATASETS = ("ag_news", "imdb", "cnn_dailymail", "sst2", "wikitext")
 OWN_DATASET = re.compile(
     r"(?:(?P<alias>[^=:/\\#]+)=)?file:(?P<path>[^#]*)(?:#(?P<column>.*))?", re.DOTALL
 )
+THEN = "->"  # between datasets that models are tuned on one after the other
 # what more evidence would be more of, and what that lets a verdict claim
 CLAIMS: Mapping[str, str] = {
     "identities": "people like those named, and more prompts about them",
@@ -41,12 +42,32 @@ DECISIONS: tuple[Decision, ...] = ("fail", "invalid", "insufficient", "pass")
 _STEP = re.compile(r"@[0-9]{0,18}\Z")
 
 
+def in_turn(text: str) -> list[str]:
+    """The datasets of a sequence, which is often only one."""
+    return [part.strip() for part in text.split(THEN)]
+
+
+def steps_to(name: str) -> tuple[str, str]:
+    """A sequence of datasets without its last, and that.
+
+    >>> steps_to("sst2->wikitext->imdb"), steps_to("imdb")
+    (('sst2->wikitext', 'imdb'), ('', 'imdb'))
+    """
+    before, _, last = name.rpartition(THEN)
+    return before, last
+
+
 def dataset_name(text: str) -> str:
-    """What a dataset goes by: its alias, the stem of its file, or the text itself.
+    """What a dataset goes by: its alias, the stem of its file, or the text itself; one
+    after the other, all their names.
 
     >>> dataset_name("reviews=file:data/r.csv#body"), dataset_name("file:data/r.csv")
     ('reviews', 'r')
+    >>> dataset_name("sst2 -> file:data/r.csv")
+    'sst2->r'
     """
+    if THEN in text:
+        return THEN.join(map(dataset_name, in_turn(text)))
     own = OWN_DATASET.fullmatch(text)
     return (own["alias"] or PurePath(own["path"]).stem) if own else text
 

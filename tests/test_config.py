@@ -204,3 +204,17 @@ def test_every_option_is_an_argument() -> None:
     kept = dict(as_arguments(without=config.OF_THE_RUN))
     assert "--report" not in kept
     assert kept["--strict"]["const"] is True
+
+
+def test_datasets_in_turn_are_each_known() -> None:
+    asked = {"datasets": ["sst2 -> imdb", "imdb", "sst2->r=file:a.csv"]}
+    settings = config.override(Settings(), asked)
+    assert settings.compared == ("sst2->imdb", "imdb", "sst2->r")
+    assert settings.dataset("r") == "r=file:a.csv"
+    for wrong, message in {
+        "sst2->imbd": "unknown dataset 'imbd'",
+        "sst2->": "unknown dataset ''",
+        "sst2->imdb,sst2 -> imdb": "goes by 'sst2->imdb', as 'sst2->imdb' does",
+    }.items():
+        with pytest.raises(UsageError, match=message):
+            config.override(Settings(), {"datasets": wrong})

@@ -46,7 +46,7 @@ class Audit:
     ) -> None:
         self.settings = settings
         self.say: Say = say or (lambda _: None)
-        self.made = Stages(settings, self.say, recipe or settings.recipe)
+        self.made = Stages(settings, self.say, recipe or settings.tuning)
         self._measured: dict[Stage, Measured] = {}
         self._gains: dict[tuple[Stage, str], Mapping[str, Estimate]] = {}
         self._widenings: dict[tuple[Stage, str], Estimate] = {}
@@ -212,5 +212,6 @@ class Audit:
         if not self.settings.checkpoints or self.settings.ready_made:
             return {}
         along = {step: self.measured(Stage(dataset, step)) for step in steps}
-        end = self.made.pairs.tunings(dataset)[0].n_steps
+        tuned = self.made.pairs.tunings(dataset).values()
+        end = next(iter(tuned)).n_steps
         return {0: self.base, **along, end: self.after(after)}

@@ -5,12 +5,13 @@ Knows settings, what the store remembers of pairs, and how a tuned pair comes ab
 does not know what a pair is called for.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from specfair.audit.pace import Pace
 from specfair.audit.values import remembered
 from specfair.config import Settings
 from specfair.models.identity import (
@@ -23,8 +24,8 @@ from specfair.models.identity import (
 from specfair.store import Store
 from specfair.texts import corpora
 from specfair.training.recipe import Recipe
-from specfair.training.tuned import ROLES, Training, Tuned
-from specfair.vocabulary import BASE, Stage
+from specfair.training.tuned import Training, Tuned
+from specfair.vocabulary import Stage, steps_to
 
 if TYPE_CHECKING:
     from specfair.audit.work import Work
@@ -92,7 +93,7 @@ class Lender:
     recipe: Recipe
     closed: bool = False
     _choices: dict[Stage, Choice] = field(default_factory=dict)
-    _tuned: dict[str, tuple[Tuned, ...]] = field(default_factory=dict)
+    _tuned: dict[str, Mapping[str, Tuned]] = field(default_factory=dict)
 
     @contextmanager
     def lent(self, stage: Stage) -> Iterator[Loan]:
@@ -127,17 +128,18 @@ class Lender:
         return self._choices[stage]
 
     def _models(self, stage: Stage) -> tuple[str, str]:
-        at = self.settings.located
+        given = self.settings.located
         if not stage.tuned:
-            return at.target, at.draft
-        if at.ready_made:
-            return at.tuned_target or at.target, at.tuned_draft or at.draft
-        tunings = self.tunings(stage.dataset)
-        if stage.step is None:
-            target, draft = (one.model for one in tunings)
-        else:
-            target, draft = (one.checkpoints[stage.step] for one in tunings)
-        return str(target), str(draft)
+            return given.target, given.draft
+        if given.ready_made:
+            return given.tuned_target or given.target, given.tuned_draft or given.draft
+        before, _ = steps_to(stage.dataset)
+        start = self._models(Stage(before))
+        models = dict(zip(("target", "draft"), start, strict=True))
+        for role, tuned in self.tunings(stage.dataset).items():
+            at = tuned.model if stage.step is None else tuned.checkpoints[stage.step]
+            models[role] = str(at)
+        return models["target"], models["draft"]
 
     def _names(self, stage: Stage) -> tuple[str, str]:
         asked = self.settings.shown
@@ -148,39 +150,53 @@ class Lender:
         how = stage.dataset
         if stage.step is not None:
             how += f" at step {stage.step}"
-        return f"{asked.target} + {how}", f"{asked.draft} + {how}"
+        given = {"target": asked.target, "draft": asked.draft}
+        tuned = {role: f"{given[role]} + {how}" for role in self.recipe.roles}
+        return tuned.get("target", asked.target), tuned.get("draft", asked.draft)
 
-    def tunings(self, dataset: str) -> tuple[Tuned, ...]:
-        """The target and the draft after the dataset, each stored by itself: what is
-        finished is never made again.
+    def tunings(self, dataset: str) -> Mapping[str, Tuned]:
+        """The models that are tuned on the dataset, by role, each stored by itself:
+        what is finished is never made again. A dataset such as sst2->imdb starts from
+        the pair after sst2.
         """
         if dataset not in self._tuned:
-            corpus = self.corpus(dataset)
-            with self.lent(BASE) as loan:
-                trainings = [
-                    Training(loan.identity, role, corpus, self.recipe) for role in ROLES
-                ]
-                self._tuned[dataset] = tuple(
-                    self._trained(training, loan) for training in trainings
-                )
+            corpus, (before, _) = self.corpus(dataset), steps_to(dataset)
+            with self.lent(Stage(before)) as loan:
+                self._tuned[dataset] = {
+                    role: self.trained(
+                        Training(loan.identity, role, corpus, self.recipe), loan
+                    )
+                    for role in self.recipe.roles
+                }
         return self._tuned[dataset]
 
-    def _trained(self, training: Training, loan: Loan) -> Tuned:
-        what = f"fine-tuning the {training.role} on {training.corpus.source}"
+    def trained(self, training: Training, loan: Loan) -> Tuned:
+        """One model after one training, from the store if it is there. A killed
+        training goes on from the Trainer's last checkpoint.
+        """
+        what = f"fine-tuning the {training.role} on {training.source}"
+        pace, key = Pace(), training.key | versions()
 
-        def progress(step: int, n_steps: int) -> None:
+        def progress(step: int, n_steps: int, loss: float) -> None:
+            left = pace.left(step, n_steps)
             if step % max(1, n_steps // 4) == 0:
-                self.say(f"{what}: step {step} of {n_steps}")
+                self.say(f"{what}: step {step} of {n_steps}, loss {loss:.3f}, {left}")
 
         return self.store.get_or_make(
             "tuned",
-            training.key | versions(),
-            make=lambda folder: loan.work().train(training, folder, progress),
+            key,
+            make=lambda folder: loan.work().train(
+                training,
+                folder,
+                progress=progress,
+                resume=self.store.path("begun", key),
+            ),
             read=Tuned.read,
         )
 
     def corpus(self, dataset: str) -> corpora.Corpus:
-        located = self.settings.located
+        """The dataset, of several in turn the last."""
+        located, (_, last) = self.settings.located, steps_to(dataset)
         source = located.corpora_source
-        place = Path(source) / dataset if Path(source).is_dir() else source
-        return corpora.load(located.dataset(dataset), str(place))
+        place = Path(source) / last if Path(source).is_dir() else source
+        return corpora.load(located.dataset(last), str(place))

@@ -118,7 +118,8 @@ class Stages:
         along = self.settings.checkpoints and not self.settings.ready_made
         if not along or not stage.tuned or stage.step is not None:
             return ()
-        return tuple(self.pairs.tunings(stage.dataset)[0].checkpoints)
+        tuned = self.pairs.tunings(stage.dataset).values()
+        return tuple(next(iter(tuned)).checkpoints)
 
     def _measure(self, loan: Loan, base: Trace | None) -> Found:
         trace, agrees = self._trace(loan, base), None

@@ -22,7 +22,8 @@ from specfair.models.tokens import rules
 from specfair.texts.prompts import Prompt
 from specfair.traces.tally import Tally
 from specfair.traces.trace import Text, Trace
-from specfair.training import finetune
+from specfair.training import finetune, teacher
+from specfair.training.pool import Pool
 from specfair.training.tuned import Training
 
 
@@ -75,10 +76,19 @@ class Work:
         return rules(self.pair.tokenizer)
 
     def train(
-        self, training: Training, folder: Path, progress: Callable[[int, int], None]
+        self,
+        training: Training,
+        folder: Path,
+        *,
+        progress: Callable[[int, int, float], None],
+        resume: Path,
     ) -> None:
-        """Tune one of the models into the folder."""
-        finetune.train(training, self.pair, folder, progress=progress)
+        """Tune one of the models into the folder, from where a killed run stopped."""
+        finetune.train(training, self.pair, folder, progress=progress, resume=resume)
+
+    def taught(self, trace: Trace, prompts: Sequence[Prompt]) -> Pool:
+        """What a draft can learn of the texts of a trace, behind these prompts."""
+        return teacher.taught(self.pair, trace, prompts)
 
 
 @contextmanager

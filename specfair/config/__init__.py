@@ -16,16 +16,18 @@ from specfair import outputs, project, vocabulary
 from specfair.config.meant import refuse
 from specfair.decoding import Decoding, Lookahead
 from specfair.errors import UsageError, unknown
-from specfair.training.recipe import RECIPES, Recipe
+from specfair.training.recipe import KEYS, Recipe, as_words, recipe_of
 from specfair.typed import read_option
 from specfair.vocabulary import (
     BASE,
     DATASETS,
     EMBEDDED,
     SERVERS,
+    THEN,
     TUNED,
     Stage,
     dataset_name,
+    in_turn,
 )
 
 if TYPE_CHECKING:
@@ -82,8 +84,10 @@ class Settings:
     )
     datasets: tuple[str, ...] = _option(
         (),
-        "datasets to fine-tune on, by commas, also NAME=file:PATH; all five by default",
+        "datasets to fine-tune on, by commas, also NAME=file:PATH or sst2->imdb; all "
+        "five by default",
     )
+    recipe: tuple[str, ...] = _option((), f"how models are tuned: {KEYS}")
     checkpoints: int = _option(
         0, "measure so many along the fine-tuning as well", least=0
     )
@@ -177,7 +181,8 @@ class Settings:
 
     def dataset(self, name: str) -> str:
         """The dataset that goes by this name, as it was written."""
-        return next((d for d in self.datasets if dataset_name(d) == name), name)
+        parts = (part for d in self.datasets for part in in_turn(d))
+        return next((part for part in parts if dataset_name(part) == name), name)
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -185,10 +190,14 @@ class Settings:
         return (BASE, *map(Stage, self.compared))
 
     @property
-    def recipe(self) -> Recipe:
+    def tuning(self) -> Recipe:
         """How the pair is fine-tuned."""
-        usual = RECIPES.get(self.target, Recipe())
-        return replace(usual, seed=self.seed, checkpoints=self.checkpoints)
+        return self.recipe_for("clm")
+
+    def recipe_for(self, usual: str) -> Recipe:
+        """The recipe that was asked for; where none was named, the usual one."""
+        about = {"seed": self.seed, "checkpoints": self.checkpoints}
+        return recipe_of(self.recipe, usual=usual, small=self.embedded, **about)
 
     @property
     def located(self) -> "Settings":
@@ -212,7 +221,10 @@ class Settings:
         for name in names:
             value = getattr(self, name)
             if name == "datasets":
-                moved[name] = tuple(project.moved(name, d, start, move) for d in value)
+                moved[name] = tuple(
+                    THEN.join(project.moved(name, p, start, move) for p in in_turn(d))
+                    for d in value
+                )
             elif isinstance(value, str):
                 moved[name] = project.moved(name, value, start, move)
         return replace(self, **moved)
@@ -277,9 +289,12 @@ def override(settings: Settings, values: Mapping[str, Any]) -> Settings:
         if name not in OPTIONS_BY_NAME:
             known = [*OPTIONS_BY_NAME, *JUDGED_BY]
             raise UsageError(unknown("key in [tool.specfair]", name, known))
-    changes = {n: read_option(OPTIONS_BY_NAME[n], value) for n, value in values.items()}
+    said = {name: as_words(value) for name, value in values.items()}
+    changes = {n: read_option(OPTIONS_BY_NAME[n], value) for n, value in said.items()}
+    if "recipe" in changes:  # a table of keys, of which an option changes some
+        changes["recipe"] = settings.recipe + changes["recipe"]
     found = replace(settings, **changes)
     refuse(found, OPTIONS)
-    # both refuse what has no meaning
-    _ = found.decoding, found.deployed
+    # these refuse what has no meaning
+    _ = found.decoding, found.deployed, found.tuning
     return found

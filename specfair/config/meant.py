@@ -18,6 +18,7 @@ from specfair.vocabulary import (
     SERVERS,
     TUNED,
     dataset_name,
+    in_turn,
 )
 
 if TYPE_CHECKING:
@@ -64,8 +65,10 @@ def _check_names(datasets: Collection[str]) -> None:
     named: dict[str, str] = {}
     for text in datasets:
         name = dataset_name(text)
-        if name == text and name not in DATASETS:
-            raise UsageError(unknown("dataset", text, (*DATASETS, "NAME=file:PATH")))
+        for part in in_turn(text):
+            if dataset_name(part) == part and part not in DATASETS:
+                known = (*DATASETS, "NAME=file:PATH")
+                raise UsageError(unknown("dataset", part, known))
         why = f"as {named[name]!r} does" if name in named else ""
         if not name.strip(". ") or "@" in name or name in (str(BASE), TUNED):
             why = "which is no name for it"

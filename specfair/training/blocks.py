@@ -43,7 +43,7 @@ def pack(
     recipe's steps will use.
     """
     block = min(recipe.block, pair.context or recipe.block)
-    wanted = None if recipe.n_blocks is None else recipe.n_blocks * block
+    wanted = recipe.max_steps * recipe.n_texts * block or None
     parts, n_tokens = [np.zeros(0, dtype=np.int32)], 0
     order = np.random.default_rng(recipe.seed).permutation(len(corpus.train))
     for chosen in np.split(order, range(_DOCUMENTS, len(order), _DOCUMENTS)):

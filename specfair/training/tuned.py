@@ -1,7 +1,7 @@
 """One training before and after: what its weights depend on, and what it left in a
 folder.
 
-Knows identities, corpora and recipes; does not know torch, nor how training is done.
+Knows identities, texts and recipes; does not know torch, nor how training is done.
 """
 
 import json
@@ -10,33 +10,49 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from specfair.errors import StoreError
+from specfair.errors import StoreError, UsageError
 from specfair.models.identity import Identity
 from specfair.texts.corpora import Corpus
-from specfair.training.recipe import Recipe
-
-ROLES = ("target", "draft")
+from specfair.training.pool import Pool
+from specfair.training.recipe import ALONE, Recipe
 
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """One model of a pair on one corpus: everything that its weights afterwards depend
-    on.
+    """One model of a pair on one corpus or pool: everything that its weights afterwards
+    depend on.
     """
 
     pair: Identity
     role: str  # target or draft
-    corpus: Corpus
+    corpus: Corpus | Pool
     recipe: Recipe
+
+    def __post_init__(self) -> None:
+        if isinstance(self.corpus, Corpus) and self.recipe.name not in ALONE:
+            raise UsageError(
+                f"recipe {self.recipe.name!r} needs groups, which corpus "
+                f"{self.corpus.name!r} has none of. Choose clm or distill, or mend a "
+                "draft with it: specfair mend."
+            )
 
     @property
     def title(self) -> str:
         return f"{getattr(self.pair, f'{self.role}_name')!r} on {self.corpus.name!r}"
 
     @property
+    def source(self) -> str:
+        """What it learns, in words."""
+        if self.recipe.name == "clm":
+            return self.corpus.source
+        return f"{self.corpus.source}, {self.recipe.name}"
+
+    @property
     def key(self) -> dict[str, Any]:
         """By content, so that a target is tuned once whatever its drafts are."""
-        return {
+        teacher = self.pair.target_fingerprint
+        learns = {} if self.recipe.name == "clm" else {"teacher": teacher}
+        return learns | {
             "model": getattr(self.pair, f"{self.role}_fingerprint"),
             "tokenizer": self.pair.tokenizer_fingerprint,
             "eos": list(self.pair.eos),

@@ -2,6 +2,7 @@
 greedy.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from specfair.audit.audit import Audit
 from specfair.decoding import Lookahead
 from specfair.engine import speculate
 from specfair.traces.tally import Tally
+from specfair.vocabulary import Stage
 from tests.conftest import small_audit
 
 
@@ -44,3 +46,36 @@ def test_live_decoding_answers_like_the_replay_when_greedy(
     _ = first.base.groups("acceptance_rate", Lookahead(7))
     assert runs[-1] == "constant-7"
     assert first.doubt("base") == ""
+
+
+def test_datasets_in_turn_go_on_from_the_pair_before(tmp_path: Path) -> None:
+    """The first is tuned once for both stages that begin with it, and tuning one model
+    leaves the other as it was.
+    """
+    made, said = small_audit(tmp_path, datasets="sst2,sst2 -> imdb")
+    for stage in ("sst2", "sst2->imdb"):
+        made.measure([Stage(stage)])
+    began = [line.partition(":")[0] for line in said if "fine-tuning" in line]
+    corpora = ("sst2, embedded", "imdb, embedded")
+    assert list(dict.fromkeys(began)) == [
+        f"fine-tuning the {role} on {corpus}"
+        for corpus in corpora
+        for role in ("target", "draft")
+    ]
+    stages = [made.identity(Stage(name)) for name in ("", "sst2", "sst2->imdb")]
+    assert len({pair.target_fingerprint for pair in stages}) == 3
+    assert len({pair.draft_fingerprint for pair in stages}) == 3
+    alone = replace(made.made.pairs.recipe, models="draft")
+    one = Audit(made.settings, recipe=alone).identity(Stage("sst2->imdb"))
+    assert one.target_fingerprint == stages[0].target_fingerprint
+    assert one.draft_fingerprint != stages[0].draft_fingerprint
+
+
+def test_a_draft_is_distilled_on_a_corpus(tmp_path: Path) -> None:
+    made, said = small_audit(tmp_path, datasets="imdb")
+    recipe = replace(made.made.pairs.recipe, name="distill", models="draft")
+    tuned = Audit(made.settings, said.append, recipe=recipe)
+    assert tuned.after("imdb").trace.header.target == "embedded"
+    line = next(line for line in said if "fine-tuning" in line)
+    assert "reviews, distill: step 1 of 2, loss" in line
+    assert line.endswith("left")

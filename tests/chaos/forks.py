@@ -149,7 +149,6 @@ def _work(folder: str, number: int, command: list[str]) -> int:
     from specfair import cli
     from specfair.audit import tracing
     from specfair.training import recipe
-    from specfair.vocabulary import EMBEDDED
 
     os.chdir(folder)
     for stream, name in ((1, os.devnull), (2, f"said-{number}")):
@@ -164,7 +163,7 @@ def _work(folder: str, number: int, command: list[str]) -> int:
         "block": 32,
         "learning_rate": 1e-3,
     }
-    recipe.RECIPES[EMBEDDED] = recipe.Recipe(**small)
+    recipe._SMALL = {**recipe._SMALL, **small}
     sys.argv = ["specfair", *command]
     signal.signal(signal.SIGINT, signal.default_int_handler)
     return cli.main(command)

@@ -40,7 +40,7 @@ def test_no_more_documents_are_read_than_steps_need(pair: Pair, corpus: Corpus) 
     many = replace(corpus, train=list(corpus.train) * 30)
     few, everything = (
         pack(pair, many, RECIPE),
-        pack(pair, many, replace(RECIPE, max_steps=None)),
+        pack(pair, many, replace(RECIPE, max_steps=0)),
     )
     assert few.shape == (24, 16)
     np.testing.assert_array_equal(few, everything[:24])
