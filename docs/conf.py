@@ -23,6 +23,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc"]
 root_doc = "README"
 PAGES = (
     "docs/reference",
+    "docs/drafts",
     "docs/statistics",
     "docs/search",
     "docs/performance",

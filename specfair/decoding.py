@@ -5,6 +5,7 @@ Knows rules and words, and loads nothing; not how either is done.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
@@ -13,6 +14,13 @@ from specfair.errors import UsageError, unknown
 Schedule: TypeAlias = Literal[
     "constant", "heuristic", "heuristic_transient", "confidence", "pmin", "adaptive"
 ]
+# what is proposed where the target samples, unless it is told otherwise
+PROPOSALS: Mapping[str, str] = {
+    "transformers": "sampled",
+    "vllm": "greedy",
+    "sglang": "greedy",
+    "llama.cpp": "greedy",
+}
 _LOOKAHEAD = re.compile(r"(\w+)-([0-9]{1,9})(?:@(0?\.[0-9]{1,4}))?")
 _DOUBTING: tuple[Schedule, ...] = ("confidence", "pmin", "adaptive")
 

@@ -66,6 +66,37 @@ def test_words_of_the_command_line_become_values() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("values", "lookahead"),
+    [
+        ({"draft": "prompt-lookup:10"}, "constant-10"),
+        ({"draft": "ngram:4,1-2"}, "constant-4"),
+        ({"draft": "early-exit:2"}, "constant-5"),
+        ({"draft": "prompt-lookup:10", "lookahead": "constant-3"}, "constant-3"),
+    ],
+)
+def test_a_draft_that_says_how_much_it_proposes_is_asked_for_that(
+    values: dict, lookahead: str
+) -> None:
+    assert config.override(Settings(), values).lookahead == lookahead
+
+
+@pytest.mark.parametrize(
+    ("values", "first"),
+    [
+        ({}, False),
+        ({"deployed_as": "vllm"}, True),
+        ({"deployed_as": "llama.cpp"}, True),
+        ({"deployed_as": "vllm", "proposals": "sampled"}, False),
+        ({"proposals": "greedy"}, True),
+    ],
+)
+def test_how_is_proposed_follows_the_engine_unless_it_is_said(
+    values: dict, first: bool
+) -> None:
+    assert config.override(Settings(), values).first_choice == first
+
+
 def test_a_broken_file_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"pyproject.toml is not valid TOML"):
         project.find(write(tmp_path, "= ="))

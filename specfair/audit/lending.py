@@ -21,6 +21,7 @@ from specfair.models.identity import (
     refuse_another,
     versions,
 )
+from specfair.models.kinds import kind_of
 from specfair.store import Store
 from specfair.texts import corpora
 from specfair.training.recipe import Recipe
@@ -116,7 +117,10 @@ class Lender:
         if stage not in self._choices:
             asked = self.settings
             loading = Loading(
-                asked.allow_pickle, asked.device_map or None, asked.truncate
+                asked.allow_pickle,
+                asked.device_map or None,
+                asked.truncate,
+                asked.first_choice,
             )
             self._choices[stage] = Choice(
                 *self._models(stage),
@@ -151,8 +155,14 @@ class Lender:
         if stage.step is not None:
             how += f" at step {stage.step}"
         given = {"target": asked.target, "draft": asked.draft}
-        tuned = {role: f"{given[role]} + {how}" for role in self.recipe.roles}
+        tuned = {role: f"{given[role]} + {how}" for role in self._roles}
         return tuned.get("target", asked.target), tuned.get("draft", asked.draft)
+
+    @property
+    def _roles(self) -> tuple[str, ...]:
+        """Whose weights are tuned: a draft without its own follows the target's."""
+        own = kind_of(self.settings.located.draft).of_files
+        return tuple(role for role in self.recipe.roles if own or role == "target")
 
     def tunings(self, dataset: str) -> Mapping[str, Tuned]:
         """The models that are tuned on the dataset, by role, each stored by itself:
@@ -166,7 +176,7 @@ class Lender:
                     role: self.trained(
                         Training(loan.identity, role, corpus, self.recipe), loan
                     )
-                    for role in self.recipe.roles
+                    for role in self._roles
                 }
         return self._tuned[dataset]
 

@@ -52,6 +52,7 @@ def of_stage(
     how far it is.
     """
     asked = [(m, measured.lookahead) for m in measured.given or STORED]
+    asked = [(m, k) for m, k in asked if measured.tells(m)]
     if not measured.given:
         others = [k for k in LOOKAHEADS if k != measured.lookahead]
         asked += [(m, k) for m in ACROSS for k in others]
@@ -94,7 +95,7 @@ def change_rows(audit: Audit, stage: Stage) -> tuple[EstimateRow, ...]:
     """Before to after, for every group and for everyone."""
     deployed = audit.settings.deployed
     found = []
-    for metric in STORED:
+    for metric in filter(audit.base.tells, STORED):
         gains = {"": audit.gain(stage, metric), **audit.gains(stage, metric)}
         found += [
             _estimate(stage, _named(metric, deployed), group, change)
@@ -112,7 +113,7 @@ def widening_row(audit: Audit, stage: Stage) -> GapRow:
 def training_rows(audit: Audit, dataset: str) -> Iterator[EstimateRow]:
     """How alignment moved along the fine-tuning, where checkpoints were kept."""
     for step, measured in audit.training(dataset).items():
-        for metric in ALONG:
+        for metric in filter(measured.tells, ALONG):
             yield from _estimates(
                 measured, Stage(dataset, step), metric, measured.lookahead
             )

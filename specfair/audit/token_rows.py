@@ -48,6 +48,8 @@ def _codes(trace: Trace) -> tuple[tuple[str, ...], NDArray[np.int32]]:
 def histogram_rows(measured: Measured, stage: Stage) -> Iterator[HistogramRow]:
     """Proposals' probabilities, accepted and rejected, of each group and of all."""
     trace = measured.trace
+    if not measured.tells("confident_rejections"):
+        return
     target, draft = trace["proposal_target_prob"], trace["proposal_draft_prob"]
     names, codes = _codes(trace)
     values = {"target_prob": target, "draft_prob": draft, "difference": target - draft}
@@ -101,6 +103,8 @@ def mistake_rows(
     token and group.
     """
     trace = measured.trace
+    if not measured.tells("confident_rejections"):
+        return
     names, codes = _codes(trace)
     sure = np.flatnonzero(trace["proposal_draft_prob"] >= CONFIDENT)
     kinds = codes[sure] * 2 + trace["accepted"][sure]

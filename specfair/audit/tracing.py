@@ -66,7 +66,10 @@ def text_key(pair: Identity, decoding: Decoding) -> dict[str, Any]:
 
 def key_of(pair: Identity, decoding: Decoding) -> dict[str, Any]:
     """Everything that the trace of a prompt by this pair depends on."""
-    return text_key(pair, decoding) | {"draft": pair.draft_fingerprint}
+    key = text_key(pair, decoding) | {"draft": pair.draft_fingerprint}
+    if pair.first_choice and not decoding.greedy:
+        key["proposals"] = "greedy"
+    return key
 
 
 def traced(store: Store, writer: Writer, prompts: PromptSet, say: Say) -> Trace:

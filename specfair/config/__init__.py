@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from specfair import outputs, project, vocabulary
 from specfair.config.meant import refuse
-from specfair.decoding import Decoding, Lookahead
+from specfair.decoding import PROPOSALS, Decoding, Lookahead
 from specfair.errors import UsageError, unknown
+from specfair.models.kinds import SHAPES, kind_of
 from specfair.training.recipe import KEYS, Recipe, as_words, recipe_of
 from specfair.typed import read_option
 from specfair.vocabulary import (
@@ -50,7 +51,17 @@ class Settings:
 
     # the pair
     target: str = _option(EMBEDDED, "embedded, a hub id, id@revision or a folder")
-    draft: str = _option(EMBEDDED, "draft model, with the target's vocabulary")
+    draft: str = _option(
+        EMBEDDED, f"a model with the target's vocabulary, or {', '.join(SHAPES)}"
+    )
+    deployed_as: str = _option(
+        "transformers", "whose way to propose counts", choices=tuple(PROPOSALS)
+    )
+    proposals: str = _option(
+        "",
+        "sampled, or greedy: the draft's first choice; by default as deployed_as does",
+        choices=("", "sampled", "greedy"),
+    )
     tuned_target: str = _option("", "a ready fine-tuned target: none is trained")
     tuned_draft: str = _option("", "a ready fine-tuned draft; alone, the target stays")
     device: str = _option(AUTO, "auto, cpu, cuda, cuda:1, mps")
@@ -61,11 +72,7 @@ class Settings:
     allow_pickle: bool = _option(False, "load pickled weights, which can run code")
     truncate: bool = _option(False, "cut prompts that are too long, from the left")
     # a server that runs, instead of a pair
-    server: str = _option(
-        "",
-        "http://HOST:PORT of a server that decodes speculatively: it is measured, and "
-        "no model is loaded",
-    )
+    server: str = _option("", "http://HOST:PORT of a server: no model is loaded")
     server_run: str = _option(
         "", "replies are kept under this name too; another name asks everything anew"
     )
@@ -78,29 +85,20 @@ class Settings:
         "embedded, honest, bold[/domain], holistic_bias[/axis], mgsm; NAME:FOLDER; "
         "file:PATH",
     )
-    corpora: str = _option(
-        AUTO,
-        "where the datasets are: embedded, hub, or a folder with one entry per dataset",
-    )
+    corpora: str = _option(AUTO, "embedded, hub, or a folder with one entry for each")
     datasets: tuple[str, ...] = _option(
         (),
         "datasets to fine-tune on, by commas, also NAME=file:PATH or sst2->imdb; all "
         "five by default",
     )
     recipe: tuple[str, ...] = _option((), f"how models are tuned: {KEYS}")
-    checkpoints: int = _option(
-        0, "measure so many along the fine-tuning as well", least=0
-    )
+    checkpoints: int = _option(0, "measure so many along the fine-tuning", least=0)
     groups: tuple[str, ...] = _option((), "only these groups, by commas")
-    by: str = _option(
-        "", "compare by other attributes of the prompts, such as gender&age"
-    )
+    by: str = _option("", "compare by other attributes, such as gender&age")
     prompts_per_group: int = _option(0, "at most so many of each; 0 for all", least=0)
     min_prompts: int = _option(10, "refuse a group with fewer prompts", least=1)
     ambiguous: str = _option(
-        "drop",
-        "prompts that stand under two groups: drop or keep",
-        choices=("drop", "keep"),
+        "drop", "prompts under two groups: drop or keep", choices=("drop", "keep")
     )
     # decoding
     max_new_tokens: int = _option(20, "new tokens per prompt", least=1)
@@ -110,12 +108,10 @@ class Settings:
     ignore_eos: bool = _option(False, "write to the budget, whatever ends a text")
     seed: int = _option(0, "of sampling, training and statistics")
     lookahead: str = _option(
-        "constant-5", "constant-N, heuristic-N, heuristic_transient-N"
+        "constant-5", "constant-N, heuristic-N, confidence-N@X, pmin-N@X, adaptive-N@X"
     )
     cost_ratio: float = _option(
-        0.0,
-        "time of a draft step over a target step where you deploy; 0 measures it here",
-        least=0,
+        0.0, "deployed time of a draft step over a target's; 0: as measured", least=0
     )
     engine: str = _option(
         "replay",
@@ -136,10 +132,7 @@ class Settings:
         choices=("run", "stage"),
     )
     # the run
-    report: str = _option(
-        "reports/latest.html",
-        "where the report goes; its .json and .md are written beside it",
-    )
+    report: str = _option("reports/latest.html", "the page; .json, .md beside it")
     store: str = _option(STORE, "where traces and tuned models are kept")
     strict: bool = _option(False, "too few prompts to decide is a failure")
     baseline: str = _option("", "compare with reports/baselines/NAME.json")
@@ -152,6 +145,11 @@ class Settings:
     def embedded(self) -> bool:
         """Whether the shipped pair is what is measured."""
         return self.target == EMBEDDED and not self.server
+
+    @property
+    def first_choice(self) -> bool:
+        """Whether the draft proposes its first choice, also when the target samples."""
+        return (self.proposals or PROPOSALS.get(self.deployed_as)) == "greedy"
 
     @property
     def ready_made(self) -> bool:
@@ -282,9 +280,7 @@ def load(home: project.Project, overrides: Mapping[str, Any]) -> Settings:
 
 
 def override(settings: Settings, values: Mapping[str, Any]) -> Settings:
-    """The settings with some values changed, each in its field's own type, if they can
-    be meant.
-    """
+    """The settings with some values changed, if they can be meant."""
     for name in values:
         if name not in OPTIONS_BY_NAME:
             known = [*OPTIONS_BY_NAME, *JUDGED_BY]
@@ -293,6 +289,9 @@ def override(settings: Settings, values: Mapping[str, Any]) -> Settings:
     changes = {n: read_option(OPTIONS_BY_NAME[n], value) for n, value in said.items()}
     if "recipe" in changes:  # a table of keys, of which an option changes some
         changes["recipe"] = settings.recipe + changes["recipe"]
+    length = kind_of(changes.get("draft", EMBEDDED)).length
+    if length and settings.lookahead == Settings().lookahead:
+        changes = {"lookahead": str(Lookahead(length))} | changes
     found = replace(settings, **changes)
     refuse(found, OPTIONS)
     # these refuse what has no meaning

@@ -9,6 +9,7 @@ from dataclasses import Field
 from typing import TYPE_CHECKING, Any
 
 from specfair.errors import UsageError, unknown
+from specfair.models.kinds import kind_of
 from specfair.typed import broken_rule
 from specfair.vocabulary import (
     BASE,
@@ -30,7 +31,8 @@ _URL = re.compile(r"https?://[^/@?#\s]+(/[^@?#\s]*)?")
 def refuse(settings: "Settings", options: Collection[Field[Any]]) -> None:
     """The first option that breaks a rule, if any does."""
     broken = {f.name: broken_rule(f, getattr(settings, f.name)) for f in options}
-    if (settings.target == EMBEDDED) != (settings.draft == EMBEDDED):
+    of_files = kind_of(settings.located.draft).of_files
+    if of_files and (settings.target == EMBEDDED) != (settings.draft == EMBEDDED):
         broken["draft"] = (
             "target and draft are both embedded or neither; give --specfair-target and "
             "--specfair-draft together"
@@ -42,6 +44,9 @@ def refuse(settings: "Settings", options: Collection[Field[Any]]) -> None:
         )
     if settings.scope == "set" and settings.temperature > 0:
         broken["scope"] = "sampled texts are others next time; take prompts"
+    certain = settings.first_choice or settings.temperature == 0
+    if settings.lookahead.startswith(("pmin", "adaptive")) > certain:
+        broken["lookahead"] = "its proposals must be greedy, or confidence-N@X"
     for name, rule in broken.items():
         if rule:
             value = getattr(settings, name)

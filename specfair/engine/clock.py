@@ -119,8 +119,10 @@ def cost_ratio(
     pair: Pair, *, n_rows: int = 1, n_context: int = 32, n_repeats: int = 15
 ) -> float:
     """c: the time of one draft step over the time of one target step, medians of steps
-    taken in alternation.
+    taken in alternation; 0 for a draft that calls no model.
     """
+    if len(pair.models) == 1:
+        return 0.0
     context = pair.context or n_context + n_repeats
     tokens = torch.zeros(
         (n_rows, max(1, min(n_context, context - n_repeats))),
@@ -131,10 +133,7 @@ def cost_ratio(
     times: list[list[float]] = [[], []]
     for repeat in range(n_repeats):
         if repeat % room == 0:  # a short context is full before enough steps were taken
-            steps = [
-                _stepper(model, tokens, pair.n_vocab)
-                for model in (pair.target, pair.draft)
-            ]
+            steps = [_stepper(model, tokens, pair.n_vocab) for model in pair.models]
         for step, taken in zip(steps, times, strict=True):
             taken.append(_seconds(pair.device, step))
     return median(times[1]) / median(times[0])

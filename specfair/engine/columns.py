@@ -22,11 +22,12 @@ class At:
     token: Tensor  # (n,)
     uniforms: Tensor | None = None  # (n, draws)
     proposal: Tensor | None = None  # (n,)
+    first_choice: bool = False  # whether the draft proposes that, also when sampling
 
     def __getitem__(self, rows: slice) -> "At":
         uniforms = None if self.uniforms is None else self.uniforms[rows]
         proposal = None if self.proposal is None else self.proposal[rows]
-        return At(self.token[rows], uniforms, proposal)
+        return At(self.token[rows], uniforms, proposal, self.first_choice)
 
 
 def reduced(
@@ -43,31 +44,50 @@ def reduced(
     return {name: torch.cat([tile[name] for tile in found]) for name in found[0]}
 
 
-def _tile(
-    target: Tensor, draft: Tensor, at: At, decoding: Decoding
-) -> dict[str, Tensor]:
+def written(target: Tensor, token: Tensor, decoding: Decoding) -> dict[str, Tensor]:
+    """Those columns that are the target's alone, where nobody reads along."""
+    found = []
+    for rows in tiles(target):
+        own, about = _own(target[rows], token[rows])
+        if not (decoding.greedy or decoding.plain):
+            own = deployed(target[rows], decoding)
+        found.append(about | {"target_prob": sampling.at(own, token[rows])})
+    return {name: torch.cat([tile[name] for tile in found]) for name in found[0]}
+
+
+def _own(target: Tensor, token: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    """The target's probabilities, and what they say by themselves."""
     own = torch.softmax(target, dim=-1)
-    other = torch.softmax(draft, dim=-1)
     best, best_prob, second_prob = sampling.best_two(own)
-    first, first_prob, _ = sampling.best_two(other)
     normaliser = _log_normaliser(target, best, best_prob)
     entropy = normaliser - torch.linalg.vecdot(own, target)
-    normaliser = _log_normaliser(draft, first, first_prob)
-    cross_entropy = normaliser - torch.linalg.vecdot(own, draft)
-    divergence = (cross_entropy - entropy).clamp(min=0.0)
-    found = {
-        "token": at.token,
+    return own, {
+        "token": token,
         "target_entropy": entropy.clamp(min=0.0),
-        "kl": divergence,
         # a vocabulary of one token has no second
         "margin": best_prob - second_prob.clamp(min=0.0),
     }
-    if decoding.greedy:
+
+
+def _tile(
+    target: Tensor, draft: Tensor, at: At, decoding: Decoding
+) -> dict[str, Tensor]:
+    own, found = _own(target, at.token)
+    other = torch.softmax(draft, dim=-1)
+    first, first_prob, _ = sampling.best_two(other)
+    normaliser = _log_normaliser(draft, first, first_prob)
+    cross_entropy = normaliser - torch.linalg.vecdot(own, draft)
+    divergence = (cross_entropy - found["target_entropy"]).clamp(min=0.0)
+    found["kl"] = divergence
+    if not (decoding.greedy or decoding.plain):
+        own, other = deployed(target, decoding), deployed(draft, decoding)
+    if decoding.greedy or at.first_choice:
         same = (first == at.token).float()
         accept = torch.where(divergence.isfinite(), same, torch.nan)
-        return found | _proposed(own, other, at.token, proposal=first, accept=accept)
-    if not decoding.plain:
-        own, other = deployed(target, decoding), deployed(draft, decoding)
+        found |= _proposed(own, other, at.token, proposal=first, accept=accept)
+        if not decoding.greedy:  # the draft's chance is all at its first choice
+            found["overlap"] = found["proposal_target_prob"]
+        return found
     accept = sampling.coin(sampling.at(own, at.token), sampling.at(other, at.token))
     proposal = _propose(own, other, at, accept) if at.proposal is None else at.proposal
     return found | _proposed(own, other, at.token, proposal=proposal, accept=accept)

@@ -14,8 +14,9 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from specfair.engine.cursor import Cursor
+from specfair.engine.lookups import Lookup
 from specfair.engine.task import Task
-from specfair.models.pair import Pair
+from specfair.models.kinds import Kind
 from specfair.traces.trace import Columns, Text
 
 
@@ -49,7 +50,10 @@ class Draft(Protocol):
 
 @runtime_checkable
 class Ahead(Protocol):
-    """What proposes tokens that depend on where the round starts, and on its depth."""
+    """What proposes tokens that depend on where the round starts, and on its depth. In
+    live decoding it is opened as any draft is: `make_room` begins a round there, and
+    logits that are all minus infinity propose nothing.
+    """
 
     def read(self, asked: Task, text: Text) -> Columns:
         """The columns of its reading of a text: BY_START, accept_prob, proposal and
@@ -75,12 +79,9 @@ class ModelDraft:
         return Cursor(self.model, n_rows, self.n_vocab)
 
 
-def ahead_of(pair: Pair) -> Ahead | None:
-    """The pair's draft where it answers for all starts at once; None where it reads
-    along.
-    """
-    return pair.draft if isinstance(pair.draft, Ahead) else None
-
-
-def draft_of(pair: Pair) -> Draft:
-    return ModelDraft(pair.draft, pair.n_vocab)
+def draft_of(asked: Task) -> Draft:
+    """The draft of the pair that is asked."""
+    draft, n_vocab = asked.pair.draft, asked.pair.n_vocab
+    if isinstance(draft, Kind):
+        return Lookup.of(draft, asked)
+    return ModelDraft(draft, n_vocab)

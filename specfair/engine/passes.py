@@ -15,7 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from specfair.engine.columns import At, reduced
+from specfair.decoding import Decoding
+from specfair.engine.columns import At, reduced, written
 from specfair.engine.cursor import Cursor
 from specfair.engine.drafts import Draft, Opened
 from specfair.engine.sampling import TOKEN, choose
@@ -173,7 +174,7 @@ def _target(job: Job, rows: Rows) -> _Writing | _Rereading:
 
 def _readers(job: Job, rows: Rows) -> "Sequence[_Reading | _Noting]":
     if not job.drafts:
-        return [_Noting(job.text, rows)]
+        return [_Noting(job.text, rows, job.task.decoding)]
     found: list[_Reading] = []
     for draft, sheet in job.drafts:
         # what is the target's alone is the same for all: the first writes it down
@@ -220,9 +221,9 @@ class _Reading:
         start, end = self.position, self.position + len(self.pending)
         written = torch.stack([token for _, token in self.pending], dim=1)
         drafted = self.draft.feed(*self.unread.before(written), keep=end - start)
-        steps = []
+        steps, first_choice = [], self.task.pair.first_choice
         for j, (logits, token) in enumerate(self.pending):
-            at = At(token, self.uniforms[:, start + j])
+            at = At(token, self.uniforms[:, start + j], first_choice=first_choice)
             steps.append(reduced(logits, drafted[:, j], at, self.task.decoding))
         found = {n: torch.stack([s[n] for s in steps], dim=1) for n in steps[0]}
         for sheet in self.sheets:
@@ -238,15 +239,20 @@ class _Reading:
 
 @dataclass(slots=True)
 class _Noting:
-    """Nobody reads along: only the tokens are kept."""
+    """Nobody reads along: only what is the target's is kept."""
 
     text: Sheet
     rows: Rows
+    decoding: Decoding
     position: int = 0
 
-    def add(self, _: Tensor, tokens: Tensor) -> None:
-        self.text.write((self.rows, self.position), {"token": tokens[:, 0]})
-        self.position += 1
+    def add(self, logits: Tensor, tokens: Tensor) -> None:
+        for j, token in enumerate(tokens.T):
+            found = {"token": token}
+            if "target_prob" in self.text.columns:
+                found = written(logits[:, j], token, self.decoding)
+            self.text.write((self.rows, self.position), found)
+            self.position += 1
 
     def flush(self) -> None:
         """Nothing is ever pending."""

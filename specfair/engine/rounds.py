@@ -14,12 +14,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import pad
 
-from specfair.decoding import Decoding
+from specfair.decoding import Decoding, Lookahead
 from specfair.engine import sampling
 from specfair.engine.cursor import Cursor, pad_left
 from specfair.engine.drafts import Opened, draft_of
-from specfair.engine.sampling import COIN, REPLACEMENT, TOKEN, choose, deployed
-from specfair.models.pair import Pair
+from specfair.engine.sampling import (
+    COIN,
+    REPLACEMENT,
+    TOKEN,
+    choose,
+    deployed,
+    proposing,
+)
+from specfair.engine.task import Task
 
 
 @dataclass(slots=True)
@@ -34,6 +41,9 @@ class Rows:
     n_new: Tensor  # (n_rows,)
     n_ahead: Tensor  # (n_rows,) the lookahead of the next round
     uniforms: Tensor  # (n_rows, max_new_tokens, draws)
+    first_choice: (
+        bool  # whether the draft proposes its first choice, also when sampling
+    )
 
     def at(self, place: Tensor) -> Tensor:
         """Uniform numbers for places counted from the next token on. (n_rows, n) to
@@ -62,19 +72,13 @@ class Rows:
 _TENSORS = ("tail", "tail_valid", "n_new", "n_ahead", "uniforms")
 
 
-def enter(
-    pair: Pair,
-    prompts: NDArray[np.int64],
-    ids: list[list[int]],
-    *,
-    n_ahead: int,
-    uniforms: Tensor,
-) -> Rows:
-    """Both models read the prompts, up to where the first round begins."""
+def enter(asked: Task, prompts: NDArray[np.int64], *, n_ahead: int) -> Rows:
+    """Both read the prompts, up to where the first round begins."""
+    pair, ids = asked.pair, [asked.ids[i] for i in prompts]
     device = pair.device
     target = Cursor(pair.target, len(ids), pair.n_vocab)
     target.feed(*pad_left([tokens[:-1] for tokens in ids], device, of=ids), keep=1)
-    opened = draft_of(pair).open(len(ids))
+    opened = draft_of(asked).open(len(ids))
     opened.feed(*pad_left([tokens[:-2] for tokens in ids], device, of=ids), keep=1)
     tail, valid = pad_left([(tokens[:1] + tokens)[-2:] for tokens in ids], device)
     valid[:, 0] &= torch.tensor([len(tokens) > 1 for tokens in ids], device=device)
@@ -87,7 +91,8 @@ def enter(
         tail_valid=valid,
         n_new=n_new,
         n_ahead=torch.full_like(n_new, n_ahead),
-        uniforms=uniforms.to(device),
+        uniforms=asked.uniforms(prompts).to(device),
+        first_choice=pair.first_choice,
     )
 
 
@@ -100,6 +105,7 @@ class Round:
     draft: Tensor  # logits (n_rows, n_places, vocabulary)
     target: Tensor  # logits (n_rows, n_places + 1, vocabulary)
     drawn: Tensor  # uniform numbers (n_rows, n_places + 1, draws)
+    first_choice: bool = False  # whether proposals are the draft's first choices
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +124,10 @@ class Outcome:
     known: Tensor
 
 
-def draft(rows: Rows, decoding: Decoding) -> Round:
-    """The draft writes ahead, place by place; the target reads all places at once."""
+def draft(rows: Rows, decoding: Decoding, lookahead: Lookahead) -> Round:
+    """The draft writes ahead, place by place, as long as it has something to propose
+    and is sure enough; the target reads all places at once.
+    """
     # the target adds one
     n_drafted = torch.minimum(rows.n_ahead, decoding.max_new_tokens - rows.n_new - 1)
     n_places = int(n_drafted.max())
@@ -128,10 +136,20 @@ def draft(rows: Rows, decoding: Decoding) -> Round:
     )
     drafted = torch.arange(n_places, device=n_drafted.device) < n_drafted[:, None]
     tokens, valid, logits, proposals = rows.tail, rows.tail_valid, [], [rows.tail[:, 1]]
+    doubtful_too = lookahead.schedule != "pmin"  # is the doubtful token proposed?
     rows.draft.make_room(n_places + 1)
     for place in range(n_places):
-        logits.append(rows.draft.feed(tokens, valid, keep=1)[:, 0])
-        proposals.append(choose(logits[-1], drawn[:, place, TOKEN], decoding))
+        found = rows.draft.feed(tokens, valid, keep=1)[:, 0]
+        silent = (found.amax(-1, keepdim=True) == -torch.inf).expand(found.shape)
+        logits.append(found.masked_fill(silent, 0.0))
+        drafted[:, place:] &= ~silent[:, :1]
+        first, uniforms = sampling.best_two(logits[-1])[0], drawn[:, place, TOKEN]
+        drawing = not rows.first_choice
+        proposals.append(choose(logits[-1], uniforms, decoding) if drawing else first)
+        if lookahead.doubts:
+            sure = sampling.at(deployed(logits[-1], decoding), proposals[-1])
+            goes_on = (sure >= lookahead.threshold)[:, None]
+            drafted[:, place + doubtful_too :] &= goes_on
         # read only if more is to be drafted
         tokens, valid = proposals[-1][:, None], drafted[:, place + 1 : place + 2]
     rows.target.make_room(n_places + 1)
@@ -143,6 +161,7 @@ def draft(rows: Rows, decoding: Decoding) -> Round:
         draft=torch.stack(logits, dim=1) if logits else verified[:, :0],
         target=verified,
         drawn=drawn,
+        first_choice=rows.first_choice,
     )
 
 
@@ -181,9 +200,10 @@ def coins_of(now: Round, decoding: Decoding) -> Tensor:
         token, logit, _ = sampling.best_two(verifying)
         known = logit.isfinite() & sampling.at(now.draft, now.proposals).isfinite()
         return torch.where(known, (token == now.proposals).float(), torch.nan)
+    drafting = proposing(now.draft, decoding, first_choice=now.first_choice)
     own, other = (
-        sampling.at(deployed(logits, decoding), now.proposals)
-        for logits in (now.draft, verifying)
+        sampling.at(each, now.proposals)
+        for each in (drafting, deployed(verifying, decoding))
     )
     return sampling.coin(own, other)
 
@@ -208,7 +228,8 @@ def owed(now: Round, n_accepted: Tensor, decoding: Decoding) -> Tensor:
     row = torch.arange(len(n_accepted), device=n_accepted.device)
     rejected = n_accepted < now.drafted.sum(1)
     last = n_accepted.clamp(max=now.proposals.shape[1] - 1)
-    refused = deployed(now.draft[row, last], decoding)
+    drafted = now.draft[row, last]
+    refused = proposing(drafted, decoding, first_choice=now.first_choice)
     own = deployed(now.target[row, n_accepted], decoding)
     return sampling.residual(own, refused * rejected[:, None])
 

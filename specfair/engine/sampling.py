@@ -53,6 +53,17 @@ def deployed(logits: Tensor, decoding: Decoding) -> Tensor:
     )
 
 
+def proposing(logits: Tensor, decoding: Decoding, *, first_choice: bool) -> Tensor:
+    """The distribution that proposals are drawn from: all of it at the first choice,
+    where that is what the draft proposes.
+    """
+    if not first_choice:
+        return deployed(logits, decoding)
+    token, best, _ = best_two(logits)
+    certain = torch.where(best.isfinite(), 1.0, torch.nan)
+    return torch.zeros_like(logits).scatter(-1, token[..., None], certain[..., None])
+
+
 def distribution(
     logits: Tensor, temperature: float = 1.0, *, top_k: int = 0, top_p: float = 1.0
 ) -> Tensor:

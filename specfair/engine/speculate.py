@@ -18,6 +18,7 @@ from torch import Tensor
 
 from specfair.decoding import Decoding, Lookahead
 from specfair.engine.columns import At, reduced
+from specfair.engine.drafts import Ahead, draft_of
 from specfair.engine.rounds import Outcome, Round, Rows, advance, decide, draft, enter
 from specfair.engine.sheet import Sheet, within
 from specfair.engine.task import Task, task
@@ -105,7 +106,9 @@ def _job(
     lookahead: Lookahead | int,
 ) -> "_Job":
     ahead = Lookahead(lookahead) if isinstance(lookahead, int) else lookahead
-    return _Job(task(pair, prompts, decoding), ahead)
+    asked = task(pair, prompts, decoding)
+    # what only looks up has no distributions to write down
+    return _Job(asked, ahead, recording=not isinstance(draft_of(asked), Ahead))
 
 
 @dataclass(slots=True)
@@ -121,7 +124,7 @@ class _Job:
     reading: Sheet = field(init=False)
     texts: NDArray[np.int32] = field(init=False)
     lengths: Ints = field(init=False)
-    # where a round began: the lookahead it began with; elsewhere 0
+    # where a round began: how many tokens it drafted; elsewhere -1
     planned: Ints = field(init=False)
     tested: NDArray[np.bool_] = field(init=False)
     # (n_prompts,) where some decision rested on NaN or infinity
@@ -131,7 +134,7 @@ class _Job:
         shape, n = self.task.shape, len(self.task.ids)
         self.text, self.reading = Sheet(shape, TEXT), Sheet(shape, READING)
         self.texts = np.zeros(shape, np.int32)
-        self.planned = np.zeros(shape, np.int64)
+        self.planned = np.full(shape, -1)
         self.tested = np.zeros(shape, np.bool_)
         self.lengths = np.zeros(n, np.int64)
         self.unknown = np.zeros(n, np.bool_)
@@ -150,13 +153,14 @@ class _Job:
     @property
     def tally(self) -> Tally:
         left = self.lengths[:, None] - np.arange(self.texts.shape[1]) - 1
-        drafted = np.minimum(self.planned, left.clip(min=0))
+        drafted = np.minimum(self.planned, left).clip(min=0).sum(1)
         accepted = self.reading.columns["accepted"] & self.counted
+        tested = self.counted.sum(1)
         counts = Tally(
             n_new_tokens=self.lengths.astype(np.float64),
-            n_rounds=(self.planned > 0).sum(1).astype(np.float64),
-            n_drafted=drafted.sum(1).astype(np.float64),
-            n_tested=self.counted.sum(1).astype(np.float64),
+            n_rounds=(self.planned >= 0).sum(1).astype(np.float64),
+            n_drafted=(tested if self.lookahead.doubts else drafted).astype(np.float64),
+            n_tested=tested.astype(np.float64),
             n_accepted=accepted.sum(1).astype(np.float64),
         )
         return veiled(counts, self.unknown)
@@ -198,19 +202,13 @@ def _drain(job: _Job, n_slots: int) -> None:
 
 
 def _enter(job: _Job, prompts: Ints) -> Rows:
-    return enter(
-        job.task.pair,
-        prompts,
-        [job.task.ids[i] for i in prompts],
-        n_ahead=job.lookahead.n,
-        uniforms=job.task.uniforms(prompts),
-    )
+    return enter(job.task, prompts, n_ahead=job.lookahead.n)
 
 
 def _round(job: _Job, rows: Rows) -> Tensor:
     """One round of every row, written down; which rows go on (n_rows,)."""
     decoding = job.task.decoding
-    now = draft(rows, decoding)
+    now = draft(rows, decoding, job.lookahead)
     outcome = decide(now, decoding, job.task.eos)
     _note(job, rows, now, outcome)
     advance(rows, outcome, adapt=job.lookahead.adapts)
@@ -222,15 +220,20 @@ def _note(job: _Job, rows: Rows, now: Round, outcome: Outcome) -> None:
     text, written = outcome.text, outcome.written
     begin = rows.n_new.cpu().numpy()
     job.unknown[rows.prompts] |= ~outcome.known.cpu().numpy()
-    job.planned[rows.prompts, begin] = rows.n_ahead.cpu().numpy()
+    job.planned[rows.prompts, begin] = now.drafted.sum(1).cpu().numpy()
     job.texts[_places(rows, begin, written)] = text[written].cpu().numpy()
     job.lengths[rows.prompts] = begin + written.sum(1).cpu().numpy()
     tested = written[:, :-1] & now.drafted
     if not tested.any():
         return
-    found = {"accepted": outcome.passed[tested]}
+    found = {
+        "token": text[:, :-1][tested],
+        "proposal": now.proposals[tested],
+        "accepted": outcome.passed[tested],
+    }
     if job.recording:
-        at = At(text[:, :-1][tested], proposal=now.proposals[tested])
+        proposals, first = now.proposals[tested], now.first_choice
+        at = At(text[:, :-1][tested], proposal=proposals, first_choice=first)
         target, drafted = now.target[:, :-1][tested], now.draft[tested]
         found = reduced(target, drafted, at, job.task.decoding)
     where = _places(rows, begin, tested)

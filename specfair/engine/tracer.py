@@ -7,6 +7,7 @@ prompts.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -14,14 +15,14 @@ from numpy.typing import NDArray
 
 from specfair.decoding import Decoding
 from specfair.engine.batches import Progress, in_batches
-from specfair.engine.drafts import Draft, ahead_of, draft_of
+from specfair.engine.drafts import Ahead, Draft, draft_of
 from specfair.engine.passes import Job, run_pass
 from specfair.engine.sheet import Sheet, within
 from specfair.engine.task import Task, task
 from specfair.errors import DataError
 from specfair.models.pair import Pair
 from specfair.texts.prompts import Prompt
-from specfair.traces.trace import READING, TEXT, Reading, Text, Trace
+from specfair.traces.trace import READING, TEXT, Columns, Reading, Text, Trace
 
 
 def trace(
@@ -80,7 +81,8 @@ def reread(
     tokens = Sheet(asked.shape, {"token": np.int32})
     tokens.columns["token"][kept] = text.columns["token"]
     job = Job(asked, tokens, text.lengths, _drafts(pairs, asked))
-    in_batches(asked, partial(run_pass, job), progress, batch_tokens)
+    if job.drafts:  # the others read by themselves
+        in_batches(asked, partial(run_pass, job), progress, batch_tokens)
     return _traces(pairs, job, text, kept)
 
 
@@ -118,17 +120,23 @@ def _of_one_target(pairs: Sequence[Pair]) -> Pair:
 
 def _drafts(pairs: Sequence[Pair], asked: Task) -> list[tuple[Draft, Sheet]]:
     """Those that read along, each with the sheet of its reading."""
-    along = [pair for pair in pairs if ahead_of(pair) is None]
-    return [(draft_of(pair), Sheet(asked.shape, READING)) for pair in along]
+    drafts = (draft_of(replace(asked, pair=pair)) for pair in pairs)
+    along = [draft for draft in drafts if not isinstance(draft, Ahead)]
+    return [(draft, Sheet(asked.shape, READING)) for draft in along]
 
 
 def _traces(
     pairs: Sequence[Pair], job: Job, text: Text, kept: NDArray[np.bool_]
 ) -> list[Trace]:
-    sheets, found = iter(job.drafts), []
+    sheets, found = iter(job.drafts), list[Trace]()
+    columns: Columns
     for pair in pairs:
-        ahead = ahead_of(pair)
-        columns = ahead.read(job.task, text) if ahead else next(sheets)[1].kept(kept)
+        asked = replace(job.task, pair=pair)
+        draft = draft_of(asked)
+        if isinstance(draft, Ahead):
+            columns = draft.read(asked, text)
+        else:
+            columns = next(sheets)[1].kept(kept)
         read = Reading(pair.draft_name, pair.draft_fingerprint, columns)
         found.append(Trace(text, read))
     return found

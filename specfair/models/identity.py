@@ -16,6 +16,7 @@ from typing import Any
 
 from specfair.errors import StoreError
 from specfair.models.folders import Source, described, fingerprint, locate
+from specfair.models.kinds import kind_of
 
 _DRIVERS = ("dev/nvidia[0-9]*", "dev/kfd", "dev/dxg")
 _MODELS = "proc/driver/nvidia/gpus/*/information"
@@ -37,6 +38,7 @@ class Identity:
     context: int | None
     dtype: str  # as torch calls it: torch.float32
     device: str  # its type: cpu, cuda
+    first_choice: bool = False  # whether the draft proposes that, also when sampling
 
     @property
     def kept(self) -> dict[str, Any]:
@@ -59,6 +61,8 @@ class Loading:
     device_map: str | None = None
     # cut prompts that do not fit the context from the left, instead of refusing them
     truncate: bool = False
+    # whether the draft proposes its first choice, also when sampling
+    first_choice: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ class Choice:
     """
 
     target: str  # a folder, a hub id ("name" or "name@revision") or "embedded"
-    draft: str
+    draft: str  # the same, or a way to draft without a model (see `kinds`)
     names: tuple[str, str]
     device: str = "auto"
     dtype: str = "auto"
@@ -87,6 +91,9 @@ class Choice:
         }
 
     def _read(self, role: str) -> dict[str, Any]:
+        kind = kind_of(getattr(self, role))
+        if role == "draft" and not kind.of_files:
+            return {"kind": kind.written}
         source = Source(getattr(self, role), self.loading.allow_pickle)
         folder = locate(source, role)
         return {"weights": fingerprint(folder, source), "files": described(folder)}

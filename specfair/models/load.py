@@ -24,6 +24,8 @@ from specfair.errors import ModelError
 from specfair.models.devices import device_of, dtype_of, fits
 from specfair.models.folders import Source, brief, fingerprint, locate
 from specfair.models.identity import Loading
+from specfair.models.kinds import EARLY_EXIT, Kind, kind_of
+from specfair.models.layers import first_layers
 from specfair.models.pair import Pair, fingerprint_tokenizer, n_rows, text_config
 
 _ATTENTION = {"full_attention", "sliding_attention", "chunked_attention"}
@@ -43,16 +45,18 @@ def load(
     loading = loading or Loading()
     where = device_of(device)
     precision = dtype_of(dtype, where)
-    sources = [Source(name, loading.allow_pickle) for name in (target, draft)]
+    kind = kind_of(draft)
+    names = (target, draft) if kind.of_files else (target,)
+    sources = [Source(name, loading.allow_pickle) for name in names]
     folders = [
-        locate(s, role) for s, role in zip(sources, ("target", "draft"), strict=True)
+        locate(s, role) for s, role in zip(sources, ("target", "draft"), strict=False)
     ]
     with quiet():
         tokenizers = [
             _tokenizer(str(folder), source.name)
             for folder, source in zip(folders, sources, strict=True)
         ]
-        check_vocabularies(*(t.get_vocab() for t in tokenizers))
+        check_vocabularies(*(t.get_vocab() for t in (tokenizers * 2)[:2]))
         models = [
             _model(str(f), s, where, precision, loading)
             for f, s in zip(folders, sources, strict=True)
@@ -64,16 +68,26 @@ def load(
     return _checked(
         Pair(
             target=models[0],
-            draft=models[1],
+            draft=_drafting(kind, models, target),
             tokenizer=tokenizers[0],
             target_name=target,
             draft_name=draft,
             target_fingerprint=prints[0],
-            draft_fingerprint=prints[1],
+            draft_fingerprint=[*prints, kind.fingerprint(prints[0])][1],
             tokenizer_fingerprint=fingerprint_tokenizer(tokenizers[0]),
             truncate=loading.truncate,
+            first_choice=loading.first_choice,
         )
     )
+
+
+def _drafting(kind: Kind, models: list[PreTrainedModel], target: str) -> Any:
+    """The draft of this kind, beside a target that is loaded."""
+    if kind.of_files:
+        return models[1]
+    if kind.name == EARLY_EXIT:
+        return first_layers(models[0], kind.numbers[0], target)
+    return kind
 
 
 def assemble(
@@ -190,7 +204,8 @@ def check_vocabularies(target: Mapping[str, int], draft: Mapping[str, int]) -> N
 
 
 def _checked(pair: Pair) -> Pair:
-    for model, name in ((pair.target, pair.target_name), (pair.draft, pair.draft_name)):
+    names = (pair.target_name, pair.draft_name)
+    for model, name in zip(pair.models, names, strict=False):
         _check_cache(model, name)
         largest = max(pair.tokenizer.get_vocab().values())
         if largest >= n_rows(model):

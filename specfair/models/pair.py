@@ -33,6 +33,7 @@ class Pair:
     draft_fingerprint: str
     tokenizer_fingerprint: str
     truncate: bool = False
+    first_choice: bool = False  # whether the draft proposes that, also when sampling
 
     @property
     def device(self) -> "torch.device":
@@ -86,6 +87,7 @@ class Pair:
             draft_fingerprint=self.draft_fingerprint,
             tokenizer_fingerprint=self.tokenizer_fingerprint,
             truncate=self.truncate,
+            first_choice=self.first_choice,
             eos=self.eos,
             n_vocab=self.n_vocab,
             context=self.context,

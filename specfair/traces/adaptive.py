@@ -30,8 +30,8 @@ def adapted(way: Path, trace: Trace, lookahead: Lookahead) -> NDArray[np.int64]:
             room = max(min(lookahead.n, limit - here - 1), 0)
             doubtful = np.flatnonzero(confidence[here : here + room] < threshold)
             most[here] = doubtful[0] + 1 if len(doubtful) else room
-            matched = min(way.runs[here], most[here])
-            rejected = matched < most[here]
+            matched = int(min(way.runs[here], most[here]))
+            rejected = int(matched < most[here])
             sure += confidence[here : here + matched + rejected].tolist()
             good += [True] * matched + [False] * rejected
             if len(sure) > FEW and len(set(good)) == 2:

@@ -12,7 +12,7 @@ from specfair.decoding import Lookahead
 from specfair.errors import unknown
 from specfair.stats import Sample
 from specfair.traces.groups import Groups
-from specfair.traces.metrics import Engine, Sums, labelled, sums
+from specfair.traces.metrics import Engine, Sums, has, labelled, sums
 from specfair.traces.replay import replay as replayed
 from specfair.traces.tally import Tally
 from specfair.traces.trace import Trace
@@ -64,7 +64,7 @@ class Measured:
 
     def tells(self, metric: str) -> bool:
         """Whether the metric is known of it."""
-        return not self.given or metric in self.given
+        return metric in self.given if self.given else has(self.trace, metric)
 
     @property
     def labels(self) -> Sample:

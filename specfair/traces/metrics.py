@@ -63,6 +63,15 @@ def _speedup_predicted(trace: Trace, count: Count) -> Sums:
     ) * tally.n_drafted
 
 
+# what a reading need not have: a lookup gives no probabilities
+_NEEDED: Mapping[str, tuple[str, ...]] = {
+    "overlap": ("overlap",),
+    "kl": ("kl",),
+    "cross_entropy": ("kl",),
+    "confident_rejections": ("proposal_draft_prob",),
+}
+
+
 # in the vocabulary's names
 SUMS: Mapping[str, Callable[[Trace, Count], Sums]] = {
     **{name: _rate(name) for name in RATES},
@@ -86,10 +95,20 @@ def sample(
     )
 
 
+def has(trace: Trace, metric: str) -> bool:
+    """Whether the draft gives what the metric is about."""
+    return all(name in trace.columns for name in _NEEDED.get(metric, ()))
+
+
 def sums(trace: Trace, metric: str, count: Count) -> Sums:
     """Numerators and denominators of a metric, without the prompts' labels."""
     if metric not in SUMS:
         raise UsageError(unknown("metric", metric, METRICS))
+    if not has(trace, metric):
+        raise UsageError(
+            f"metric {metric!r}: draft {trace.reading.draft!r} gives no probabilities "
+            "at a position. Ask for alpha or acceptance_rate."
+        )
     over, under = SUMS[metric](trace, count)
     return (
         without_luck(trace, over, under) if METRICS[metric].per_lookahead else over

@@ -190,8 +190,9 @@ class Trace:
         """The chance that a draft is accepted, token by token: where the target
         samples, before it has drawn, which spares the coin's luck.
         """
-        column = "accept_prob" if self.header.decoding.greedy else "overlap"
-        return self[column].astype(np.float64)
+        known = self.columns
+        drawn = not self.header.decoding.greedy and "overlap" in known
+        return known["overlap" if drawn else "accept_prob"].astype(np.float64)
 
     @property
     def provenance(self) -> dict[str, Any]:

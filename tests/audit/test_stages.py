@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -20,7 +21,9 @@ from specfair.audit import lending, record
 from specfair.audit.audit import Audit
 from specfair.audit.session import Session, ask_all
 from specfair.audit.work import Work
-from specfair.errors import StoreError
+from specfair.decoding import Lookahead
+from specfair.engine import tracer
+from specfair.errors import StoreError, UsageError
 from specfair.models import load
 from specfair.models.identity import Choice
 from specfair.models.pair import Pair
@@ -233,3 +236,36 @@ def test_a_warm_audit_loads_no_torch(tmp_path: Path) -> None:
         line for line in warm.stdout.splitlines() if "HEAVY" not in line
     ] == verdicts
     assert (tmp_path / "run.html").is_file()
+
+
+def test_a_lookup_needs_no_draft_and_reads_a_text_that_is_there(
+    tmp_path: Path, opened: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pair is opened once, to check the replay live; nothing is written again and no
+    layer of the target reads the text.
+    """
+    base, _ = small_audit(tmp_path)
+    base.measure([BASE])
+    before = base.base.trace
+    passes: list[str] = []
+    monkeypatch.setattr(tracer, "run_pass", lambda *_: passes.append("pass"))
+    looking, _ = small_audit(tmp_path, draft="prompt-lookup:4")
+    found = looking.base
+    assert np.array_equal(found.trace["token"], before["token"])
+    assert found.trace.reading.cost_ratio == 0.0
+    assert not passes
+    assert looking.doubt(BASE) == ""
+    assert found.lookahead == Lookahead(4)
+    assert 0 <= found.acceptance_rate.overall.value <= 1
+    with pytest.raises(UsageError, match="gives no probabilities"):
+        _ = found.kl.overall
+    assert opened == ["embedded", "embedded"]
+
+
+def test_first_choices_of_the_target_s_own_layers_under_sampling(
+    tmp_path: Path,
+) -> None:
+    asked = {"draft": "early-exit:3", "deployed_as": "vllm", "temperature": 1.0}
+    found, _ = small_audit(tmp_path, **asked, scope="prompts")
+    assert set(found.base.trace["accept_prob"].tolist()) == {0.0, 1.0}
+    assert found.doubt(BASE) == ""

@@ -92,6 +92,8 @@ THROUGH_THE_PAIR = {
     "draft",
     "tuned_target",
     "tuned_draft",
+    "deployed_as",
+    "proposals",
     "device",
     "dtype",
     "allow_pickle",
@@ -168,6 +170,14 @@ def test_another_draft_is_another_reading_of_the_same_text(pair: Pair) -> None:
     assert tracing.key_of(other.identity, DECODING) != tracing.key_of(
         pair.identity, DECODING
     )
+
+
+def test_first_choices_are_another_reading_where_the_target_samples(pair: Pair) -> None:
+    first, sampled = replace(pair, first_choice=True).identity, Decoding(6, 1.0)
+    assert tracing.text_key(first, sampled) == tracing.text_key(pair.identity, sampled)
+    for decoding, same in ((sampled, False), (DECODING, True)):
+        keys = [tracing.key_of(each, decoding) for each in (first, pair.identity)]
+        assert (keys[0] == keys[1]) == same
 
 
 def test_nothing_is_drawn_under_greedy_decoding_so_that_the_seed_is_not_in_the_key(

@@ -11,6 +11,11 @@ from specfair.errors import UsageError
     ("values", "said"),
     [
         ({"temprature": 1}, "Did you mean 'temperature'"),
+        ({"lookahead": "pmin-5@0.7", "temperature": 1}, "proposals must be greedy"),
+        ({"draft": "prompt-lokup:5"}, "Did you mean 'prompt-lookup'"),
+        ({"draft": "ngram:5"}, "Write ngram:5,2-4"),
+        ({"proposals": "best"}, "sampled or greedy"),
+        ({"deployed_as": "vlm"}, "transformers or vllm or"),
         ({"max_new_tokens": 0}, "max_new_tokens = 0"),
         ({"max_new_tokens": "many"}, "not a whole number"),
         ({"max_new_tokens": 20.9}, "not a whole number"),

@@ -35,3 +35,14 @@ def test_what_is_missing_is_named(
 def test_a_store_that_cannot_be_is_empty(name: str) -> None:
     lines, _ = doctor.examine(Path(name))
     assert any(line.endswith(": 0 files, 0.0 MB") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("found", "said"), [("1.7", "adaptive-20@0.4"), ("", "confidence-20@0.4")]
+)
+def test_what_transformers_would_do_here_depends_on_scikit_learn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: str, said: str
+) -> None:
+    monkeypatch.setattr(doctor, "_version", lambda _: found)
+    lines, _ = doctor.examine(tmp_path)
+    assert any(said in line for line in lines)

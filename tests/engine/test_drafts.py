@@ -1,6 +1,6 @@
 """A draft is opened through one interface: the loops ask nothing else of it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,8 +11,8 @@ from specfair.decoding import Decoding, Lookahead
 from specfair.engine import rounds, speculate, tracer
 from specfair.engine.drafts import Draft, Opened, draft_of
 from specfair.engine.task import Task
-from specfair.models.pair import Pair
-from specfair.traces.trace import Text, Trace
+from specfair.models.kinds import kind_of
+from specfair.traces.trace import Trace
 from tests import tiny_models
 from tests.engine.test_tracer import assert_same
 
@@ -40,8 +40,8 @@ class NarrowDraft:
         return Narrow(self.inner.open(n_rows))
 
 
-def narrowed(pair: Pair) -> NarrowDraft:
-    return NarrowDraft(draft_of(pair))
+def narrowed(asked: Task) -> NarrowDraft:
+    return NarrowDraft(draft_of(asked))
 
 
 @pytest.mark.parametrize("decoding", [Decoding(9), Decoding(9, 1.0)], ids=str)
@@ -65,26 +65,9 @@ def test_a_model_draft_reads_as_its_model_does() -> None:
     tokens = torch.tensor([[5, 6, 7], [8, 9, 10]])
     with torch.no_grad():
         expected: Tensor = PAIR.draft(tokens).logits[:, -1:, : PAIR.n_vocab]
-        found = draft_of(PAIR).open(2).feed(tokens, keep=1)
+        asked = Task(PAIR, (), Decoding(), [])
+        found = draft_of(asked).open(2).feed(tokens, keep=1)
     assert torch.allclose(found, expected.float(), atol=1e-5)
-
-
-@dataclass(frozen=True, slots=True)
-class FirstWords:
-    """Proposes at every start what the prompt's text began with."""
-
-    def read(self, asked: Task, text: Text) -> dict[str, np.ndarray]:
-        assert len(asked.ids) == len(text.prompts)
-        tokens = text.columns["token"]
-        first = np.repeat(tokens[text.offsets[:-1]], text.lengths)
-        same = first == tokens
-        return {
-            "ahead": same[:, None].astype(np.float32),
-            "drafted": np.ones(len(tokens), np.int32),
-            "accept_prob": same.astype(np.float32),
-            "proposal": first,
-            "accepted": same,
-        }
 
 
 @pytest.mark.parametrize("decoding", [Decoding(9), Decoding(9, 1.0)], ids=str)
@@ -93,7 +76,7 @@ def test_a_draft_that_answers_for_all_starts_is_asked_once_with_the_text(
 ) -> None:
     """Beside one that reads along: both have one text, each its own reading."""
     prompts = tiny_models.prompts(5)
-    ahead = replace(PAIR, draft=FirstWords())
+    ahead = replace(PAIR, draft=kind_of("prompt-lookup:3"))
     alone = tracer.trace(PAIR, prompts, decoding)
     first, second = tracer.trace_drafts([ahead, PAIR], prompts, decoding)
     assert_same(second, alone)

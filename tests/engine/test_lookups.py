@@ -1,0 +1,213 @@
+"""Lookups count for count against transformers' own, against plain references, and
+against live decoding.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from specfair.decoding import Decoding, Lookahead
+from specfair.engine import speculate, tracer
+from specfair.engine.lookups import Lookup
+from specfair.engine.task import Task
+from specfair.models import load
+from specfair.models.kinds import kind_of
+from specfair.models.pair import Pair, encode
+from specfair.texts import prompts
+from specfair.texts.prompts import Prompt
+from specfair.traces.counting import AS_DEPLOYED
+from specfair.traces.replay import replay
+from specfair.traces.trace import Text, Trace
+from tests import tiny_models
+from tests.made_traces import table
+from tests.test_as_deployed import Watcher
+
+
+@pytest.fixture(scope="module")
+def embedded() -> Iterator[Pair]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield load.load("embedded", "prompt-lookup:10", device="cpu")
+    torch.set_num_threads(threads)
+
+
+def chosen(n: int) -> list[Prompt]:
+    everything = prompts.load("embedded").prompts
+    order = np.random.default_rng(7).permutation(len(everything))
+    return [everything[i] for i in order[:n]]
+
+
+def echoing(pair: Pair, n: int, n_new: int) -> list[Prompt]:
+    """Prompts that stand there twice, with what the target wrote between: so there is
+    something to be found.
+    """
+    once = tracer.trace(pair, chosen(n), Decoding(n_new))
+    return [
+        replace(p, text=f"{p.text}{pair.tokenizer.decode(t)} {p.text}")
+        for p, t in zip(once.prompts, texts_of(once), strict=True)
+    ]
+
+
+def texts_of(trace: Trace) -> list[list[int]]:
+    return [part.tolist() for part in np.split(trace["token"], trace.offsets[1:-1])]
+
+
+@pytest.mark.parametrize(
+    ("written", "n_new"),
+    [("prompt-lookup:10", 25), ("prompt-lookup:3/1", 12), ("prompt-lookup:4/3", 40)],
+)
+def test_prompt_lookup_counts_as_transformers_does(
+    embedded: Pair, written: str, n_new: int
+) -> None:
+    """Rounds, drafted and accepted tokens of 36 prompts in each of three settings."""
+    kind = kind_of(written)
+    n, size = kind.numbers[0], next(iter(kind.numbers[1:]), None)
+    some = echoing(embedded, 36, n_new)
+    pair, decoding = replace(embedded, draft=kind), Decoding(n_new)
+    trace = tracer.trace(pair, some, decoding)
+    counted = table(replay(trace, Lookahead(n), counting=AS_DEPLOYED))
+    ids, _ = encode(pair, some, n_new)
+    for tokens, text, expected in zip(ids, texts_of(trace), counted, strict=True):
+        watcher = _watched(pair, tokens, n_new, n=n, size=size)
+        assert watcher.text == text
+        assert expected.tolist() == watcher.counts
+    assert 0.05 < counted[:, 4].sum() / counted[:, 2].sum() < 0.95
+
+
+def _watched(
+    pair: Pair, tokens: list[int], n_new: int, *, n: int, size: int | None
+) -> Watcher:
+    watcher = Watcher()
+    hook = pair.target.register_forward_pre_hook(
+        watcher.before_target, with_kwargs=True
+    )
+    try:
+        pair.target.generate(  # type: ignore[operator]  # an attribute of a module is a tensor to torch
+            torch.tensor([tokens]),
+            attention_mask=torch.ones(1, len(tokens)),
+            prompt_lookup_num_tokens=n,
+            max_matching_ngram_size=size,
+            max_new_tokens=n_new,
+            do_sample=False,
+            streamer=watcher,
+        )
+    finally:
+        hook.remove()
+    return watcher
+
+
+sequences = st.lists(st.integers(0, 3), min_size=1, max_size=12)
+
+
+@given(
+    st.lists(st.tuples(sequences, sequences), min_size=1, max_size=4),
+    st.integers(1, 5),
+    st.tuples(st.integers(1, 3), st.integers(0, 2)),
+    st.sampled_from([(), (0,)]),
+)
+def test_all_starts_at_once_propose_what_each_would(
+    drawn: list[tuple[list[int], list[int]]],
+    n: int,
+    sizes: tuple[int, int],
+    eos: tuple[int, ...],
+) -> None:
+    lookup = Lookup(n, sizes[0], sum(sizes), 4, eos)
+    found = lookup.read(*_asked(drawn))
+    row = 0
+    for before, text in drawn:
+        for at in range(len(text)):
+            proposed = lookup.propose(before + text[:at])
+            assert found["drafted"][row] == len(proposed)
+            assert found["proposal"][row] == (proposed or [-1])[0]
+            agree = [p == t for p, t in zip(proposed, text[at:], strict=False)]
+            assert found["ahead"][row, : len(agree)].tolist() == agree
+            row += 1
+
+
+def _asked(drawn: Sequence[tuple[list[int], list[int]]]) -> tuple[Task, Text]:
+    made = tuple(Prompt(str(i), "g", "c", "", "t") for i in range(len(drawn)))
+    asked = Task(tiny_models.pair(), made, Decoding(99), [b for b, _ in drawn])
+    tokens = np.concatenate([t for _, t in drawn]).astype(np.int32)
+    offsets = np.cumsum([0, *(len(t) for _, t in drawn)])
+    return asked, Text(asked.header, made, offsets, {"token": tokens})
+
+
+@given(sequences, st.integers(1, 3), st.integers(0, 2), st.integers(1, 4))
+def test_n_grams_are_vllms(text: list[int], least: int, more: int, n: int) -> None:
+    """Against the rule as it is told: of the sizes, the longest that occurred before;
+    of its places the earliest.
+    """
+    expected: list[int] = []
+    for size in range(least + more, least - 1, -1):
+        tail = text[len(text) - size :]
+        places = [i for i in range(len(text) - size) if text[i : i + size] == tail]
+        if places and size < len(text):
+            expected = text[places[0] + size :][:n]
+            break
+    assert Lookup(n, least, least + more, 4).propose(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "written", "expected"),
+    [
+        ([1, 2, 3, 9, 1, 2], "ngram:3,1-2", [3, 9, 1]),
+        ([1, 2, 3, 2, 4, 2], "ngram:2,1-2", [3, 2]),  # the earliest
+        ([5, 1, 2, 7, 6, 1, 2, 8, 6, 1, 2], "ngram:1,2-3", [8]),  # the longest
+        ([1, 2, 3], "ngram:3,1-3", []),
+        ([2, 2], "ngram:5,1-1", [2]),  # no further than the text
+        ([3, 1, 4, 3], "ngram:5,2-4", []),  # too short a match
+        ([0, 1, 0, 1, 0], "prompt-lookup:4/2", []),  # cut before the end of a text
+    ],
+)
+def test_made_by_hand(text: list[int], written: str, expected: list[int]) -> None:
+    pair = replace(tiny_models.pair(), draft=kind_of(written))
+    asked = Task(pair, (), Decoding(), [])
+    eos = (1,) if written.startswith("prompt") else ()
+    lookup = replace(Lookup.of(pair.draft, asked), eos=eos)
+    assert lookup.propose(text) == expected
+
+
+@pytest.mark.parametrize("written", ["prompt-lookup:6/3", "ngram:4,1-3"])
+@pytest.mark.parametrize("decoding", [Decoding(16), Decoding(16, 1.0)], ids=str)
+def test_live_decoding_counts_what_the_replay_counts(
+    embedded: Pair, written: str, decoding: Decoding
+) -> None:
+    """Greedy, every count of every prompt; sampling, the tested proposals are those of
+    the text that was written, and their coins are its coins.
+    """
+    pair = replace(embedded, draft=kind_of(written))
+    some = echoing(embedded, 60, 16)
+    live = speculate.speculate(pair, some, decoding, Lookahead(5), n_slots=16)
+    trace = tracer.trace(pair, some, decoding)
+    if not decoding.greedy:
+        trace = _reread(pair, trace, live.texts)
+    np.testing.assert_array_equal(table(replay(trace, Lookahead(5))), table(live.tally))
+    assert live.tally.n_accepted.sum() > 20
+
+
+def _reread(pair: Pair, like: Trace, texts: Sequence[np.ndarray]) -> Trace:
+    """A trace of the texts that live decoding wrote."""
+    lengths = [len(t) for t in texts]
+    columns = {n: np.zeros(sum(lengths), c.dtype) for n, c in like.text.columns.items()}
+    columns["token"] = np.concatenate(texts)
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    text = replace(like.text, offsets=offsets, columns=columns)
+    return tracer.reread([pair], text)[0]
+
+
+def test_no_model_is_called_for_a_text_that_is_there(embedded: Pair) -> None:
+    trace = tracer.trace(embedded, chosen(5), Decoding(8))
+    called: list[object] = []
+    hook = embedded.target.register_forward_pre_hook(lambda *_: called.append(1))
+    try:
+        again = tracer.reread([embedded], trace.text)[0]
+    finally:
+        hook.remove()
+    assert not called
+    assert np.array_equal(again["ahead"], trace["ahead"])
+    assert trace["target_prob"].min() > 0
