@@ -32,10 +32,10 @@ def stream(
     n_tokens: int, told: dict[str, Any], *, new_only: bool = False
 ) -> list[tuple[float, Any]]:
     ids = list(range(100, 100 + n_tokens))
-    events = []
+    events: list[dict[str, Any]] = []
     for start, end in ((0, 1), (1, 3), (3, n_tokens)):
         last = end == n_tokens
-        meta = {
+        meta: dict[str, Any] = {
             "completion_tokens": end,
             "finish_reason": {"type": "stop"} if last else None,
         }
