@@ -3,11 +3,8 @@ confident mistakes.
 """
 
 import numpy as np
-import pytest
 
 from specfair.audit.desk import Desk
-
-pytestmark = pytest.mark.specfair_needs("models")
 
 PROBABILITIES = (
     "target_prob",

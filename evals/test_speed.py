@@ -7,8 +7,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from specfair.audit.desk import Desk
 
-# slow, and as noisy as its machine
-pytestmark = pytest.mark.specfair_needs("clock", "models")
+pytestmark = pytest.mark.specfair_needs("clock")  # slow, and as noisy as its machine
 
 
 def test_speedup_by_the_clock(

@@ -24,6 +24,7 @@ _PLACES = {
     "datasets": r"((?:[^=:]*=)?file:)([^#]+)(.*)",
 }
 _MODELS = ("target", "draft", "tuned_target", "tuned_draft")
+HEADS = ("eagle3", "medusa", "dflash")  # drafts with a folder behind their name
 _ALIKE = 0.8  # of difflib: "specfiar" and "spec_fair" are, "spectral" is not
 
 
@@ -106,6 +107,9 @@ def moved(name: str, value: str, start: Path, move: Callable[[str], str]) -> str
     model or of corpora, or a file, as seen from `start`.
     """
     if name in _MODELS:
+        kind, colon, place = value.partition(":")
+        if colon and kind in HEADS:
+            return f"{kind}:{moved(name, place, start, move)}"
         near = value.startswith((".", "/", "~")) or os.path.isdir(start / value)
         return move(value) if value and value != EMBEDDED and near else value
     found = re.fullmatch(_PLACES.get(name, "(?!)"), value, re.DOTALL)

@@ -165,7 +165,7 @@ def test_every_module_has_its_tests() -> None:
         elif room != "report" and "prompts" not in path.parts and stem != "__init__":
             named = f"test_{stem}*.py", f"test_{room}_{stem}*.py"
             there = ROOT / "tests" / room
-            assert any(list(there.glob(name)) for name in named), path
+            assert any(list(there.rglob(name)) for name in named), path
     for room in ("stats", "report", "gates", "texts"):
         assert len(list((ROOT / "tests" / room).glob("test_*.py"))) > 2
 

@@ -19,11 +19,14 @@ from transformers import PreTrainedModel
 
 from specfair.decoding import Decoding, Lookahead
 from specfair.engine.cursor import Cursor
+from specfair.engine.heads.opening import head_draft
 from specfair.engine.speculate import decode
 from specfair.engine.timing import Times
 from specfair.engine.tracer import generate
 from specfair.errors import UsageError
 from specfair.models.devices import does_not_fit, fits
+from specfair.models.heads import HeadFiles
+from specfair.models.kinds import Kind
 from specfair.models.pair import Pair, encode
 from specfair.texts.prompts import Prompt
 
@@ -43,6 +46,11 @@ def clock(
     """Time both ways of writing the same prompts, group beside group in every round,
     after one unmeasured round.
     """
+    if isinstance(pair.draft, HeadFiles):
+        raise UsageError(
+            f"draft {pair.draft_name!r} is a head; live decoding keeps no cache for "
+            "it, so its clock would say nothing. Take the clock's bounds out."
+        )
     size = len(prompts)
     while True:
         batches = batched(prompts, n_rounds, largest=size)
@@ -121,7 +129,7 @@ def cost_ratio(
     """c: the time of one draft step over the time of one target step, medians of steps
     taken in alternation; 0 for a draft that calls no model.
     """
-    if len(pair.models) == 1:
+    if isinstance(pair.draft, Kind):
         return 0.0
     context = pair.context or n_context + n_repeats
     tokens = torch.zeros(
@@ -131,11 +139,15 @@ def cost_ratio(
     )
     room = max(1, context - tokens.shape[1])
     times: list[list[float]] = [[], []]
+    files = pair.draft if isinstance(pair.draft, HeadFiles) else None
+    head = head_draft(files, pair.target) if files else None
     for repeat in range(n_repeats):
         if repeat % room == 0:  # a short context is full before enough steps were taken
             steps = [_stepper(model, tokens, pair.n_vocab) for model in pair.models]
-        for step, taken in zip(steps, times, strict=True):
+        for step, taken in zip(steps, times, strict=False):
             taken.append(_seconds(pair.device, step))
+        if head is not None:
+            times[1].append(head.seconds(n_rows, partial(_seconds, pair.device)))
     return median(times[1]) / median(times[0])
 
 

@@ -76,14 +76,14 @@ def _tile(
     other = torch.softmax(draft, dim=-1)
     first, first_prob, _ = sampling.best_two(other)
     normaliser = _log_normaliser(draft, first, first_prob)
-    cross_entropy = normaliser - torch.linalg.vecdot(own, draft)
+    cross_entropy = normaliser - _mean_logit(own, draft)
     divergence = (cross_entropy - found["target_entropy"]).clamp(min=0.0)
     found["kl"] = divergence
     if not (decoding.greedy or decoding.plain):
         own, other = deployed(target, decoding), deployed(draft, decoding)
     if decoding.greedy or at.first_choice:
         same = (first == at.token).float()
-        accept = torch.where(divergence.isfinite(), same, torch.nan)
+        accept = torch.where(divergence.isnan(), torch.nan, same)
         found |= _proposed(own, other, at.token, proposal=first, accept=accept)
         if not decoding.greedy:  # the draft's chance is all at its first choice
             found["overlap"] = found["proposal_target_prob"]
@@ -91,6 +91,14 @@ def _tile(
     accept = sampling.coin(sampling.at(own, at.token), sampling.at(other, at.token))
     proposal = _propose(own, other, at, accept) if at.proposal is None else at.proposal
     return found | _proposed(own, other, at.token, proposal=proposal, accept=accept)
+
+
+def _mean_logit(own: Tensor, draft: Tensor) -> Tensor:
+    """Minus infinity where the draft cannot propose what the target may write."""
+    never = draft.isneginf()
+    mean: Tensor = torch.linalg.vecdot(own, draft.masked_fill(never, 0.0))
+    beyond = ((own > 0) & never).any(-1) & mean.isfinite()
+    return mean.masked_fill(beyond, -torch.inf)
 
 
 def _log_normaliser(logits: Tensor, token: Tensor, probability: Tensor) -> Tensor:

@@ -14,8 +14,10 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from specfair.engine.cursor import Cursor
+from specfair.engine.heads.opening import head_draft
 from specfair.engine.lookups import Lookup
 from specfair.engine.task import Task
+from specfair.models.heads import HeadFiles
 from specfair.models.kinds import Kind
 from specfair.traces.trace import Columns, Text
 
@@ -84,4 +86,6 @@ def draft_of(asked: Task) -> Draft:
     draft, n_vocab = asked.pair.draft, asked.pair.n_vocab
     if isinstance(draft, Kind):
         return Lookup.of(draft, asked)
+    if isinstance(draft, HeadFiles):
+        return head_draft(draft, asked.pair.target)
     return ModelDraft(draft, n_vocab)

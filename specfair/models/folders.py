@@ -118,7 +118,7 @@ def _complete(folder: Path, source: Source) -> Path:
             "weights and "
             "tokenizer. Save it with save_pretrained."
         )
-    _json(folder / "config.json")
+    whole_json(folder / "config.json")
     missing = [
         name for name in _weights(folder, source) if not (folder / name).is_file()
     ]
@@ -142,7 +142,7 @@ def _weights(folder: Path, source: Source) -> list[str]:
             return [stem]
         index = folder / f"{stem}.index.json"
         if index.is_file():
-            return _shards(_json(index), source)
+            return _shards(whole_json(index), source)
     if any(folder.glob("*.bin")):
         raise ModelError(
             f"model {source.name!r} has only pickle weights; loading a pickle runs "
@@ -179,7 +179,7 @@ def fingerprint(folder: Path, source: Source) -> str:
     """
     config = {
         key: value
-        for key, value in _json(folder / "config.json").items()
+        for key, value in whole_json(folder / "config.json").items()
         if key not in _VOLATILE
     }
     digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
@@ -202,7 +202,7 @@ def _content(path: Path) -> str:
     return path.name if re.fullmatch(r"[0-9a-f]{64}", path.name) else checksum(path)
 
 
-def _json(path: Path) -> dict[str, Any]:
+def whole_json(path: Path) -> dict[str, Any]:
     try:
         return dict(typed(Mapping[str, Any], json_of(whole_text(path))))
     except (ValueError, DataError) as error:

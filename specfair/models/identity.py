@@ -92,11 +92,12 @@ class Choice:
 
     def _read(self, role: str) -> dict[str, Any]:
         kind = kind_of(getattr(self, role))
-        if role == "draft" and not kind.of_files:
+        if role == "draft" and not kind.place:
             return {"kind": kind.written}
-        source = Source(getattr(self, role), self.loading.allow_pickle)
+        source = Source(kind.place, self.loading.allow_pickle)
         folder = locate(source, role)
-        return {"weights": fingerprint(folder, source), "files": described(folder)}
+        found = {"weights": fingerprint(folder, source), "files": described(folder)}
+        return found if kind.of_files else {"kind": kind.name, **found}
 
 
 def versions() -> dict[str, str]:

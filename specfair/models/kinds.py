@@ -11,9 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from specfair.errors import UsageError, unknown
+from specfair.project import HEADS
 
 MODEL = "model"
 LOOKUP, NGRAM, EARLY_EXIT = "prompt-lookup", "ngram", "early-exit"
+MTP, (EAGLE3, MEDUSA, DFLASH) = "mtp", HEADS
+
+LOOKUPS = (LOOKUP, NGRAM)
 
 # what stands behind the name and a colon, and how that is written
 _GRAMMAR: Mapping[str, tuple[str, str]] = {
@@ -24,6 +28,7 @@ _GRAMMAR: Mapping[str, tuple[str, str]] = {
     NGRAM: (r"([0-9]{1,4}),([0-9]{1,4})-([0-9]{1,4})", "ngram:5,2-4"),
     EARLY_EXIT: (r"([0-9]{1,4})", "early-exit:2"),
 }
+KINDS = (*_GRAMMAR, MTP, *HEADS)
 
 
 SHAPES = ("prompt-lookup:N[/NGRAM]", "ngram:N,MIN-MAX", "early-exit:LAYERS")
@@ -31,11 +36,12 @@ SHAPES = ("prompt-lookup:N[/NGRAM]", "ngram:N,MIN-MAX", "early-exit:LAYERS")
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A way to draft, with the numbers behind its name."""
+    """A way to draft, with the numbers or the folder behind its name."""
 
     name: str
     written: str  # in full
     numbers: tuple[int, ...] = ()
+    place: str = ""  # a folder or hub id, where it has weights of its own
 
     @property
     def of_files(self) -> bool:
@@ -45,23 +51,30 @@ class Kind:
     @property
     def length(self) -> int | None:
         """How many tokens a round proposes, where the draft itself says it."""
-        return self.numbers[0] if self.name in (LOOKUP, NGRAM) else None
+        return self.numbers[0] if self.name in LOOKUPS else None
 
     def fingerprint(self, target: str) -> str:
         """Of a draft without weights of its own, for the target of this fingerprint."""
-        of = target if self.name == EARLY_EXIT else ""
+        of = target if self.name in (EARLY_EXIT, MTP) else ""
         return hashlib.sha256(f"{self.written}{of}".encode()).hexdigest()
 
 
 def kind_of(written: str) -> Kind:
     """What is meant by it; a folder of that name is a model whatever it is called."""
     name, colon, rest = written.partition(":")
-    if (not colon and name not in _GRAMMAR) or os.path.isdir(written):
-        return Kind(MODEL, written)
-    if name not in _GRAMMAR:
+    if (not colon and name not in KINDS) or os.path.isdir(written):
+        return Kind(MODEL, written, place=written)
+    if name not in KINDS:
         if os.path.isabs(written) or len(name) == 1:  # of a drive
-            return Kind(MODEL, written)
-        raise UsageError(unknown("kind of draft", name, _GRAMMAR))
+            return Kind(MODEL, written, place=written)
+        raise UsageError(unknown("kind of draft", name, KINDS))
+    if name in HEADS and rest:
+        return Kind(name, written, place=rest)
+    if name in HEADS or (name == MTP and colon):
+        right = MTP if name == MTP else f"{name}:FOLDER"
+        raise UsageError(f"draft {written!r} says too little or much. Write {right}.")
+    if name == MTP:
+        return Kind(name, written)
     pattern, example = _GRAMMAR[name]
     found = re.fullmatch(pattern, rest)
     numbers = tuple(map(int, filter(None, found.groups()))) if found else ()

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from inspect import signature
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,8 +24,9 @@ from transformers.utils import logging
 from specfair.errors import ModelError
 from specfair.models.devices import device_of, dtype_of, fits
 from specfair.models.folders import Source, brief, fingerprint, locate
+from specfair.models.heads import open_head
 from specfair.models.identity import Loading
-from specfair.models.kinds import EARLY_EXIT, Kind, kind_of
+from specfair.models.kinds import EARLY_EXIT, LOOKUPS, Kind, kind_of
 from specfair.models.layers import first_layers
 from specfair.models.pair import Pair, fingerprint_tokenizer, n_rows, text_config
 
@@ -46,21 +48,17 @@ def load(
     where = device_of(device)
     precision = dtype_of(dtype, where)
     kind = kind_of(draft)
-    names = (target, draft) if kind.of_files else (target,)
+    names = (target, kind.place) if kind.place else (target,)
     sources = [Source(name, loading.allow_pickle) for name in names]
     folders = [
         locate(s, role) for s, role in zip(sources, ("target", "draft"), strict=False)
     ]
+    own = list(zip(folders, sources, strict=True))[: 2 if kind.of_files else 1]
     with quiet():
-        tokenizers = [
-            _tokenizer(str(folder), source.name)
-            for folder, source in zip(folders, sources, strict=True)
-        ]
+        tokenizers = [_tokenizer(str(f), source.name) for f, source in own]
         check_vocabularies(*(t.get_vocab() for t in (tokenizers * 2)[:2]))
-        models = [
-            _model(str(f), s, where, precision, loading)
-            for f, s in zip(folders, sources, strict=True)
-        ]
+        models = [_model(str(f), s, where, precision, loading) for f, s in own]
+        drafting = _drafting(kind, models, folder=folders[-1], target=target)
     prints = [
         fingerprint(folder, source)
         for folder, source in zip(folders, sources, strict=True)
@@ -68,7 +66,7 @@ def load(
     return _checked(
         Pair(
             target=models[0],
-            draft=_drafting(kind, models, target),
+            draft=drafting,
             tokenizer=tokenizers[0],
             target_name=target,
             draft_name=draft,
@@ -81,13 +79,15 @@ def load(
     )
 
 
-def _drafting(kind: Kind, models: list[PreTrainedModel], target: str) -> Any:
+def _drafting(
+    kind: Kind, models: list[PreTrainedModel], *, folder: Path, target: str
+) -> Any:
     """The draft of this kind, beside a target that is loaded."""
     if kind.of_files:
         return models[1]
     if kind.name == EARLY_EXIT:
         return first_layers(models[0], kind.numbers[0], target)
-    return kind
+    return kind if kind.name in LOOKUPS else open_head(kind, folder, models[0])
 
 
 def assemble(
