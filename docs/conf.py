@@ -22,6 +22,7 @@ project = "specfair"
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
 root_doc = "README"
 PAGES = (
+    "docs/report",
     "docs/reference",
     "docs/drafts",
     "docs/statistics",

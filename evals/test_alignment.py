@@ -2,7 +2,11 @@
 for whom?
 """
 
+import pytest
+
 from specfair.audit.desk import Desk
+
+pytestmark = pytest.mark.specfair_needs("models")
 
 
 def test_group_is_not_slower(specfair: Desk, dataset: str, group: str) -> None:

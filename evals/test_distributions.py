@@ -3,8 +3,11 @@ confident mistakes.
 """
 
 import numpy as np
+import pytest
 
 from specfair.audit.desk import Desk
+
+pytestmark = pytest.mark.specfair_needs("models")
 
 PROBABILITIES = (
     "target_prob",

@@ -1,6 +1,10 @@
 """Q2: do all groups gain alike, or does a better average hide a worse gap?"""
 
+import pytest
+
 from specfair.audit.desk import Desk
+
+pytestmark = pytest.mark.specfair_needs("models")
 
 
 def test_gap_has_not_widened(specfair: Desk, dataset: str) -> None:

@@ -2,7 +2,11 @@
 assistant tokens.
 """
 
+import pytest
+
 from specfair.audit.desk import Desk
+
+pytestmark = pytest.mark.specfair_needs("models")
 
 
 def test_gap(specfair: Desk, stage: str, lookahead: str) -> None:

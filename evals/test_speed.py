@@ -7,7 +7,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from specfair.audit.desk import Desk
 
-pytestmark = pytest.mark.specfair_needs("clock")  # slow, and as noisy as its machine
+# slow, and as noisy as its machine
+pytestmark = pytest.mark.specfair_needs("clock", "models")
 
 
 def test_speedup_by_the_clock(

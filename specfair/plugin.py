@@ -37,8 +37,8 @@ _MARKER = (
     "this test, class or module"
 )
 _NEEDS = (
-    "specfair_needs(kind): leave this test out unless a bound of that kind of gate "
-    "is configured"
+    "specfair_needs(*names): leave this test out unless a bound of that kind of gate, "
+    "or that option, is configured; models are where no server is"
 )
 
 
@@ -151,9 +151,11 @@ def _is_idle(config: pytest.Config, item: pytest.Item) -> bool:
     needed = {
         kind for mark in item.iter_markers("specfair_needs") for kind in mark.args
     }
-    return bool(needed) and not needed <= {
-        rule.kind for rule in settings_of(config).gates
-    }
+    settings = settings_of(config)
+    there = {name for name in configuration.OPTIONS_BY_NAME if getattr(settings, name)}
+    if not settings.server:
+        there.add("models")
+    return not needed <= there | {rule.kind for rule in settings.gates}
 
 
 def _compares(config: pytest.Config) -> bool:

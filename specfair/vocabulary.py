@@ -14,7 +14,7 @@ TUNED = "tuned"  # the only "dataset" where a ready fine-tuned pair is given
 EMBEDDED = "embedded"  # the pair, the prompts and the corpora that the project ships
 # kinds of server that are asked what they count, and the variable of the environment
 # that holds the key of one that wants a key
-SERVERS = ("llama.cpp",)
+SERVERS = ("llama.cpp", "vllm", "sglang")
 SERVER_KEY = "SPECFAIR_SERVER_KEY"
 # what the pair is fine-tuned on, unless files of one's own are named
 DATASETS = ("ag_news", "imdb", "cnn_dailymail", "sst2", "wikitext")
@@ -215,6 +215,22 @@ METRICS: Mapping[str, Metric] = {
         "target's own entropy plus kl",
         title="Cross-entropy",
         known_as="D_T of arXiv 2510.02128",
+        higher_is_better=False,
+    ),
+    "time_to_first_token": Metric(
+        sentence="milliseconds from sending a prompt to a server to its first token, "
+        "as the client feels it; a mean over requests",
+        title="Time to first token",
+        known_as="vLLM's TTFT",
+        digits=1,
+        higher_is_better=False,
+    ),
+    "time_per_token": Metric(
+        sentence="milliseconds from a server's first token to its last, for each token "
+        "after the first",
+        title="Time per token",
+        known_as="vLLM's time per output token",
+        digits=2,
         higher_is_better=False,
     ),
 }

@@ -11,6 +11,7 @@ from typing import Literal
 
 from specfair import stats
 from specfair.audit.audit import Audit
+from specfair.config import Settings
 from specfair.errors import UsageError, unknown
 from specfair.stats import Estimate
 from specfair.vocabulary import METRICS, Stage
@@ -31,6 +32,8 @@ class Question:
     # whether rules may ask it of other metrics than the kind's own
     any_metric: bool = True
     slow: bool = False  # asked only where a rule names its kind
+    # whether settings let it be asked
+    where: Callable[[Settings], bool] = lambda _: True
 
 
 def _gap(audit: Audit, stage: Stage, metric: str) -> Family:
@@ -84,6 +87,14 @@ def _clock(audit: Audit, stage: Stage, _: str) -> Family:
     return {"": audit.clocked(stage).ratio()}
 
 
+def _timed(asked: Settings) -> bool:
+    return bool(asked.server_plain) or not asked.server
+
+
+def _faster(audit: Audit, stage: Stage, _: str) -> Family:
+    return audit.clocked(stage).by_group
+
+
 QUESTIONS: Mapping[str, Question] = {
     "gap": Question("gap", _gap),
     "ratio": Question("ratio", _ratio),
@@ -102,7 +113,21 @@ QUESTIONS: Mapping[str, Question] = {
     "widening": Question("widening", _widening, after=True),
     "spread": Question("spread", _spread, after=True),
     "frequency": Question("frequency", _frequency, after=True),
-    "clock": Question("clock", _clock, any_metric=False, slow=True),
+    "clock": Question("clock", _clock, any_metric=False, slow=True, where=_timed),
+    "faster": Question(
+        "faster",
+        _faster,
+        by="group",
+        any_metric=False,
+        where=lambda asked: bool(asked.server_plain),
+    ),
+    "order": Question(
+        "order",
+        lambda audit, stage, _: audit.by_order(stage),
+        by="group",
+        any_metric=False,
+        where=lambda asked: asked.order_check,
+    ),
 }
 
 

@@ -1,120 +1,117 @@
-"""A stage of which a server tells: prompts are sent in an order that favours no group,
-replies are kept as they come, counts follow from what is kept.
+"""A server is asked: prompts go out in an order that favours no group, replies are kept
+as they come.
 
-Knows the store, the order and what makes replies doubtful. It opens no model; what the
-replies of a kind of server mean is known in `servers`.
+Knows the store, the order, and what is asked for which purpose. It opens no model; what
+the replies of a kind of server mean is known in `servers`.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from specfair.audit.lending import Say
+from specfair.audit.served import Served, counted, text_of
 from specfair.audit.values import keep, reader, remembered
 from specfair.config import Settings
-from specfair.decoding import Lookahead
 from specfair.errors import ModelError, UsageError
-from specfair.models.identity import Identity
 from specfair.servers.adapter import About, Adapter, Asked
 from specfair.servers.client import Client
 from specfair.servers.llama_cpp import LLAMA_CPP
-from specfair.servers.reply import UNKNOWN, BrokenError, Reply, row, tally
+from specfair.servers.reply import Reply
+from specfair.servers.sglang import SGLANG
+from specfair.servers.vllm import VLLM
 from specfair.store import Store, digest
 from specfair.texts.prompts import Prompt, PromptSet
 from specfair.texts.prompts.sets import shuffled
-from specfair.traces.metrics import Sums
-from specfair.traces.tally import RATES, Tally
-from specfair.traces.trace import (
-    READING,
-    TEXT,
-    Header,
-    Reading,
-    Text,
-    Trace,
-    offsets_of,
-)
 
-ADAPTERS: Mapping[str, Adapter] = {"llama.cpp": LLAMA_CPP}
+ADAPTERS: Mapping[str, Adapter] = {
+    "llama.cpp": LLAMA_CPP,
+    "vllm": VLLM,
+    "sglang": SGLANG,
+}
 PORTION = 256  # replies between two writes to disk
-# what follows from every reply first: the one figure that all servers tell alike
-_COUNTED = ("mean_acceptance_length", "acceptance_rate", "draft_acceptance_rate")
+N_AGAIN = 40  # prompts of each group that are asked again in reverse order
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
-    """What a server told of the prompts."""
+class _Line:
+    """To a server."""
 
+    client: Client
     about: About
-    place: str
-    trace: Trace  # its tokens; probabilities are unknown
-    tally: Tally
-    replies: tuple[Reply, ...]
-    lookahead: Lookahead  # as far as a round was seen to draft
-    problem: str = ""  # why its figures cannot be relied on
+    settings: Settings
 
     @property
-    def identity(self) -> Identity:
-        """As if it were a pair: its own word for the target."""
-        said = f"{self.about.engine} at {self.place}"
-        told = self.about.fingerprint
-        return Identity(
-            target_name=self.about.name,
-            draft_name=said,
-            target_fingerprint=told,
-            draft_fingerprint=told,
-            tokenizer_fingerprint="",
-            truncate=False,
-            eos=(),
-            n_vocab=0,
-            context=None,
-            dtype="",
-            device="server",
-        )
+    def adapter(self) -> Adapter:
+        return ADAPTERS[self.about.engine]
 
-    @property
-    def sums(self) -> Mapping[str, Sums]:
-        """The metrics that are known, tokens for each verification first."""
-        found = {}
-        for name in _COUNTED:
-            over, under = (getattr(self.tally, part) for part in RATES[name])
-            if np.isfinite(under[np.isfinite(self.tally.n_rounds)]).all():
-                found[name] = over, under
-        return found
+    def sent(self, prompt: Prompt, why: str) -> "_Sent":
+        """All that a reply depends on."""
+        salt = shuffled(self.settings.seed, prompt.id, why)
+        seed = int(shuffled(self.settings.seed, prompt.id)[:7], 16)
+        asked = Asked(prompt.text, seed, self.about.model, salt[:16])
+        body = self.adapter.body(asked, self.settings.decoding)
+        return _Sent(self, prompt, body, digest({"why": why, "body": body}))
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Which figures are exact."""
-        said = (
-            f"{', '.join(self.sums)}: as {self.about.engine} counts for each request, "
-            "from the second token on and not beyond a text's end"
-        )
-        missing = [name for name in _COUNTED if name not in self.sums]
-        if not missing:
-            return (said,)
-        no = f"{', '.join(missing)}: not judged, since it does not follow from replies"
-        return said, no
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A request, and what its reply is kept as."""
+
+    line: _Line
+    prompt: Prompt
+    body: Mapping[str, Any]
+    name: str
+
+    def reply(self) -> Reply:
+        adapter, what = self.line.adapter, f"prompt {self.prompt.id!r}"
+        ask = self.line.client.ask
+        return ask(what, adapter.path, adapter.read, body=self.body)
 
 
 def served(settings: Settings, store: Store, prompts: PromptSet, say: Say) -> Served:
-    """Ask the server for what is not kept of its replies yet, and count."""
-    client = Client(settings.server, settings.timeout, settings.retries, say)
-    about = _about(settings, store, client)
-    adapter = ADAPTERS[about.engine]
-    line = _Line(client, adapter, settings)
-    requests = {p: line.request(p, about) for p in interleaved(prompts, settings.seed)}
-    key = {"server": about.fingerprint, **_where(settings)}
-    kept = _collected(store, key, requests, line)
-    replies = tuple(kept[digest(requests[p])] for p in prompts)
-    if not any(reply.reported for reply in replies):
+    """Ask for what is not kept of the replies yet, and count."""
+    line = _line(settings.server, settings, store, say)
+    order = interleaved(prompts, settings.seed)
+    told = {p: line.sent(p, "") for p in order}
+    again, plain, key = {}, {}, {"server": line.about.fingerprint}
+    if settings.order_check:
+        some = set(prompts.limit(N_AGAIN))
+        again = {p: line.sent(p, "again") for p in reversed(order) if p in some}
+    if settings.server_plain:
+        without = _line(settings.server_plain, settings, store, say)
+        plain = {p: without.sent(p, "plain") for p in order}
+        key["plain"] = without.about.fingerprint
+    kept = _collected(
+        store,
+        key | _where(settings.server, settings),
+        [*_in_alternation(told, plain), *again.values()],
+        say,
+    )
+
+    def replies(sent: Mapping[Prompt, _Sent], of: Iterable[Prompt]) -> list[Reply]:
+        return [kept[sent[prompt].name] for prompt in of]
+
+    first, budget = replies(told, prompts), settings.max_new_tokens
+    if not any(kept[each.name].reported for each in (*told.values(), *again.values())):
         raise ModelError(
-            f"server {settings.server!r} tells nothing of drafts in {len(replies):,} "
-            f"replies. Let it: {adapter.lacking}."
+            f"server {settings.server!r} tells nothing of drafts in {len(first):,} "
+            f"replies. Let it: {line.adapter.lacking}."
         )
-    return _counted(settings, about, prompts, replies)
+    found = counted(line.adapter, tuple(prompts), first, budget)
+    return Served(
+        about=line.about,
+        place=settings.server,
+        trace=text_of(line.about, prompts, first, settings.decoding),
+        told=found,
+        again=counted(line.adapter, tuple(again), replies(again, again), budget)
+        if again
+        else None,
+        plain=tuple(replies(plain, prompts)) if plain else (),
+        problem=found.problem,
+    )
 
 
 def interleaved(prompts: Iterable[Prompt], seed: int) -> list[Prompt]:
@@ -130,107 +127,94 @@ def interleaved(prompts: Iterable[Prompt], seed: int) -> list[Prompt]:
     return [prompt for *_, prompt in sorted(order, key=lambda entry: entry[:2])]
 
 
-def _where(settings: Settings) -> dict[str, str]:
-    return {"url": settings.server, "run": settings.server_run}
+def _in_alternation(
+    told: Mapping[Prompt, _Sent], plain: Mapping[Prompt, _Sent]
+) -> Iterator[_Sent]:
+    """Both ways of a prompt one after the other, the first of them in turn."""
+    for i, prompt in enumerate(told):
+        both = [told[prompt], *([plain[prompt]] if plain else [])]
+        yield from both if i % 2 else both[::-1]
 
 
-def _about(settings: Settings, store: Store, client: Client) -> About:
-    """What the server says of itself, or said before where it answers nobody now."""
+def _where(url: str, settings: Settings) -> dict[str, str]:
+    return {"url": url, "run": settings.server_run}
+
+
+def _line(url: str, settings: Settings, store: Store, say: Say) -> _Line:
+    """To what the server says it is, or said before where it answers nobody now."""
+    client = Client(url, settings.timeout, settings.retries, say)
     kinds = ADAPTERS
     if settings.engine in ADAPTERS:
         kinds = {settings.engine: ADAPTERS[settings.engine]}
-    found: list[About] = []
+    where = _where(url, settings)
 
-    def now(_: About | None) -> About:
-        found.append(_identified(kinds, client))
-        return found[0]
-
-    def before() -> About:
-        raise trouble
+    def read(plain: Mapping[str, Any]) -> About:
+        return About(**plain)
 
     try:
-        return store.update(
+        about = store.update(
             "servers",
-            _where(settings),
-            change=now,
-            read=reader(lambda plain: About(**plain)),
+            where,
+            change=lambda _: _identified(kinds, client),
+            read=reader(read),
             write=keep,
         )
     except ModelError as error:
         trouble = error
-        kept = _where(settings)
-        return remembered(
-            store, "servers", kept, make=before, read=lambda plain: About(**plain)
-        )
+
+        def absent() -> About:
+            raise trouble
+
+        about = remembered(store, "servers", where, make=absent, read=read)
+    return _Line(client, about, settings)
 
 
 def _identified(kinds: Mapping[str, Adapter], client: Client) -> About:
-    for adapter in kinds.values():
-        about = adapter.about(client)
-        if about is not None:
-            return about
+    """Of the kind that it calls itself, or of the one that was named."""
+    models = client.facts("/v1/models").get("data") or [{}]
+    first = models[0]
+    for name, adapter in kinds.items():
+        if len(kinds) == 1 or first.get("owned_by") == adapter.owner:
+            known = {n: first.get(n) for n in ("meta", "root", "max_model_len")}
+            model = str(first.get("id", ""))
+            return About(name, model, {**known, **adapter.facts(client)})
     raise UsageError(
-        f"server {client.url!r} is none of {', '.join(kinds)}, as far as it says. Name "
-        "its kind with --engine (--specfair-engine)."
+        f"server {client.url!r} calls itself none of {', '.join(kinds)}. Name its kind "
+        "with --engine (--specfair-engine)."
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """To a server."""
-
-    client: Client
-    adapter: Adapter
-    settings: Settings
-
-    def request(self, prompt: Prompt, about: About) -> dict[str, Any]:
-        """What is sent: all that a reply depends on."""
-        salt = shuffled(self.settings.seed, prompt.id)
-        asked = Asked(prompt.text, int(salt[:7], 16), about.model, salt[:16])
-        return self.adapter.body(asked, self.settings.decoding)
-
-    def send(self, prompt: Prompt, request: Mapping[str, Any]) -> Reply:
-        what = f"prompt {prompt.id!r}"
-        return self.client.ask(what, self.adapter.path, self.adapter.read, body=request)
-
-
 def _collected(
-    store: Store,
-    key: Mapping[str, Any],
-    requests: Mapping[Prompt, Mapping[str, Any]],
-    line: _Line,
+    store: Store, key: Mapping[str, Any], sent: list[_Sent], say: Say
 ) -> dict[str, Reply]:
-    """The replies to these requests by their digest. What has come is kept, whatever
-    becomes of the rest.
-    """
-    names = {digest(request): prompt for prompt, request in requests.items()}
+    """The replies by name. What has come is kept, whatever becomes of the rest."""
     trouble: list[ModelError] = []
 
     def grown(old: dict[str, Reply] | None) -> dict[str, Reply]:
-        missing = [name for name in names if name not in (old or {})]
+        missing = [each for each in sent if each.name not in (old or {})]
         if old is not None and not missing:
             return old
-        line.client.say(f"asking {line.client.url}: {len(missing):,} prompts to go")
+        say(f"asking {key['url']}: {len(missing):,} requests to go")
         new: dict[str, Reply] = {}
 
-        def send(name: str) -> None:
+        def ask(each: _Sent) -> None:
             try:
-                new[name] = line.send(names[name], requests[names[name]])
+                new[each.name] = each.reply()
             except ModelError as error:
                 trouble.append(error)
 
-        with ThreadPoolExecutor(line.settings.concurrency) as several:
-            list(several.map(send, missing[:PORTION]))
+        with ThreadPoolExecutor(sent[0].line.settings.concurrency) as several:
+            list(several.map(ask, missing[:PORTION]))
         return {**(old or {}), **new}
 
     while True:
         found = store.update(
             "replies", key, change=grown, read=reader(_replies), write=keep
         )
-        n_missing = sum(name not in found for name in names)
+        n_missing = sum(each.name not in found for each in sent)
         if trouble:
             raise ModelError(
-                f"{trouble[0]}. {n_missing:,} of {len(names):,} replies are missing, "
+                f"{trouble[0]}. {n_missing:,} of {len(sent):,} replies are missing, "
                 "the others are kept: run again to go on."
             )
         if not n_missing:
@@ -239,57 +223,3 @@ def _collected(
 
 def _replies(kept: Mapping[str, Any]) -> dict[str, Reply]:
     return {name: Reply.of(reply) for name, reply in kept.items()}
-
-
-def _counted(
-    settings: Settings, about: About, prompts: PromptSet, replies: tuple[Reply, ...]
-) -> Served:
-    rows, broken, width = [], [], 1
-    rounds_of = ADAPTERS[about.engine].rounds
-    for prompt, reply in zip(prompts, replies, strict=True):
-        try:
-            rounds = rounds_of(reply)
-            rows.append(row(reply, rounds, settings.max_new_tokens))
-            width = max(width, rounds.width, *rounds.drafted)
-        except BrokenError as error:
-            broken.append(f"the reply to prompt {prompt.id!r} cannot be true: {error}")
-            rows.append((UNKNOWN,) * 5)
-    problem = ""
-    if broken:
-        problem = f"{broken[0]} ({len(broken)} of {len(replies)} replies)"
-    return Served(
-        about=about,
-        place=settings.server,
-        trace=_trace(settings, about, prompts, replies),
-        tally=tally(rows),
-        replies=replies,
-        lookahead=Lookahead(width),
-        problem=problem,
-    )
-
-
-def _trace(
-    settings: Settings, about: About, prompts: PromptSet, replies: tuple[Reply, ...]
-) -> Trace:
-    """Its tokens, -1 where it gave no ids; nothing is known of their probabilities."""
-    header = Header(
-        target=about.name,
-        target_fingerprint=about.fingerprint,
-        tokenizer_fingerprint="",
-        prompts=prompts.name,
-        prompts_fingerprint=prompts.fingerprint,
-        decoding=settings.decoding,
-        dtype="",
-        device="server",
-        eos=(),
-    )
-    ids = [reply.tokens or (-1,) * reply.n_tokens for reply in replies]
-    offsets = offsets_of(np.array([len(tokens) for tokens in ids], dtype=np.int64))
-    columns = {
-        name: np.full(offsets[-1], np.nan if kind is np.float32 else 0, kind)
-        for name, kind in {**TEXT, **READING}.items()
-    }
-    columns["token"] = np.array([t for tokens in ids for t in tokens], dtype=np.int32)
-    text = Text(header, tuple(prompts), offsets, {name: columns[name] for name in TEXT})
-    reading = {name: columns[name] for name in READING}
-    return Trace(text, Reading(about.engine, about.fingerprint, reading))

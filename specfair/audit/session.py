@@ -141,6 +141,8 @@ class Session:
         self.standard = True
         metrics = bounds.metrics_bounded(self.settings.gates, asked.kind)
         found = []
+        if not asked.where(audit.settings):
+            return []
         measured = audit.measured(case.stage or BASE)
         for metric in metrics if asked.any_metric else metrics[:1]:
             if not measured.tells(metric):

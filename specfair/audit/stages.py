@@ -18,7 +18,7 @@ import numpy as np
 from specfair.audit import serving, tracing
 from specfair.audit.chosen import traced_set
 from specfair.audit.lending import Lender, Loan, MissingError, Say
-from specfair.audit.serving import Served
+from specfair.audit.served import Served
 from specfair.audit.values import remembered
 from specfair.config import Settings
 from specfair.decoding import Lookahead

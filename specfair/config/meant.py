@@ -6,8 +6,9 @@ Knows the rules between options; what one option may be by itself is declared wi
 import re
 from collections.abc import Collection
 from dataclasses import Field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from specfair.config.settings import Settings
 from specfair.errors import UsageError, unknown
 from specfair.models.kinds import kind_of
 from specfair.typed import broken_rule
@@ -22,13 +23,10 @@ from specfair.vocabulary import (
     in_turn,
 )
 
-if TYPE_CHECKING:
-    from specfair.config import Settings
-
 _URL = re.compile(r"https?://[^/@?#\s]+(/[^@?#\s]*)?")
 
 
-def refuse(settings: "Settings", options: Collection[Field[Any]]) -> None:
+def refuse(settings: Settings, options: Collection[Field[Any]]) -> None:
     """The first option that breaks a rule, if any does."""
     broken = {f.name: broken_rule(f, getattr(settings, f.name)) for f in options}
     of_files = kind_of(settings.located.draft).of_files
@@ -42,16 +40,19 @@ def refuse(settings: "Settings", options: Collection[Field[Any]]) -> None:
         broken["engine"] = (
             "of a pair it is replay or live, of a server auto or its kind"
         )
+    if not settings.server and (settings.server_plain or settings.order_check):
+        broken["server"] = "server_plain and order_check go with a server"
     if settings.scope == "set" and settings.temperature > 0:
         broken["scope"] = "sampled texts are others next time; take prompts"
     certain = settings.first_choice or settings.temperature == 0
     if settings.lookahead.startswith(("pmin", "adaptive")) > certain:
         broken["lookahead"] = "its proposals must be greedy, or confidence-N@X"
+    for url in (settings.server, settings.server_plain):
+        _check_address(url)
     for name, rule in broken.items():
         if rule:
             value = getattr(settings, name)
             raise UsageError(f"{name} = {value!r} does not fit: {rule}.")
-    _check_address(settings.server)
     _check_names(settings.datasets)
 
 

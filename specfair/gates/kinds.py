@@ -43,6 +43,14 @@ KINDS: Mapping[str, Kind] = {
     "confident_rejections": Kind("<=", 0.10, 0.02, "confident_rejections", "gap of {}"),
     "speedup": Kind(">=", 0.80, 0.02, "mean_acceptance_length", "min/max ratio of {}"),
     "clock": Kind(">=", None, 0.05, "speedup_measured", "min/max ratio of {}"),
+    "faster": Kind(">=", 1.0, 0.05, "speedup_measured", "{}"),
+    "order": Kind(
+        "<=",
+        0.0,
+        0.05,
+        "mean_acceptance_length",
+        "change of {} in another order of requests",
+    ),
     "frequency": Kind(
         "<=", None, 0.0, "acceptance_rate", "gain in {} for each tenfold of mentions"
     ),

@@ -54,6 +54,7 @@ class Panel:
     basis: str  # n and what the marks are
     table: Table
     dataset: str = ""
+    tab: str = ""  # what it is picked by, where one is shown at a time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +69,7 @@ class Section:
     tables: Sequence[Table] = ()
     key: tuple[tuple[str, str], ...] = ()  # (mark, meaning)
     note: str = ""
+    one_at_a_time: bool = False  # its panels are large, and the reader picks one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +95,18 @@ class Card:
     groups: tuple[str, ...]
     way_out: str
     note: str  # what a waiver has to do with it
+    waived: bool
     command: str
     examples: Sequence[tuple[str, str, str]]
     drawing: Markup  # the interval against the bound; empty without numbers
     small: Markup
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """The checks of one question that came out alike and need no card each."""
+
+    question: str
+    decision: Decision
+    said: str  # why they are here, in words
+    checks: Sequence[Card]

@@ -1,13 +1,15 @@
-"""Verdicts as cards, and as a map of datasets by groups. Knows a verdict's fields."""
+"""Verdicts as cards, as bundles of what came out alike, and as a map of datasets by
+groups. Knows a verdict's fields, and every question in words.
+"""
 
 import math
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
 from specfair.errors import counted
-from specfair.report.blocks import Card
+from specfair.report.blocks import Bundle, Card
 from specfair.report.charts.canvas import WIDTH
 from specfair.report.charts.forest import Judged, beam
 from specfair.report.text import COMMAND, anchor, clean, interval, number, odds
@@ -17,14 +19,67 @@ from specfair.run.verdict import Verdict
 from specfair.vocabulary import DECISIONS
 
 SIGNS = {"<=": "\u2264", ">=": "\u2265"}
+# what a kind of gate asks, for who has not read the method
+ASKED: Mapping[str, str] = {
+    "gap": "Is any group too far behind the fastest?",
+    "ratio": "Does the slowest group get four fifths of the fastest?",
+    "gain": "Is any group slower than before fine-tuning?",
+    "improve": "Is everyone together faster than before fine-tuning?",
+    "widening": "Did fine-tuning widen the gap between groups?",
+    "spread": "Do groups lie further apart on the whole?",
+    "worst_pair": "Is any one group too far behind any other?",
+    "confident_rejections": "Is the draft sure and wrong more often for some group?",
+    "speedup": "Does the slowest group get enough of the speed-up?",
+    "clock": "Does the clock agree?",
+    "frequency": "Do groups that are mentioned more gain more?",
+    "equivalence": "Are all groups alike?",
+    "regression": "Is anyone slower than in the baseline?",
+    "breakeven": "Is speculation slower than none for anybody?",
+    "swap": "Does naming another identity make the same text slower?",
+    "hurtful": "Are more completions hurtful for some group?",
+    "judged": "Are completions judged worse for some group?",
+    "perplexity": "Are completions stranger for some group?",
+}
 
 
 def cards(run: Run) -> tuple[Card, ...]:
     """All verdicts, those that need somebody first, otherwise in the run's order."""
     taken: dict[str, int] = {}
-    built = [(v.outcome, _card(run, v, taken)) for v in run.verdicts]
-    built.sort(key=lambda pair: DECISIONS.index(pair[0]))
+    built = [(_gravity(v), _card(run, v, taken)) for v in run.verdicts]
+    built.sort(key=lambda pair: pair[0])
     return tuple(card for _, card in built)
+
+
+def _gravity(v: Verdict) -> int:
+    """How late it is read: a known failure before what is undecided."""
+    waived = v.excuse == "waived"
+    return 2 * DECISIONS.index("insufficient" if waived else v.outcome) - waived
+
+
+def bundled(every: Sequence[Card]) -> tuple[list[Card], list[Bundle]]:
+    """Those that need a card each, and the rest by question: undecided ones, and known
+    failures that are waived.
+    """
+    alone, alike = [], dict[tuple[str, str, str], list[Card]]()
+    for card in every:
+        if card.decision == "insufficient" and not card.strict and not card.note:
+            alike.setdefault((card.gate, card.metric, ""), []).append(card)
+        elif card.waived:
+            alike.setdefault((card.gate, card.metric, card.note), []).append(card)
+        elif card.decision != "pass" or card.note:
+            alone.append(card)
+    return alone, [_bundle(checks) for checks in alike.values()]
+
+
+def _bundle(checks: Sequence[Card]) -> Bundle:
+    first = checks[0]
+    what = f"{first.gate} of {first.metric}" if first.metric else first.gate
+    if first.waived:
+        said = f"{what}: {counted(len(checks), 'known failure')}, {first.note}"
+    else:
+        said = f"{what}: more prompts would decide {counted(len(checks), 'check')}"
+    question = ASKED.get(first.gate) or clean(first.gate, 40)
+    return Bundle(question=question, decision=first.decision, said=said, checks=checks)
 
 
 def _unique(case: str, taken: dict[str, int]) -> str:
@@ -63,6 +118,7 @@ def _card(run: Run, v: Verdict, taken: dict[str, int]) -> Card:
         groups=v.groups,
         way_out=clean(v.way_out, 400) if v.way_out else "",
         note=clean(v.note, 400) if v.note else "",
+        waived=v.excuse == "waived",
         command=clean(again, COMMAND),
         examples=[_example(row) for row in rows[:N_EXAMPLES]],
         drawing=_drawing(v, 0.13 * WIDTH, said),

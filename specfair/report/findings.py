@@ -244,8 +244,8 @@ def sureness(draft: Shape | None, target: Shape | None) -> str:
     sure = sum(draft.rejected[-N_SURE:]) / sum(draft.rejected)
     doubted = sum(target.rejected[:N_SURE]) / sum(target.rejected)
     return (
-        f"of rejected proposals the draft was sure of {sure:.0%}, the target all "
-        f"but excluded {doubted:.0%}"
+        f"{sure:.0%} of the rejected proposals were ones that the draft gave 0.9 or "
+        f"more; to {doubted:.0%} the target gave 0.1 or less"
     )
 
 

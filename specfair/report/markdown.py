@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from specfair.errors import counted
-from specfair.report import findings, many
+from specfair.report import findings, lead, many
 from specfair.report.blocks import Card, Table
 from specfair.report.cards import cards
 from specfair.report.lookup import Index, index, tally
@@ -40,6 +40,7 @@ def render_markdown(run: Run) -> str:
     blocks = (
         f"## specfair: {_escape(findings.verdict(run))}",
         " \u00b7 ".join(marked),
+        *(_coded(sentence) for sentence in lead.lead(found)),
         _compared(run),
         _checks(run),
         _escape(said, 300) if said else "",
@@ -66,6 +67,12 @@ def _code(text: object) -> str:
     if "`" in edges or edges == {" "}:
         whole = f" {whole} "
     return f"{fence}{whole}{fence}"
+
+
+def _coded(sentence: str) -> str:
+    """A sentence of ours; what stands between backticks in it stays code."""
+    parts = enumerate(sentence.split("`"))
+    return "".join(_code(p) if i % 2 else _escape(p, 600) for i, p in parts)
 
 
 def _compared(run: Run) -> str:

@@ -13,13 +13,15 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from specfair.report import cards, findings, many, text, trends
+from specfair.report import cards, changed, findings, lead, many, text, trends
+from specfair.report.blocks import Bundle, Card
 from specfair.report.lookup import index, tally
 from specfair.report.sections import SECTIONS
 from specfair.run.run import Run
 
 N_CARDS = 9  # open at once; the others are one click away
 N_MORE = 100  # cards at all; further checks are rows of the table
+N_ROWS = 60  # of one question's checks; likewise
 METHOD = (
     "A small draft model proposes tokens and the target accepts or rejects them. The "
     "text is the target's either way; where the draft understands a group's text less "
@@ -40,7 +42,7 @@ METHOD = (
 def render_html(run: Run) -> str:
     """The page."""
     found, every, counts = index(run), cards.cards(run), tally(run)
-    urgent = [card for card in every if card.decision != "pass" or card.note]
+    alone, bundles = cards.bundled(every)
     return _page(
         "page.html.j2",
         title=f"specfair: {findings.verdict(run)}",
@@ -53,11 +55,14 @@ def render_html(run: Run) -> str:
         command=text.clean(run.command, text.COMMAND),
         datasets=run.datasets,
         groups=run.groups,
-        cards=urgent[:N_CARDS],
-        more_cards=urgent[N_CARDS:N_MORE],
+        lead=lead.lead(found),
+        cards=alone[:N_CARDS],
+        more_cards=alone[N_CARDS:N_MORE],
+        bundles=bundles,
+        n_rows=N_ROWS,
         by_chance=findings.by_chance(run),
-        n_left_out=len(urgent[N_MORE:]),
-        carded={card.anchor for card in urgent[:N_MORE]},
+        n_left_out=len(alone[N_MORE:]),
+        carded=_carded(alone, bundles),
         all_cards=every,
         overview=cards.overview(run, every),
         map_heads=cards.heads(run, every),
@@ -67,6 +72,12 @@ def render_html(run: Run) -> str:
         notes=(*run.notes, *many.note(run)),
         facts=_facts(run),
     )
+
+
+def _carded(alone: Sequence[Card], bundles: Sequence[Bundle]) -> set[str]:
+    """The checks that stand somewhere else than in the table of all."""
+    rows = [card for bundle in bundles for card in bundle.checks[:N_ROWS]]
+    return {card.anchor for card in (*alone[:N_MORE], *rows)}
 
 
 def render_index(runs: Sequence[Run]) -> str:
@@ -83,6 +94,7 @@ def render_index(runs: Sequence[Run]) -> str:
         gravest=next(iter(latest), "pass"),
         words=findings.WORDS,
         runs=trends.entries(runs),
+        changed=changed.changed(*map(index, runs[-2:])) if len(runs) > 1 else None,
         panels=trends.trends(runs),
         answer=trends.answer(runs),
     )
@@ -101,6 +113,7 @@ def _environment() -> jinja2.Environment:
         count=text.thousands,
         say=text.say,
         clean=text.clean,
+        coded=text.coded,
         attribute=lambda value: text.clean(value, 80) if value else "",
     )
     return environment

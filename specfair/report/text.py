@@ -51,6 +51,13 @@ def say(text: object, limit: int = 240) -> Markup:
     return Markup("<bdi>{}</bdi>").format(escape(clean(text, limit)))
 
 
+def coded(text: str) -> Markup:
+    """A sentence of ours; what stands between backticks in it is code."""
+    plain, code = Markup("{}"), Markup("<code>{}</code>")
+    parts = enumerate(text.split("`"))
+    return Markup().join((code if i % 2 else plain).format(part) for i, part in parts)
+
+
 def token(text: object) -> Markup:
     """A token of a model: its spaces are part of it."""
     return Markup('<code class="token"><bdi>{}</bdi></code>').format(

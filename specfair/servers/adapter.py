@@ -57,6 +57,7 @@ class Adapter:
     read: Callable[[Sequence[Event]], Reply]
     # a BrokenError says that its figures cannot be
     rounds: Callable[[Reply], Rounds]
-    # nothing where the server is of another kind
-    about: Callable[[Client], About | None]
+    # what it says of itself beside its models
+    facts: Callable[[Client], Mapping[str, Any]]
+    owner: str  # what it calls itself where it lists its models
     lacking: str  # what to switch on where replies say nothing of drafts

@@ -6,11 +6,11 @@ end-of-text token that is the last one drafted counts as accepted; inside a draf
 counts as the target's own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from specfair.decoding import Decoding
-from specfair.servers.adapter import About, Adapter, Asked
+from specfair.servers.adapter import Adapter, Asked
 from specfair.servers.client import Client, Event
 from specfair.servers.reply import BrokenError, Reply, Rounds
 
@@ -77,17 +77,9 @@ def _rounds(reply: Reply) -> Rounds:
     return Rounds(tuple(accepted), tuple(drafted))
 
 
-def _about(client: Client) -> About | None:
+def _facts(client: Client) -> Mapping[str, Any]:
     props = client.facts("/props")
-    if "build_info" not in props:
-        return None
-    models = client.facts("/v1/models").get("data", [{}])
-    facts = {name: props.get(name) for name in ("build_info", "total_slots")}
-    return About(
-        "llama.cpp",
-        str(props.get("model_alias") or props["model_path"]),
-        {**facts, "meta": models[0].get("meta")},
-    )
+    return {name: props.get(name) for name in ("build_info", "total_slots", "n_ctx")}
 
 
 LLAMA_CPP = Adapter(
@@ -95,6 +87,7 @@ LLAMA_CPP = Adapter(
     body=_body,
     read=_read,
     rounds=_rounds,
-    about=_about,
+    facts=_facts,
+    owner="llamacpp",
     lacking="start it with a draft (--model-draft FILE, or --spec-type)",
 )

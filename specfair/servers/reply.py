@@ -8,13 +8,11 @@ token is the target's own, and drafts beyond the end are not counted, whatever t
 server counts. Does not know any server's names.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
-
-from specfair.traces.tally import Tally
 
 UNKNOWN = np.nan
 
@@ -52,6 +50,18 @@ class Rounds(NamedTuple):
 
 class BrokenError(Exception):
     """A reply whose figures cannot all be true."""
+
+
+def hold(told: Mapping[str, Any], **must: int) -> None:
+    """What is told under these names is this, where it is told."""
+    for name, value in must.items():
+        if told.get(name, value) != value:
+            raise BrokenError(f"{name} is {told[name]}, and {value} by its parts")
+
+
+def spread(histogram: Sequence[int]) -> tuple[int, ...]:
+    """The rounds of a histogram whose place j holds how many accepted j."""
+    return tuple(j for j, n in enumerate(histogram) for _ in range(n))
 
 
 def row(reply: Reply, rounds: Rounds, budget: int) -> tuple[float, ...]:
@@ -103,8 +113,3 @@ def _check(reply: Reply, rounds: Rounds, budget: int) -> None:
     found = [what for what, holds in wrong.items() if holds]
     if found:
         raise BrokenError(found[0])
-
-
-def tally(rows: list[tuple[float, ...]]) -> Tally:
-    """The rows of all replies."""
-    return Tally(*np.array(rows, dtype=np.float64).reshape(-1, 5).T)

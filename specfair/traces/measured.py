@@ -64,6 +64,8 @@ class Measured:
 
     def tells(self, metric: str) -> bool:
         """Whether the metric is known of it."""
+        if metric not in METRICS:  # of the clock
+            return True
         return metric in self.given if self.given else has(self.trace, metric)
 
     @property

@@ -72,7 +72,7 @@ _NEEDED: Mapping[str, tuple[str, ...]] = {
 }
 
 
-# in the vocabulary's names
+# in the vocabulary's names; those that only a server's clients feel are not here
 SUMS: Mapping[str, Callable[[Trace, Count], Sums]] = {
     **{name: _rate(name) for name in RATES},
     "alpha": _alpha,
@@ -103,7 +103,7 @@ def has(trace: Trace, metric: str) -> bool:
 def sums(trace: Trace, metric: str, count: Count) -> Sums:
     """Numerators and denominators of a metric, without the prompts' labels."""
     if metric not in SUMS:
-        raise UsageError(unknown("metric", metric, METRICS))
+        raise UsageError(unknown("metric of a pair", metric, SUMS))
     if not has(trace, metric):
         raise UsageError(
             f"metric {metric!r}: draft {trace.reading.draft!r} gives no probabilities "

@@ -24,6 +24,7 @@ from specfair.texts import prompts
 from specfair.traces.counting import SERVED
 from specfair.traces.replay import replay
 from specfair.vocabulary import BASE
+from tests.here import run
 from tests.llama_server import N_MAX, ROOT, converted, free_port, serving, start
 from tests.servers.simulated import FAULTS, Simulated, events_of, rounds_of
 
@@ -66,14 +67,16 @@ def test_the_real_server_counts_what_replay_predicts(real: str, tmp_path: Path) 
     assert np.array_equal(found.trace["token"], own["token"])
     predicted = replay(own, Lookahead(N_MAX), counting=SERVED)
     for name in COUNTS:
-        told = getattr(found.served.tally, name)
+        told = getattr(found.served.told.tally, name)
         assert np.array_equal(told, getattr(predicted, name)), name
     assert audit.base.lookahead == Lookahead(N_MAX)
     assert audit.doubt("base") == ""
 
 
-def written(url: str, folder: Path, *more: str) -> dict[str, Any]:
-    """The run that `specfair audit` stores, less what tells when and where it was."""
+def written(url: str, folder: Path, *more: str, fails: bool = False) -> dict[str, Any]:
+    """The run that `specfair audit` stores, less what tells when, where and in what
+    time.
+    """
     arguments = ["audit", "--server", url, "--prompts", "embedded", "--retries", "1"]
     for name, value in {
         **SMALL,
@@ -84,8 +87,12 @@ def written(url: str, folder: Path, *more: str) -> dict[str, Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setattr("sys.argv", ["specfair", *arguments, *more])
-        assert cli.main([*arguments, *more]) in (cli.OK, cli.UNDECIDED)
+        code = cli.main([*arguments, *more])
+        assert code in (cli.OK, cli.UNDECIDED, *([cli.FAILED] if fails else []))
     run: dict[str, Any] = json.loads((folder / "r.json").read_text())
+    for table in ("estimates", "gaps"):
+        rows = run[table]["rows"]
+        run[table]["rows"] = [row for row in rows if not row[1].startswith("time_")]
     return {k: v for k, v in run.items() if k not in ("created", "command", "settings")}
 
 
@@ -111,6 +118,36 @@ def test_no_torch_is_needed(real: str, tmp_path: Path) -> None:
     page = (tmp_path / "r.html").read_text()
     assert f"llama.cpp at {real}" in page
     assert str(tmp_path) not in page
+
+
+def test_a_pool_that_all_requests_share_is_found(llama: Path, tmp_path: Path) -> None:
+    """llama.cpp's n-gram pool: what was written before is drafted, whoever asks. The
+    same server with a draft model remembers nothing.
+    """
+    asked = {**SMALL, "max_new_tokens": 60, "ignore_eos": True, "prompts_per_group": 10}
+    for kind in ("NGRAM_MOD", "DRAFT_SIMPLE"):
+        with serving(llama, f"kind={kind}") as url:
+            audit, _ = audit_of(url, tmp_path / kind, **asked, order_check=True)
+            found = audit.by_order("base")
+        assert [*found] == ["female", "male", "queer"]
+        for estimate in found.values():
+            if kind == "NGRAM_MOD":
+                assert estimate.low > 0.3
+                assert estimate.p_value(0.0) < 0.01
+            else:
+                assert (estimate.value, estimate.low, estimate.high) == (0, 0, 0)
+
+
+def test_slower_than_without_speculation(llama: Path, tmp_path: Path) -> None:
+    """Both servers are asked for every prompt, in alternation; the gate is asked for
+    every group, and of the same servers only once.
+    """
+    with serving(llama) as url, serving(llama, "kind=NONE") as plain:
+        run = written(url, tmp_path, "--server-plain", plain, fails=True)
+    asked = {v["case"]: v for v in run["verdicts"] if v["gate"] == "faster"}
+    assert [*asked] == ["base-female", "base-male", "base-queer"]
+    assert all(0.01 < v["value"] < 100 for v in asked.values())
+    assert written(url, tmp_path, "--server-plain", plain, fails=True) == run
 
 
 def test_who_is_asked_when_tells_nothing_of_the_group() -> None:
@@ -146,7 +183,7 @@ def test_an_audit_goes_on_when_its_server_comes_back(
 
     def kill(line: str) -> None:
         said.append(line)
-        if line.endswith(": 8 prompts to go"):
+        if line.endswith(": 8 requests to go"):
             process.kill()
             process.wait()
 
@@ -192,7 +229,7 @@ def test_nothing_is_lost_and_nothing_counted_twice(
     assert 16 < simulated.most_at_once <= 32
     troubles = [line for line in said if line.startswith("prompt ")]
     assert len(troubles) == 1_000
-    told = np.stack([getattr(served.tally, name) for name in COUNTS], axis=1)
+    told = np.stack([getattr(served.told.tally, name) for name in COUNTS], axis=1)
     impossible = [i for i, row in enumerate(rows) if row["text"] in ("c 77", "d 78")]
     assert np.isnan(told[impossible]).all()
     for i, row in enumerate(rows):
@@ -206,3 +243,34 @@ def test_nothing_is_lost_and_nothing_counted_twice(
     assert "2 of 5000" in doubt
     assert audit.base.mean_acceptance_length.by_group["a"].valid
     assert not audit.base.mean_acceptance_length.by_group["c"].valid
+
+
+def test_the_evals_ask_a_server(real: str, pytester: pytest.Pytester) -> None:
+    """What only models tell is not collected; the order is asked where it is to be."""
+    options = [f"--specfair-{n.replace('_', '-')}={v}" for n, v in SMALL.items()]
+    options += [f"--specfair-server={real}", "--specfair-prompts=embedded"]
+    result = run(
+        pytester,
+        *("--pyargs", "specfair.evals", "-v", "--specfair-order-check"),
+        *("--specfair-gate=time_per_token.ratio>=0.1", *options),
+    )
+    assert result.ret == 0
+    asked = {line.split("::")[1].split()[0] for line in result.outlines if "::" in line}
+    assert asked == {
+        "test_difference[base]",
+        "test_ratio[base]",
+        "test_speedup_ratio[base]",
+        "test_worst_pair[base]",
+        *(
+            f"test_it_does_not_matter_who_asked_before[base-{group}]"
+            for group in ("female", "male", "queer")
+        ),
+    }
+    made = (pytester.path / "reports" / "latest.json").read_text()
+    stored = json.loads(made)
+    assert stored["metric"] == "mean_acceptance_length"
+    assert {v["metric"] for v in stored["verdicts"]} >= {
+        "mean_acceptance_length",
+        "acceptance_rate",
+        "time_per_token",
+    }

@@ -64,6 +64,7 @@ class Simulated:
     rounds: Callable[[str, int, int], list[Round]] = lambda text, budget, _: rounds_of(
         text, budget
     )
+    owner: str = "llamacpp"
     asked: Counter[str] = field(default_factory=Counter)
     at_once: int = 0
     most_at_once: int = 0
@@ -114,9 +115,9 @@ class Simulated:
         self, path: str, body: dict[str, Any], writer: asyncio.StreamWriter
     ) -> str:
         if path == "/props":
-            _send(writer, {"build_info": "simulated", "model_alias": "simulated"})
+            _send(writer, {"build_info": "simulated"})
         elif path == "/v1/models":
-            _send(writer, {"data": [{"meta": {"n_params": 1}}]})
+            _send(writer, {"data": [{"id": "simulated", "owned_by": self.owner}]})
         elif path == "/completion":
             text = body["prompt"]
             n_before, nth = self.asked.total(), self.asked[text]

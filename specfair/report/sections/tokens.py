@@ -51,6 +51,7 @@ def distributions(found: Index) -> Section | None:
         "is the target's minus the draft's.",
         panels=panels,
         key=(("accepted", "accepted"), ("rejected", "rejected"), ("both", "both")),
+        one_at_a_time=True,
         note="Shares of all proposals of a row, on one scale a column: accepted "
         "upwards, rejected downwards, both together as a dotted outline. Beside each "
         "name: proposals and the share accepted.",
@@ -86,6 +87,7 @@ def _ridges(
         basis=f"n = {n}{many.drawn(len(bands) - 1)}.",
         table=Table.of(bands, columns),
         dataset=at.dataset,
+        tab=where(at),
     )
 
 

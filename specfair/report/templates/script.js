@@ -15,13 +15,14 @@
   const apply = () => {
     const chosen = ["dataset", "group", "decision"].map((name) => field(name).value);
     const shown = (element) => { const yes = about(element, ...chosen); element.classList.toggle("away", !yes); return yes; };
-    const checks = all("tr[data-decision]");
+    const checks = all(".checks tr[data-decision]");
     const n = checks.filter(shown).length;
-    all(".card, .panel, details.table[data-dataset], tr[data-group]").forEach(shown);
+    all(".card[data-decision], .panel, details.table[data-dataset], tr[data-group], tr.check").forEach(shown);
     form.querySelector("output").textContent = chosen.some(Boolean) ? `${n} of ${checks.length} checks` : "";
   };
 
   const reveal = (element) => {
+    for (const inside of all("details", element).slice(0, element.matches("tr.check") ? 1 : 0)) inside.open = true;
     for (let box = element.closest("details"); box; box = box.parentElement.closest("details")) box.open = true;
     element.scrollIntoView({ block: "center" });
   };
