@@ -22,6 +22,11 @@ def test_speedup_ratio(specfair: Desk, stage: str) -> None:
     specfair.ask("speedup", stage)
 
 
+def test_speculation_pays(specfair: Desk, stage: str, group: str) -> None:
+    """Where `breakeven` is bounded: no group would be served faster without a draft."""
+    specfair.ask("breakeven", stage, of=group)
+
+
 def test_worst_pair(specfair: Desk, stage: str) -> None:
     """The two groups furthest apart, compared within template where the prompt set is
     crossed.

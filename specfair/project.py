@@ -23,7 +23,7 @@ _PLACES = {
     "corpora": rf"()(?!(?:auto|{EMBEDDED}|hub)$|hub:)(.+)()",
     "datasets": r"((?:[^=:]*=)?file:)([^#]+)(.*)",
 }
-_MODELS = ("target", "draft", "tuned_target", "tuned_draft")
+_MODELS = ("target", "draft", "drafts", "tuned_target", "tuned_draft")
 HEADS = ("eagle3", "medusa", "dflash")  # drafts with a folder behind their name
 _ALIKE = 0.8  # of difflib: "specfiar" and "spec_fair" are, "spectral" is not
 

@@ -83,6 +83,10 @@ def _frequency(audit: Audit, stage: Stage, metric: str) -> Family:
     return {"": audit.frequency(stage, metric).slope}
 
 
+def _breakeven(audit: Audit, stage: Stage, metric: str) -> Family:
+    return audit.measured(stage).groups(metric).by_group
+
+
 def _clock(audit: Audit, stage: Stage, _: str) -> Family:
     return {"": audit.clocked(stage).ratio()}
 
@@ -113,6 +117,7 @@ QUESTIONS: Mapping[str, Question] = {
     "widening": Question("widening", _widening, after=True),
     "spread": Question("spread", _spread, after=True),
     "frequency": Question("frequency", _frequency, after=True),
+    "breakeven": Question("breakeven", _breakeven, by="group", any_metric=False),
     "clock": Question("clock", _clock, any_metric=False, slow=True, where=_timed),
     "faster": Question(
         "faster",

@@ -15,6 +15,7 @@ from typing import Any
 from specfair.audit import rows, slicing, token_rows
 from specfair.audit.audit import Audit
 from specfair.audit.case import invoked
+from specfair.audit.rivals import draft_rows
 from specfair.audit.session import Session, snapshot
 from specfair.audit.writing import tried, with_chance
 from specfair.config import Settings
@@ -58,7 +59,7 @@ def build(session: Session) -> Run:
         tables.append({"slices": tuple(slicing.stored(audit, stage))})
         if stage.tuned:
             tables.append(_of_change(audit, stage))
-    tables += [_against(session, audit)]
+    tables += [_against(session, audit), {"drafts": tuple(draft_rows(audit))}]
     own = [v for v in empty.verdicts if not empty.elsewhere(v)]
     tables.append(
         {

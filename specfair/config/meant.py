@@ -29,8 +29,9 @@ _URL = re.compile(r"https?://[^/@?#\s]+(/[^@?#\s]*)?")
 def refuse(settings: Settings, options: Collection[Field[Any]]) -> None:
     """The first option that breaks a rule, if any does."""
     broken = {f.name: broken_rule(f, getattr(settings, f.name)) for f in options}
-    of_files = kind_of(settings.located.draft).of_files
-    if of_files and (settings.target == EMBEDDED) != (settings.draft == EMBEDDED):
+    kinds = [kind_of(d) for d in (settings.located.draft, *settings.drafts)]
+    embedded = (settings.target == EMBEDDED, settings.draft == EMBEDDED)
+    if kinds[0].of_files and len(set(embedded)) == 2:
         broken["draft"] = (
             "target and draft are both embedded or neither; give --specfair-target and "
             "--specfair-draft together"

@@ -49,6 +49,7 @@ class Settings:
     draft: str = _option(
         EMBEDDED, f"a model with the target's vocabulary, or {', '.join(SHAPES)}"
     )
+    drafts: tuple[str, ...] = _option((), "others to compare it with, by commas")
     deployed_as: str = _option(
         "transformers", "whose way to propose counts", choices=tuple(PROPOSALS)
     )
@@ -219,7 +220,7 @@ class Settings:
         moved: dict[str, Any] = {}
         for name in names:
             value = getattr(self, name)
-            if name == "datasets":
+            if name in ("datasets", "drafts"):
                 moved[name] = tuple(
                     THEN.join(project.moved(name, p, start, move) for p in in_turn(d))
                     for d in value

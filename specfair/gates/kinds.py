@@ -42,6 +42,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "confident_rejections": Kind("<=", 0.10, 0.02, "confident_rejections", "gap of {}"),
     "speedup": Kind(">=", 0.80, 0.02, "mean_acceptance_length", "min/max ratio of {}"),
+    "breakeven": Kind(">=", None, 0.0, "speedup_predicted", "{}"),
     "clock": Kind(">=", None, 0.05, "speedup_measured", "min/max ratio of {}"),
     "faster": Kind(">=", 1.0, 0.05, "speedup_measured", "{}"),
     "order": Kind(

@@ -29,9 +29,13 @@ _GRAMMAR: Mapping[str, tuple[str, str]] = {
     EARLY_EXIT: (r"([0-9]{1,4})", "early-exit:2"),
 }
 KINDS = (*_GRAMMAR, MTP, *HEADS)
-
-
-SHAPES = ("prompt-lookup:N[/NGRAM]", "ngram:N,MIN-MAX", "early-exit:LAYERS")
+SHAPES = (
+    "prompt-lookup:N[/NGRAM]",
+    "ngram:N,MIN-MAX",
+    "early-exit:LAYERS",
+    MTP,
+    *(f"{name}:FOLDER" for name in HEADS),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,6 +132,27 @@ def _place(low: int, high: int, n: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class DraftRow:
+    """What a draft would give a group, and how much more than the first draft gives it
+    on the same text; p_holm over its groups. NaN where it is the first.
+    """
+
+    draft: str
+    lookahead: str
+    metric: str
+    group: str  # "" is everyone
+    value: float
+    low: float
+    high: float
+    difference: float
+    difference_low: float
+    difference_high: float
+    p_holm: float
+    n_prompts: int
+    doubt: str  # why its replay cannot be relied on; empty where it can
+
+
+@dataclass(frozen=True, slots=True)
 class HistogramRow:
     """Counts in 20 equal bins: on [0, 1], for quantity "difference" (target minus
     draft) on [-1, 1].
@@ -234,6 +255,7 @@ ROWS: Mapping[str, type] = {
     "pairs": PairRow,
     "ranks": RankRow,
     "slices": SliceRow,
+    "drafts": DraftRow,
     "histograms": HistogramRow,
     "mistakes": MistakeRow,
     "mentions": MentionRow,

@@ -15,6 +15,7 @@ from specfair.errors import StoreError, ordinal
 from specfair.run.rows import (
     ROWS,
     BaselineRow,
+    DraftRow,
     EstimateRow,
     ExampleRow,
     FrequencyRow,
@@ -68,6 +69,7 @@ class Run:
     pairs: tuple[PairRow, ...] = ()
     ranks: tuple[RankRow, ...] = ()
     slices: tuple[SliceRow, ...] = ()
+    drafts: tuple[DraftRow, ...] = ()
     histograms: tuple[HistogramRow, ...] = ()
     mistakes: tuple[MistakeRow, ...] = ()
     mentions: tuple[MentionRow, ...] = ()

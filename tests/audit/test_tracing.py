@@ -100,6 +100,7 @@ THROUGH_THE_PAIR = {
     "truncate",
 }
 NOT_IN_THE_KEY = {
+    "drafts": "each is the draft of an audit of its own",
     "device_map": "where the weights lie, not what they are",
     "prompts": "a stored trace says which prompts it holds",
     "groups": "likewise",

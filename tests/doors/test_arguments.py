@@ -25,6 +25,10 @@ def test_what_is_typed_is_what_settings_are_made_of(
     given = {name: value for name, value in asked.items() if value is not None}
     settings = config.override(config.Settings(), given)
     assert (settings.strict, settings.max_new_tokens) == (True, 7)
+    several = ["--draft", "a", "--draft", "prompt-lookup:10", "--draft", "ngram:5,2-4"]
+    asked = vars(parser.parse_args(several))
+    assert asked["draft"] == "a"
+    assert asked["drafts"] == ["prompt-lookup:10", "ngram:5,2-4"]
     with pytest.raises(SystemExit):
         parser.parse_args(["--help"])  # a per cent sign would end it
     assert "new tokens per prompt" in capsys.readouterr().out

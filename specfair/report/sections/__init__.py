@@ -7,6 +7,7 @@ from specfair.report.lookup import Index
 from specfair.report.sections.baseline import since_baseline
 from specfair.report.sections.before_after import before_after
 from specfair.report.sections.causes import causes_of_gaps
+from specfair.report.sections.drafts import which_draft
 from specfair.report.sections.groups import who_waits
 from specfair.report.sections.lookahead import by_lookahead
 from specfair.report.sections.mentions import who_gains
@@ -20,6 +21,7 @@ SECTIONS: tuple[Callable[[Index], Section | None], ...] = (
     who_gains,
     who_waits,
     within_groups,
+    which_draft,
     distributions,
     confident_mistakes,
     by_lookahead,

@@ -1,0 +1,71 @@
+"""Which draft serves everyone best, as the page says and draws it."""
+
+from dataclasses import replace
+
+import pytest
+
+from specfair.report.lookup import index
+from specfair.report.render import render_html
+from specfair.report.sections.drafts import which_draft
+from specfair.run.rows import DraftRow
+from specfair.run.run import Run
+from tests.report_samples import recorded
+
+
+def row(
+    draft: str, group: str, value: float, *, more: float = float("nan")
+) -> DraftRow:
+    return DraftRow(
+        draft=draft,
+        lookahead="constant-5",
+        metric="speedup_predicted",
+        group=group,
+        value=value,
+        low=value - 0.05,
+        high=value + 0.05,
+        difference=more,
+        difference_low=more - 0.1,
+        difference_high=more + 0.1,
+        p_holm=0.01,
+        n_prompts=50,
+        doubt="",
+    )
+
+
+@pytest.fixture
+def run() -> Run:
+    rows = [
+        row("quick", "", 1.5),
+        row("quick", "male", 2.0),
+        row("quick", "queer", 0.9),
+    ]
+    rows += [
+        row("even <b>", "", 1.3, more=-0.2),
+        row("even <b>", "male", 1.3, more=-0.7),
+    ]
+    rows += [row("even <b>", "queer", 1.2, more=0.3)]
+    return replace(recorded(), drafts=tuple(rows))
+
+
+def test_the_best_is_the_one_whose_slowest_group_is_fastest(run: Run) -> None:
+    section = which_draft(index(run))
+    assert section is not None
+    assert section.answer.startswith("even ")
+    said = "leaves its slowest group, queer, the fastest: 1.20 times"
+    assert said in section.answer
+    assert "With quick, speculation is slower than none for queer." in section.answer
+    assert section.answer.count("slower than none") == 1
+    assert len(section.panels[0].table.rows) == 6
+
+
+def test_it_is_on_the_page_and_harmless(run: Run) -> None:
+    page = render_html(run)
+    assert "Which draft serves everyone best?" in page
+    assert "even <b>" not in page
+    assert "Which draft serves everyone best?" not in render_html(recorded())
+
+
+def test_it_survives_the_stored_form(run: Run) -> None:
+    again = Run.from_json(run.to_json())
+    assert [r.draft for r in again.drafts] == [r.draft for r in run.drafts]
+    assert render_html(again) == render_html(run)
