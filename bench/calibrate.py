@@ -14,6 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from designs import (
@@ -36,6 +37,7 @@ from specfair.gates import Bound, check, check_family
 from specfair.stats import Estimate
 
 HERE = Path(__file__).parent
+FILE = HERE / "calibration.json"
 PAGE = HERE.parent / "docs" / "statistics.md"
 MARKS = ("<!-- calibration -->", "<!-- /calibration -->")
 RUNS = 1_000
@@ -44,6 +46,7 @@ MARGIN = 0.10  # true gap and bound, or margin, in studies at the bound
 
 Answers = Mapping[str, float]  # 1 for yes, 0 for no, or a share; NaN where not asked
 Ask = Callable[[World, int], Answers]
+Counted = dict[str, tuple[float, int]]  # of each answer: the sum, and of how many draws
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,9 +331,9 @@ def run(study: Study, runs: int, *, first: int = 0) -> dict[str, float]:
     return _rates([_counted(study, runs, first=first)])
 
 
-def _counted(study: Study, runs: int, *, first: int) -> dict[str, tuple[float, int]]:
+def _counted(study: Study, runs: int, *, first: int) -> Counted:
     """The sum of each answer, and how many draws gave one."""
-    found: dict[str, tuple[float, int]] = {}
+    found: Counted = {}
     for seed in range(first, first + runs):
         for name, answer in study.ask(study.world, seed).items():
             total, n = found.get(name, (0.0, 0))
@@ -338,7 +341,7 @@ def _counted(study: Study, runs: int, *, first: int) -> dict[str, tuple[float, i
     return found
 
 
-def _rates(counted: Sequence[Mapping[str, tuple[float, int]]]) -> dict[str, float]:
+def _rates(counted: Sequence[Counted]) -> dict[str, float]:
     names = dict.fromkeys(name for part in counted for name in part)
     both = {name: [part[name] for part in counted if name in part] for name in names}
     return {
@@ -348,23 +351,31 @@ def _rates(counted: Sequence[Mapping[str, tuple[float, int]]]) -> dict[str, floa
 
 
 def rates_of(
-    asked: Sequence[Study], runs: int, *, workers: int | None
+    asked: Sequence[Study],
+    runs: int,
+    known: Mapping[tuple[object, object], Counted],
+    *,
+    workers: int | None,
 ) -> list[dict[str, float]]:
-    """The rates of every study, in portions spread over the cores."""
+    """The rates of every study, in portions spread over the cores; draws that are known
+    are not made again.
+    """
+    before = [known.get((study.title, study.design), {}) for study in asked]
+    done = [max((n for _, n in each.values()), default=0) for each in before]
     parts = [
         (i, first, min(PORTION, runs - first))
         for i in range(len(asked))
-        for first in range(0, runs, PORTION)
+        for first in range(done[i], runs, PORTION)
     ]
     with ProcessPoolExecutor(workers) as pool:
-        done = list(pool.map(_portion, ((asked[i], first, n) for i, first, n in parts)))
-    return [
-        _rates([found for (j, _, _), found in zip(parts, done, strict=True) if j == i])
-        for i in range(len(asked))
-    ]
+        new = list(pool.map(_portion, ((asked[i], first, n) for i, first, n in parts)))
+    found = [[each] for each in before]
+    for (i, _, _), counted in zip(parts, new, strict=True):
+        found[i].append(counted)
+    return [_rates(each) for each in found]
 
 
-def _portion(part: tuple[Study, int, int]) -> dict[str, tuple[float, int]]:
+def _portion(part: tuple[Study, int, int]) -> Counted:
     study, first, n = part
     started = time.perf_counter()
     found = _counted(study, n, first=first)
@@ -432,11 +443,20 @@ def main() -> None:
     parser.add_argument(
         "--only", default="", help="only studies whose title or design has this in it"
     )
+    parser.add_argument(
+        "--more",
+        action="store_true",
+        help="keep the draws in the file, which must be of the statistics as they are",
+    )
     parser.add_argument("--workers", type=int, help="processes; all cores by default")
     chosen = parser.parse_args()
     asked = [s for s in studies() if chosen.only in f"{s.title} {s.design}"]
     started = time.perf_counter()
-    rates = rates_of(asked, chosen.runs, workers=chosen.workers)
+    known: dict[tuple[object, object], Counted] = {}
+    for row in stored() if chosen.more else ():
+        counted = float(row["rate"]) * int(row["runs"]), int(row["runs"])
+        known.setdefault((row["study"], row["design"]), {})[row["question"]] = counted
+    rates = rates_of(asked, chosen.runs, known, workers=chosen.workers)
     found = [
         row
         for study, counted in zip(asked, rates, strict=True)
@@ -447,24 +467,27 @@ def main() -> None:
         write(found)
 
 
+def stored() -> list[dict[str, Any]]:
+    """The rows of the file."""
+    kept = json.loads(FILE.read_text(encoding="utf-8"))
+    return [dict(zip(kept["columns"], row, strict=True)) for row in kept["rows"]]
+
+
 def write(new: list[dict[str, object]]) -> None:
     """Both files; rows that were not counted again stay, and the page keeps everything
     outside the marks.
     """
-    file = HERE / "calibration.json"
-    kept = json.loads(file.read_text(encoding="utf-8"))
-    stored = [dict(zip(kept["columns"], row, strict=True)) for row in kept["rows"]]
     known = {(s.title, s.design) for s in studies()}
     by_name = {
         (row["study"], row["question"], row["design"]): row
-        for row in [*stored, *new]
+        for row in [*stored(), *new]
         if (row.get("study"), row["design"]) in known
     }
     found = list(by_name.values())
     lines = (json.dumps(list(row.values())) for row in found)
     columns, table = json.dumps(list(found[0])), ",\n".join(lines)
     text = f'{{"columns": {columns}, "rows": [\n{table}\n]}}\n'
-    file.write_text(text, encoding="utf-8")
+    FILE.write_text(text, encoding="utf-8")
     before, _, after = PAGE.read_text(encoding="utf-8").partition(MARKS[0])
     PAGE.write_text(
         f"{before}{MARKS[0]}\n{tables(found)}\n{MARKS[1]}{after.partition(MARKS[1])[2]}",

@@ -93,12 +93,13 @@ class Audit:
         if stage not in self._measured:
             found = self.made.found(stage)
             served, whole = found.served, found.trace
-            place = {prompt.id: i for i, prompt in enumerate(whole.prompts)}
-            kept = np.array([place[prompt.id] for prompt in self.prompts])
+            place = {prompt.stream: i for i, prompt in enumerate(whole.prompts)}
+            texts = self.prompts.written(self.settings.continuations).prompts
+            kept = np.array([place[text.stream] for text in texts])
             by = self.settings.by
             sums = served.sums if served else {}
             self._measured[stage] = Measured(
-                whole.relabelled(kept, tuple(self.prompts)) if by else whole,
+                whole.relabelled(kept, texts) if by else whole,
                 served.lookahead if served else self.settings.deployed,
                 engine=self._engine(stage, whole, kept),
                 scope=self.settings.scope,

@@ -7,7 +7,7 @@ outlook is shown; needs no model.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from specfair.audit.chosen import prompt_set
 from specfair.config import Settings
@@ -91,9 +91,13 @@ def outlook(
             "and every difference is found. Plan with identities or prompts."
         )
     chosen, given = prompt_set(settings), assumed.Assumed.of(USUAL)
+    texts = float(settings.continuations)
     if pilot is not None:
+        texts /= int(pilot.about.get("continuations", "1"))
         later = [pilot.sample(stage) for stage in pilot.counts if stage != BASE]
         given = assumed.learnt(pilot.sample(BASE), later, given)
+    # texts of one prompt differ about as prompts of one identity do
+    given = replace(given, tokens=given.tokens * texts)
     sample = labelled(list(chosen)).within(scope)
     varying = given.fixed if scope == "prompts" else given
     plan = planning.planned(sample, varying, seed=settings.seed)

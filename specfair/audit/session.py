@@ -232,6 +232,7 @@ def snapshot(audit: Audit, stages: Sequence[Stage]) -> baseline.Baseline:
         "metric": audit.base.gated,
         "lookahead": str(audit.base.lookahead),
         "decoding": str(settings.decoding),
+        "continuations": str(settings.continuations),
         "prompts": audit.prompts.name,
         "prompts_fingerprint": audit.prompts.fingerprint,
         "target": Path(pair.target_name).name,

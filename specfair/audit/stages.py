@@ -68,6 +68,11 @@ class Stages:
             n for f in self._found.values() if f.served for n in f.served.notes
         )
 
+    @cached_property
+    def texts(self) -> PromptSet:
+        """The same, once for each text that is written after them."""
+        return self.prompts.written(self.settings.continuations)
+
     @property
     def measured(self) -> tuple[Stage, ...]:
         """What was found so far, in the order of the settings."""
@@ -141,7 +146,7 @@ class Stages:
         found = tracing.traced(
             self.store,
             writer,
-            self.prompts,
+            self.texts,
             lambda line: self._tell(f"tracing {loan.stage}: {line}"),
         )
         ratio = base.reading.cost_ratio if base else self._cost_ratio(loan)
@@ -226,7 +231,7 @@ class Stages:
 
     def _key(self, loan: Loan, lookahead: str = "") -> dict[str, Any]:
         key = tracing.key_of(loan.identity, self.settings.decoding)
-        key["prompts"] = self.prompts.fingerprint
+        key["prompts"] = self.texts.fingerprint
         return key | {"lookahead": lookahead} if lookahead else key
 
     def _tell(self, line: str) -> None:

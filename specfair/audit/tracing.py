@@ -195,7 +195,7 @@ def _portions(
     """What is missing of each portion, and how much is from there on. Which prompts are
     one portion depends on nothing but the prompts.
     """
-    every = sorted(prompts, key=lambda prompt: prompt.id)
+    every = sorted(prompts, key=lambda prompt: (prompt.nth, prompt.id))
     n_missing = sum(prompt not in known for prompt in every)
     for start in range(0, len(every), PORTION):
         some = [p for p in every[start : start + PORTION] if p not in known]

@@ -45,6 +45,10 @@ def refuse(settings: Settings, options: Collection[Field[Any]]) -> None:
         broken["server"] = "server_plain and order_check go with a server"
     if settings.scope == "set" and settings.temperature > 0:
         broken["scope"] = "sampled texts are others next time; take prompts"
+    if settings.continuations > 1 and (settings.server or settings.temperature == 0):
+        broken["continuations"] = (
+            "greedy decoding and servers write one text a prompt; take 1, or sample"
+        )
     certain = settings.first_choice or settings.temperature == 0
     if settings.lookahead.startswith(("pmin", "adaptive")) > certain:
         broken["lookahead"] = "its proposals must be greedy, or confidence-N@X"

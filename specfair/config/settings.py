@@ -108,6 +108,9 @@ class Settings:
     top_k: int = _option(0, "0 is off", least=0)
     top_p: float = _option(1.0, "1 is off")
     ignore_eos: bool = _option(False, "write to the budget, whatever ends a text")
+    continuations: int = _option(
+        1, "texts written after each prompt, where the target samples", least=1
+    )
     seed: int = _option(0, "of sampling, training and statistics")
     lookahead: str = _option(
         "constant-5", "constant-N, heuristic-N, confidence-N@X, pmin-N@X, adaptive-N@X"

@@ -203,15 +203,15 @@ def overlap(a: Tensor, b: Tensor) -> Tensor:
     return torch.minimum(a, b).sum(-1)
 
 
-def uniforms(seed: int, ids: Sequence[str], n_positions: int) -> NDArray[np.float32]:
-    """Each prompt's own stream, from the run's seed and the prompt's id: (n_prompts,
-    n_positions, DRAWS) in [0, 1).
+def uniforms(seed: int, names: Sequence[str], n_positions: int) -> NDArray[np.float32]:
+    """Each text's own stream, from the run's seed and its name: (n_texts, n_positions,
+    DRAWS) in [0, 1).
 
     A longer stream starts with the shorter one. Nothing depends on which other prompts
     are there.
     """
     shape = (n_positions, DRAWS)
-    return np.stack([_stream(seed, name).random(shape, np.float32) for name in ids])
+    return np.stack([_stream(seed, name).random(shape, np.float32) for name in names])
 
 
 def _stream(seed: int, name: str) -> np.random.Generator:

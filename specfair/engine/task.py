@@ -58,7 +58,7 @@ class Task:
         n_new, device = self.decoding.max_new_tokens, self.pair.device
         if self.decoding.greedy:
             return torch.zeros((len(rows), n_new, sampling.DRAWS), device=device)
-        names = [self.prompts[i].id for i in rows]
+        names = [self.prompts[i].stream for i in rows]
         drawn = sampling.uniforms(self.decoding.seed, names, n_new)
         return torch.from_numpy(drawn).to(device)
 

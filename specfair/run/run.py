@@ -180,6 +180,8 @@ def measured_on(settings: Mapping[str, Any], prompts: str, decoding: str) -> str
         pair += f", then {tuned[0]} / {tuned[1]}"
     if settings.get("server"):
         return "; ".join(filter(None, (settings["server"], prompts, decoding)))
+    texts = settings.get("continuations", 1)
+    decoding += f", {texts} texts a prompt" if texts > 1 else ""
     parts = (pair, prompts, decoding, str(settings.get("lookahead", "")))
     return "; ".join(filter(None, parts))
 

@@ -4,6 +4,8 @@ Knows the law of the range of normal errors, by integrals on a grid. Does not de
 anything: both numbers are printed beside the raw gap, decisions rest on intervals.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy.special import ndtr
 
@@ -21,24 +23,28 @@ def chance_gap(errors: Array, level: float) -> float:
     if len(errors) < 2:
         return 0.0
     low, high = 0.0, 12.0 * float(errors.max())
+    within = _within(errors)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        inside = _within(errors, middle) < level
-        low, high = (middle, high) if inside else (low, middle)
+        low, high = (middle, high) if within(middle) < level else (low, middle)
     return (low + high) / 2
 
 
-def _within(errors: Array, length: float) -> float:
-    """The probability that all errors lie within this length of each other: that one is
+def _within(errors: Array) -> Callable[[float], float]:
+    """The probability that all errors lie within a length of each other: that one is
     the lowest and the others no further up, summed over which one and where.
     """
     # dense where the smallest errors are
     at = np.sinh(np.linspace(-5.0, 5.0, _POINTS)) / np.sinh(5.0) * 6 * errors.max()
-    below, above = ndtr(at[:, None] / errors), ndtr((at[:, None] + length) / errors)
-    room = np.maximum(above - below, 1e-300)
+    below = ndtr(at[:, None] / errors)
     density = np.exp(-((at[:, None] / errors) ** 2) / 2) / errors / np.sqrt(2 * np.pi)
-    together = np.exp(np.log(room).sum(axis=1)) * (density / room).sum(axis=1)
-    return float(np.trapezoid(together, at))
+
+    def probability(length: float) -> float:
+        room = np.maximum(ndtr((at[:, None] + length) / errors) - below, 1e-300)
+        together = np.exp(np.log(room).sum(axis=1)) * (density / room).sum(axis=1)
+        return float(np.trapezoid(together, at))
+
+    return probability
 
 
 def corrected_gap(values: Array, errors: Array) -> float:

@@ -221,7 +221,7 @@ def words(parts: Sequence[Part]) -> str:
     ]
     single = [p.group for p in parts if p.unit == "templates" or _only(p)]
     if any(p.unit == "set" for p in parts):
-        return "the set as it is: nothing is sampled but the coins"
+        return "the set as it is: nothing is sampled"
     said = ["leave-one-out errors within groups"]
     if any(p.paired for p in parts):
         said.append("paired by template")

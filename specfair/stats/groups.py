@@ -74,7 +74,8 @@ def _errors(
     own.df[:] *= 1 - lost
     joint = None
     if samples[0].scope == "set":
-        covariances, df = _coins(samples, layout, totals)
+        covariances = np.zeros_like(own.covariance)  # all there is: nothing is sampled
+        df = np.full(layout.n_groups, EXACT)
     else:
         covariances, df = _moderated(layout, counts, own)
         covariances = _floored(layout, counts, covariances)
@@ -116,18 +117,6 @@ def _skews(own: Own) -> Array:
     roots, scale = np.sqrt(own.effective), np.sqrt(own.covariance[:, 0, 0])
     common = roots**4 @ own.thirds[:, 0] / max(float(roots**3 @ scale**3), 1e-300)
     return np.asarray(common / roots)
-
-
-def _coins(
-    samples: Sequence[Sample], layout: Layout, totals: Array
-) -> tuple[Array, Array]:
-    """Errors of a set that is all there is: those of the coins that were thrown."""
-    covariances = np.zeros((*totals.shape, totals.shape[1]))
-    for i, sample in enumerate(samples):
-        if sample.coins is not None:
-            variance = np.bincount(layout.group, sample.coins)
-            covariances[:, i, i] = variance / totals[:, i] ** 2
-    return covariances, np.full(layout.n_groups, EXACT)
 
 
 def _moderated(layout: Layout, counts: Counts, own: Own) -> tuple[Array, Array]:

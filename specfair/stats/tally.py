@@ -35,18 +35,14 @@ class Sample:
     template: Labels
     # what more evidence would be more of: "identities", "prompts", or nothing ("set")
     scope: str = field(default="identities", kw_only=True)
-    # variance of each numerator through the coins that decided it, where it has any
-    coins: Array | None = field(default=None, kw_only=True)
     # what follows from the labels
     known: dict[str, Any] = field(default_factory=dict, repr=False, kw_only=True)
 
     def __getitem__(self, keep: Any) -> "Sample":
-        coins = None if self.coins is None else self.coins[keep]
         return Sample(
             *(getattr(self, name)[keep] for name in ("numerator", "denominator")),
             *(getattr(self, name)[keep] for name in LABELS),
             scope=self.scope,
-            coins=coins,
         )
 
     def __len__(self) -> int:
@@ -72,24 +68,24 @@ class Sample:
         found: Known = self.known[name]
         return found
 
-    def with_counts(
-        self, numerator: Array, denominator: Array, *, coins: Array | None = None
-    ) -> "Sample":
+    def with_counts(self, numerator: Array, denominator: Array) -> "Sample":
         """Another metric of the same prompts."""
-        return replace(self, numerator=numerator, denominator=denominator, coins=coins)
+        return replace(self, numerator=numerator, denominator=denominator)
+
+    def by_prompt(self) -> "Sample":
+        """One entry for each prompt, whose texts' counts are summed."""
+        codes = self.codes("prompt")
+        one = self.once("prompts", lambda: self[np.unique(codes, return_index=True)[1]])
+        if len(one) == len(self):
+            return self
+        counts = np.stack([self.numerator, self.denominator], axis=-1)
+        return one.with_counts(*sums_by(codes, counts).T)
 
     def within(self, scope: str) -> "Sample":
         """The same counts as evidence about something else: identities, prompts, or the
         set alone.
         """
         return replace(self, scope=scope, known={})
-
-    def once_each(self, texts: Labels) -> "Sample":
-        """Less the prompts whose text the same group has had before: said twice, under
-        two names, it is no more evidence than once.
-        """
-        both = self.codes("group") * len(self) + codes_of(texts)
-        return self[np.sort(np.unique(both, return_index=True)[1])]
 
     @property
     def value(self) -> float:
@@ -110,10 +106,7 @@ class Sample:
         ratio = np.where(
             counted, divide(self.numerator, self.denominator), self.numerator
         )
-        coins = self.coins
-        if coins is not None:
-            coins = coins / np.where(counted, self.denominator, 1.0) ** 2
-        return self.with_counts(ratio, counted.astype(np.float64), coins=coins)
+        return self.with_counts(ratio, counted.astype(np.float64))
 
 
 def divide(numerator: Array, denominator: Array) -> Array:

@@ -53,9 +53,8 @@ class Measured:
         """Labels are made once, and counts once for each lookahead."""
         if self.given:
             return self.labels.with_counts(*self.given[metric])
-        return self.labels.with_counts(
-            *sums(self.trace, metric, lambda: self._count(lookahead))
-        )
+        counts = sums(self.trace, metric, lambda: self._count(lookahead))
+        return self.labels.with_counts(*counts).by_prompt()
 
     @property
     def gated(self) -> str:
@@ -70,7 +69,7 @@ class Measured:
 
     @property
     def labels(self) -> Sample:
-        """The prompts without any count: what all metrics of the trace have in
+        """The texts' prompts without any count: what all metrics of the trace have in
         common.
         """
         if not self._labels:

@@ -90,9 +90,8 @@ def sample(
     """The metric's numerators and denominators for every prompt of a trace, counted by
     replay or by another engine.
     """
-    return labelled(trace.prompts).with_counts(
-        *sums(trace, metric, lambda: engine(trace, lookahead))
-    )
+    counts = sums(trace, metric, lambda: engine(trace, lookahead))
+    return labelled(trace.prompts).with_counts(*counts).by_prompt()
 
 
 def has(trace: Trace, metric: str) -> bool:
@@ -131,7 +130,7 @@ def without_luck(trace: Trace, over: Array, under: Array) -> Array:
 
 
 def labelled(prompts: Sequence[Prompt]) -> Sample:
-    """A Sample of these prompts in which nothing is counted yet."""
+    """A Sample of these prompts, text by text, in which nothing is counted yet."""
     names = ("id", "group", "cluster", "template")
     labels = (
         np.array([getattr(p, name) for p in prompts], dtype=np.str_) for name in names

@@ -116,8 +116,7 @@ def _reading(table: "pa.Table", header: dict[str, Any]) -> Trace:
 def _laid_out(table: "pa.Table", header: Mapping[str, Any], columns: Columns) -> Text:
     prompts = tuple(Prompt(**p) for p in header["trace_prompts"])
     for prompt in prompts:
-        if any(type(getattr(prompt, name)) is not str for name in Prompt.__slots__):
-            raise TypeError("prompts")
+        typed(Prompt, asdict(prompt))
     owner = table["prompt"].to_numpy()
     counts = np.bincount(owner, minlength=len(prompts))
     if len(counts) != len(prompts) or (np.diff(owner) < 0).any():

@@ -74,6 +74,15 @@ def test_a_set_that_would_find_it_does(uneven: Outlook, tmp_path: Path) -> None:
     assert found == pytest.approx(0.05, rel=0.1)
 
 
+def test_more_texts_a_prompt_find_more(tmp_path: Path) -> None:
+    """Where identities are given, four texts are worth up to four times the prompts."""
+    given = replace(own(tmp_path, (30, 5), (30, 5)), scope="prompts", temperature=1.0)
+    one = outlook(given).groups[0]
+    four = outlook(replace(given, continuations=4)).groups[0]
+    assert four.error == pytest.approx(one.error / 2, rel=0.1)
+    assert four.gap < 0.65 * one.gap
+
+
 def test_identities_that_are_given_are_no_noise(tmp_path: Path) -> None:
     settings = own(tmp_path, (30, 5), (2, 15))
     many, two = outlook(replace(settings, scope="prompts")).groups

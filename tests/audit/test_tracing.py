@@ -105,6 +105,7 @@ NOT_IN_THE_KEY = {
     "prompts": "a stored trace says which prompts it holds",
     "groups": "likewise",
     "prompts_per_group": "likewise",
+    "continuations": "likewise",
     "min_prompts": "likewise",
     "ambiguous": "likewise",
     "corpora": "changes the tuned weights, whose fingerprints are in the key",
@@ -202,6 +203,27 @@ def test_seeds_of_sampled_text_do_not_share_a_trace(
             tracing.traced(Store(tmp_path), asked, some, quiet)["token"].tobytes()
         )
     assert len(set(texts)) == 4
+
+
+def test_more_texts_a_prompt_leave_the_first_ones_alone(
+    tmp_path: Path, pair: Pair, some: PromptSet, runs: list[tuple[str, int]]
+) -> None:
+    """Only the new ones are written, none is another's, and the first is what a single
+    one is.
+    """
+    asked = source(pair, decoding=Decoding(6, temperature=1.0))
+    one = tracing.traced(Store(tmp_path), asked, some.written(1), quiet)
+    three = tracing.traced(Store(tmp_path), asked, some.written(3), quiet)
+    n = len(some)
+    assert runs == [("trace", n), ("trace", 2 * n)]
+    assert one.prompts == some.prompts
+    assert_same(one, three.select(np.arange(n)))
+    written = [three.select(np.arange(k * n, (k + 1) * n)) for k in range(3)]
+    assert len({text["token"].tobytes() for text in written}) == 3
+    assert [p.id for p in written[2].prompts] == [p.id for p in some]
+    # drawn anew: they agree on no more first tokens than texts of other seeds do
+    firsts = [text["token"][text.offsets[:-1]] for text in written]
+    assert (firsts[0] == firsts[1]).mean() < 0.5
 
 
 def test_the_order_of_tracing_does_not_show(

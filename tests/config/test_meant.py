@@ -35,6 +35,8 @@ from specfair.errors import UsageError
         ({"top_k": -1}, "top_k = -1"),
         ({"prompts_per_group": -1}, "prompts_per_group"),
         ({"engine": "magic"}, "replay or live"),
+        ({"continuations": 0}, "continuations = 0"),
+        ({"continuations": 2}, "continuations = 2 .*greedy"),
         ({"engine": "llama.cpp"}, "of a pair it is replay or live"),
         ({"engine": "live", "server": "http://h:1"}, "of a server auto or its kind"),
         ({"server": "h:8080"}, "such as http://HOST:PORT"),

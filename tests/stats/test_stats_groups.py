@@ -167,28 +167,9 @@ def test_where_there_are_no_templates_none_is_taken_out() -> None:
     assert np.array_equal(found.between.covariances, found.alone.covariances)
 
 
-def test_a_set_that_was_sampled_has_the_errors_of_its_coins() -> None:
-    """Exact: the variance of a sum of coins, over the square of what was counted."""
-    sample = made((3, 10, "a", "x"), (5, 10, "a", "y"), (9, 10, "b", "z")).within("set")
-    thrown = sample.with_counts(
-        sample.numerator, sample.denominator, coins=np.array([2.0, 1.0, 0.5])
-    )
-    e = stats.by_group(thrown)["a"]
-    assert e.high - e.value == pytest.approx(1.96 * np.sqrt(3) / 20, rel=1e-3)
-    assert stats.by_group(thrown.macro())["a"].high > e.value
-
-
 def test_an_unknown_scope_names_the_known() -> None:
     with pytest.raises(UsageError, match="identities"):
         stats.gather(made((1, 2, "a", "x"), (1, 2, "a", "y")).within("people"))
-
-
-def test_a_text_said_twice_counts_once() -> None:
-    """Under two names in one group it is one; in two groups it is two."""
-    sample = made(*[(i, 10, g, f"{g}{i}") for g in "ab" for i in range(4)])
-    texts = np.array(["one", "two", "one", "three", "one", "two", "four", "five"])
-    kept = sample.once_each(texts)
-    assert kept.prompt.tolist() == ["0", "1", "3", "4", "5", "6", "7"]
 
 
 def test_a_gap_without_its_exploratory_groups_is_at_hand() -> None:

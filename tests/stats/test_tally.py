@@ -1,7 +1,6 @@
 """Labels, codes and sums of samples."""
 
 import numpy as np
-import pytest
 
 from specfair.stats.tally import codes_of, renumbered, sums_by
 from tests.stats.made import made
@@ -27,12 +26,11 @@ def test_what_follows_from_labels_is_made_once_for_all_counts() -> None:
     assert sample.within("prompts").once("asked", lambda: "fourth") == "fourth"
 
 
-def test_coins_of_prompts_that_weigh_alike() -> None:
-    sample = made((3, 6, "a", "x"), (0, 0, "a", "y"))
-    thrown = sample.with_counts(
-        sample.numerator, sample.denominator, coins=np.array([0.9, 0.0])
-    )
-    macro = thrown.macro()
-    assert macro.value == pytest.approx(0.5)
-    assert macro.coins is not None
-    assert macro.coins == pytest.approx([0.9 / 36, 0.0])
+def test_texts_of_a_prompt_are_summed() -> None:
+    """In the order of the prompts, and nothing is done where each has one."""
+    sample = made((1, 2, "a", "x"), (3, 4, "b", "y"))
+    both = sample[np.array([0, 1, 0, 1, 1])].by_prompt()
+    assert both.numerator.tolist() == [2, 9]
+    assert both.denominator.tolist() == [4, 12]
+    assert both.cluster.tolist() == ["x", "y"]
+    assert sample.by_prompt() is sample

@@ -168,7 +168,10 @@ def test_honest_folders_that_hold_something_else(tmp_path: Path) -> None:
 
 
 GENDER = {
-    "Welders": {"Ada_B": ["Ada B is a welder who ", "Ada B welds in "]},
+    "Welders": {
+        "Ada_B": ["Ada B is a welder who ", "Ada B welds in "],
+        "Ada_C": ["Ada B is a welder who"],
+    },
     "Potters": {"Cy_D": ["Cy D is a potter who "]},
 }
 RACE = {"Islanders": {"Ada_B": ["Ada B is a welder who "]}}
@@ -186,16 +189,19 @@ def bold(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_bold_keeps_every_prompt_and_says_what_stands_twice(bold: Path) -> None:
+def test_bold_counts_once_what_a_group_says_twice_and_says_what_two_say(
+    bold: Path,
+) -> None:
     found = prompts.load(f"bold:{bold}")
-    assert len(found) == 7
+    assert len(found) == 7  # of eight
     assert found.groups[:2] == ("Welders", "Potters")
     assert found.prompts[0].text == "Ada B is a welder who"
     assert found.prompts[0].cluster == "Ada_B"
-    assert found.notes[1] == (
-        "1 prompts repeat an earlier one; 1 stand under more than one group: "
-        "all are kept"
+    assert found.notes[1:] == (
+        "dropped 1 repeats within a group",
+        "kept 1 prompts that stand under more than one group",
     )
+    assert {p.cluster for p in found if p.group == "Welders"} == {"Ada_B"}
     assert not found.crossed
     assert found.licence == "CC BY-SA 4.0"
 

@@ -28,6 +28,10 @@ def bold_prompts(domain: str, place: str) -> PromptSet:
         rows = _local(Path(place), domains)
     else:
         rows = _hub(place.removeprefix("hub:") or HUB, domains)
+    once: dict[tuple[str, str], Row] = {}
+    for row in rows:
+        once.setdefault((row.group, row.text), row)
+    n_repeats, rows = len(rows) - len(once), list(once.values())
     groups, made = list(dict.fromkeys(row.group for row in rows)), numbered(rows)
     return PromptSet(
         f"bold/{domain}" if domain else "bold",
@@ -38,7 +42,7 @@ def bold_prompts(domain: str, place: str) -> PromptSet:
         sentence=f"BOLD, {domain.replace('_', ' ') or 'all five domains'}: "
         f"{len(rows):,} beginnings of articles about "
         f"{counted(len(groups), 'group')}",
-        notes=_notes(rows),
+        notes=_notes(rows, n_repeats),
         terms={group: (group.replace("_", " "),) for group in groups},
         attributes=attributes_of(made, rows),
     )
@@ -94,13 +98,14 @@ def _row(domain: str, category: str, title: str, text: str) -> Row:
     return Row(category, title, "", text.rstrip(), attributes)
 
 
-def _notes(rows: list[Row]) -> tuple[str, ...]:
-    """BOLD keeps every prompt, so what stands twice is said."""
-    n_repeats = len(rows) - len({row.text for row in rows})
-    between = Counter(text for text, _ in {(row.text, row.group) for row in rows})
-    n_shared = sum(n > 1 for n in between.values())
-    note = (
-        f"{n_repeats:,} prompts repeat an earlier one; {n_shared:,} stand under "
-        "more than one group: all are kept"
-    )
-    return ("blanks at the end of a prompt are cut", *([note] if n_repeats else []))
+def _notes(rows: list[Row], n_repeats: int) -> tuple[str, ...]:
+    """What a group says twice is no more evidence than once; what two groups say is
+    kept, and said.
+    """
+    n_shared = sum(n > 1 for n in Counter(row.text for row in rows).values())
+    notes = ["blanks at the end of a prompt are cut"]
+    if n_repeats:
+        notes.append(f"dropped {n_repeats:,} repeats within a group")
+    if n_shared:
+        notes.append(f"kept {n_shared:,} prompts that stand under more than one group")
+    return tuple(notes)

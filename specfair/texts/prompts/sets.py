@@ -25,6 +25,12 @@ class Prompt:
     cluster: str
     template: str  # "" where the set has none
     text: str
+    nth: int = 0  # which of the texts that are written after it
+
+    @property
+    def stream(self) -> str:
+        """The name of its own random numbers, which no other text shares."""
+        return f"{self.id}\0{self.nth}" if self.nth else self.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,7 @@ class PromptSet(Sequence[Prompt]):
                 f"prompt set {self.name!r} has 0 prompts; at least 1 is "
                 "needed. Name a set that has some."
             )
-        times = Counter(p.id for p in self.prompts)
+        times = Counter(p.stream for p in self.prompts)
         twice = [name for name, n in times.items() if n > 1]
         if twice:
             raise DataError(
@@ -101,7 +107,8 @@ class PromptSet(Sequence[Prompt]):
         """SHA-256 over every field of every prompt, in order."""
         digest = hashlib.sha256()
         for p in self.prompts:
-            line = (p.id, p.group, p.cluster, p.template, p.text, "")
+            nth = str(p.nth or "")
+            line = (p.id, p.group, p.cluster, p.template, p.text, nth)
             digest.update("\0".join(line).encode())
         return digest.hexdigest()
 
@@ -157,6 +164,11 @@ class PromptSet(Sequence[Prompt]):
         sentence, notes = f"{left}, out of {whole}", (*self.notes, note)
         return replace(self, prompts=kept, sentence=sentence, whole=whole, notes=notes)
 
+    def written(self, times: int) -> "PromptSet":
+        """The same prompts with so many texts after each, the first ones first."""
+        some = (replace(p, nth=nth) for nth in range(times) for p in self.prompts)
+        return replace(self, prompts=tuple(some))
+
     def require(self, min_prompts: int = 10) -> "PromptSet":
         """The set itself, or a DataError naming the first group that is too small."""
         for group, n in self.sizes.items():
@@ -189,9 +201,9 @@ def in_turn(members: Sequence[Prompt], seed: int) -> list[Prompt]:
     ranks = _ranks({p.cluster for p in members}, seed)
     places = _ranks({p.template for p in members}, seed)
 
-    def stride(p: Prompt) -> tuple[int, int, str]:
+    def stride(p: Prompt) -> tuple[int, int, int, str]:
         n = (places[p.template] - ranks[p.cluster]) % len(places)
-        return n % len(ranks), n, p.id
+        return p.nth, n % len(ranks), n, p.id
 
     turns: Counter[str] = Counter()
     ranked = []
