@@ -68,7 +68,8 @@ class Served:
     told: Counted
     again: Counted | None = None
     plain: tuple[Reply, ...] = ()
-    problem: str = ""
+    problem: str = ""  # why nothing it tells can be relied on
+    likeness: str = ""  # how it compares with a pair at hand
 
     @property
     def identity(self) -> Identity:
@@ -116,10 +117,8 @@ class Served:
             "from the second token on and not beyond a text's end"
         )
         missing = [name for name in COUNTED if name not in exact]
-        if not missing:
-            return (said,)
         no = f"{', '.join(missing)}: not judged, since it does not follow from replies"
-        return said, no
+        return tuple(filter(None, (said, no if missing else "", self.likeness)))
 
     @property
     def speedup(self) -> Sample:

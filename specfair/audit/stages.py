@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from specfair.audit import serving, tracing
+from specfair.audit import claimed, serving, tracing
 from specfair.audit.chosen import traced_set
 from specfair.audit.lending import Lender, Loan, MissingError, Say
 from specfair.audit.served import Served
@@ -33,7 +33,7 @@ from specfair.texts.prompts import PromptSet
 from specfair.traces.tally import Tally
 from specfair.traces.trace import Trace
 from specfair.training.recipe import Recipe
-from specfair.vocabulary import BASE, Stage
+from specfair.vocabulary import BASE, EMBEDDED, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +115,24 @@ class Stages:
     def _asked(self) -> Found:
         found = serving.served(self.settings, self.store, self.prompts, self._tell)
         problem = found.problem
+        if self.settings.target != EMBEDDED:
+            found, problem = self._claimed(found)
         agrees = Agreement(len(found.trace), 0, problem) if problem else None
         return Found(found.identity, found.trace, agrees, found)
+
+    def _claimed(self, found: Served) -> tuple[Served, str]:
+        """Beside the pair that it is said to be."""
+        settings, lookahead = self.settings, found.lookahead
+        if settings.lookahead != Settings().lookahead:
+            lookahead = settings.deployed
+        with self.pairs.lent(BASE) as loan:
+            if settings.decoding.greedy:
+                own = self._trace(loan, found.trace)
+                problem, said = claimed.of_own_texts(found, own, lookahead)
+            else:
+                read = loan.work().read_of_others(found.trace.text)
+                problem, said = claimed.of_its_texts(found, read, lookahead)
+        return replace(found, likeness=said), found.problem or problem
 
     def checkpoints(self, stage: Stage) -> tuple[int, ...]:
         """The steps on the way to a fine-tuned stage that are measured as well."""

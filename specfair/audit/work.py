@@ -45,6 +45,10 @@ class Work:
         """A text of this target, with what the draft makes of it."""
         return tracer.reread([self.pair], text, progress=progress)[0]
 
+    def read_of_others(self, text: Text) -> Trace:
+        """A text that somebody else wrote, with what target and draft make of it."""
+        return tracer.reread([self.pair], tracer.scored(self.pair, text))[0]
+
     def cost_ratio(self) -> float:
         """The time of a draft step over a target step."""
         return clock.cost_ratio(self.pair)

@@ -154,7 +154,8 @@ class Settings:
     @property
     def first_choice(self) -> bool:
         """Whether the draft proposes its first choice, also when the target samples."""
-        return (self.proposals or PROPOSALS.get(self.deployed_as)) == "greedy"
+        usual = "greedy" if self.server else PROPOSALS.get(self.deployed_as)
+        return (self.proposals or usual) == "greedy"
 
     @property
     def ready_made(self) -> bool:

@@ -86,6 +86,18 @@ def reread(
     return _traces(pairs, job, text, kept)
 
 
+def scored(pair: Pair, text: Text) -> Text:
+    """A text that others wrote, as if the target had written it: with its own columns,
+    and its name.
+    """
+    asked = task(pair, text.prompts, text.header.decoding)
+    kept = within(text.lengths, text.header.decoding.max_new_tokens)
+    sheet = Sheet(asked.shape, TEXT)
+    sheet.columns["token"][kept] = text.columns["token"]
+    in_batches(asked, partial(run_pass, Job(asked, sheet, text.lengths)))
+    return asked.text(sheet, kept)
+
+
 def generate(
     pair: Pair, prompts: Sequence[Prompt], decoding: Decoding
 ) -> list[NDArray[np.int32]]:

@@ -4,6 +4,7 @@ pair, and a simulated one that misbehaves.
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from specfair.audit.serving import interleaved
 from specfair.decoding import Decoding, Lookahead
 from specfair.engine.tracer import trace
 from specfair.errors import ModelError
+from specfair.models.folders import Source, locate
 from specfair.models.load import load
 from specfair.texts import prompts
 from specfair.traces.counting import SERVED
@@ -28,6 +30,7 @@ from tests.here import run
 from tests.llama_server import N_MAX, ROOT, converted, free_port, serving, start
 from tests.servers.simulated import FAULTS, Simulated, events_of, rounds_of
 
+PAIR = [locate(Source("embedded"), role) for role in ("target", "draft")]
 COUNTS = ("n_new_tokens", "n_rounds", "n_drafted", "n_tested", "n_accepted")
 SMALL = {
     "groups": "female,male,queer",
@@ -274,3 +277,37 @@ def test_the_evals_ask_a_server(real: str, pytester: pytest.Pytester) -> None:
         "acceptance_rate",
         "time_per_token",
     }
+
+
+def test_a_server_beside_the_pair_that_it_is(real: str, tmp_path: Path) -> None:
+    """Greedy, and at temperature 1, where its texts are its own and its draft proposes
+    its first choice: every count is a replay's, but for ties of the draft in a cache
+    of half precision.
+    """
+    pair = dict(zip(("target", "draft"), map(str, PAIR), strict=True))
+    asked = {**pair, "groups": "female,male,queer", "max_new_tokens": 25}
+    for temperature, n_each in ((0.0, 20), (1.0, 0)):
+        place = tmp_path / str(temperature)
+        how = {**asked, "temperature": temperature, "prompts_per_group": n_each}
+        audit, _ = audit_of(real, place, **how)
+        assert audit.doubt("base") == ""
+        said = next(note for note in audit.notes if "as a replay" in note)
+        n_alike, n = map(int, re.findall(r"^(\d+) of (\d+) requests", said)[0])
+        assert n == len(audit.prompts) >= (280 if temperature else 60)
+        assert n_alike >= (n if temperature == 0 else 0.99 * n)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_a_server_that_is_another_pair_is_told(
+    real: str, tmp_path: Path, temperature: float
+) -> None:
+    """Another target writes other texts, another draft counts otherwise; no verdict
+    rests on either.
+    """
+    target, draft = map(str, PAIR)
+    lossy = "it is lossy" if temperature == 0 else "it is not this pair"
+    for roles, said in (((draft, target), lossy), ((target, target), "only ")):
+        pair = dict(zip(("target", "draft"), roles, strict=True))
+        place = tmp_path / said.strip()
+        audit, _ = audit_of(real, place, **pair, **SMALL, temperature=temperature)
+        assert said in audit.doubt("base")
