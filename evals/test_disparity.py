@@ -2,6 +2,8 @@
 and after each dataset.
 """
 
+import pytest
+
 from specfair.audit.desk import Desk
 
 
@@ -22,6 +24,7 @@ def test_speedup_ratio(specfair: Desk, stage: str) -> None:
     specfair.ask("speedup", stage)
 
 
+@pytest.mark.specfair_needs("models")
 def test_speculation_pays(specfair: Desk, stage: str, group: str) -> None:
     """Where `breakeven` is bounded: no group would be served faster without a draft."""
     specfair.ask("breakeven", stage, of=group)

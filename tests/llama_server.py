@@ -104,19 +104,29 @@ def converted(folder: Path) -> Path:
 def start(folder: Path, port: int, *options: str) -> subprocess.Popen:
     """The server's process, once it answers."""
     command = [sys.executable, "-m", "tests.llama_server", str(folder), str(port)]
-    log = (folder / f"{port}.log").open("w")
-    process = subprocess.Popen(
-        [*command, *options], cwd=ROOT, stdout=log, stderr=subprocess.STDOUT
-    )
-    for _ in range(600):
-        assert process.poll() is None, (folder / f"{port}.log").read_text()[-2000:]
+    log = folder / f"{port}.log"
+    with log.open("w") as told:
+        process = subprocess.Popen(
+            [*command, *options], cwd=ROOT, stdout=told, stderr=told
+        )
+    answering(process, port, log, seconds=60)
+    return process
+
+
+def answering(
+    process: subprocess.Popen, port: int, log: Path, *, seconds: float
+) -> None:
+    """Wait until the server does."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        assert process.poll() is None, log.read_text()[-2_000:]
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1):
-                return process
+                return
         except OSError:
             time.sleep(0.05)
     process.kill()
-    raise AssertionError((folder / f"{port}.log").read_text()[-2000:])
+    raise AssertionError(log.read_text()[-2_000:])
 
 
 @contextmanager

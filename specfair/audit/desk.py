@@ -7,7 +7,7 @@ It does not know pytest: what a failed gate does is handed in.
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -140,7 +140,10 @@ class Desk:
         given = {"at_most": at_most, "at_least": at_least}
         own = {name: value for name, value in given.items() if value is not None}
         if not own:
-            return self.session.bound(kind, self.case)
+            found = self.session.bound(kind, self.case)
+            if found and kind == "regression":  # in what the baseline holds
+                return replace(found, metric=self.audit().base.gated)
+            return found
         if len(own) == 2:
             raise UsageError(
                 f"gate of {self.case.name} has at_most and at_least; a gate "

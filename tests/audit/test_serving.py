@@ -311,3 +311,21 @@ def test_a_server_that_is_another_pair_is_told(
         place = tmp_path / said.strip()
         audit, _ = audit_of(real, place, **pair, **SMALL, temperature=temperature)
         assert said in audit.doubt("base")
+
+
+def test_a_server_is_held_to_its_baseline(real: str, pytester: pytest.Pytester) -> None:
+    """Tokens for each verification, prompt by prompt, as they were."""
+    options = [f"--specfair-{n.replace('_', '-')}={v}" for n, v in SMALL.items()]
+    options += [f"--specfair-server={real}", "--specfair-prompts=embedded"]
+    evals = ("--pyargs", "specfair.evals")
+    assert run(pytester, *evals, *options, "--specfair-save-baseline=served").ret == 0
+    result = run(pytester, *evals, "-v", *options, "--specfair-baseline=served")
+    assert result.ret == 0
+    stored = json.loads((pytester.path / "reports" / "latest.json").read_text())
+    changes = [v for v in stored["verdicts"] if v["gate"] == "regression"]
+    assert {v["case"] for v in changes} == {
+        "base",
+        *(f"base-{group}" for group in ("female", "male", "queer")),
+    }
+    assert {v["metric"] for v in changes} == {"mean_acceptance_length"}
+    assert {(v["value"], v["decision"]) for v in changes} == {(0.0, "pass")}
