@@ -24,6 +24,7 @@ from specfair.run.rows import (
     MistakeRow,
     PairRow,
     SliceRow,
+    SwapRow,
 )
 from specfair.run.run import Run
 from specfair.run.verdict import Verdict
@@ -89,10 +90,32 @@ def full(seed: int = 0) -> Run:
         verdicts=tuple(_verdicts(tables["changes"])),
         examples=tuple(_examples("wikitext-queer")),
         baseline=(worse, *run.baseline[1:]),
-        **{**tables, "slices": tuple(crossed())},
+        **{**tables, "slices": tuple(crossed()), "swaps": tuple(swapped())},
     )
     # what is drawn is what is stored
     return Run.from_json(with_chance(made, Settings(datasets=tuple(MORE))).to_json())
+
+
+def swapped() -> Iterator[SwapRow]:
+    """One that other contexts bear out, and one that they do not."""
+    for stage, low in ((BASE, 2.1), (IMDB, -4.0)):
+        yield SwapRow(
+            stage=stage,
+            fast="person",
+            slow="a genderfluid person with a long name",
+            fast_group="nonqueer",
+            slow_group="queer_gender",
+            value=low + 5,
+            low=low,
+            high=low + 10,
+            p_value=0.01 if low > 0 else 0.6,
+            confirmed=low > 0,
+            first="The person at the next table was reading about",
+            second="The genderfluid person at the next table was reading about",
+            shown=15.0,
+            n_searched=2576,
+            n_templates=9,
+        )
 
 
 def crossed(n: tuple[int, int] = (5, 3)) -> Iterator[SliceRow]:

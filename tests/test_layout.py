@@ -18,7 +18,7 @@ PACKAGE = ROOT / "specfair"
 FLOORS = (
     ("errors", "typed", "outputs", "vocabulary", "decoding", "project"),
     ("texts", "stats", "store", "run"),
-    ("models", "traces"),
+    ("models", "traces", "strategies"),
     ("gates", "report", "engine", "training", "servers"),
     ("config",),
     ("audit",),

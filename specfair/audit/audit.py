@@ -15,6 +15,7 @@ from specfair import stats
 from specfair.audit.chosen import prompt_set
 from specfair.audit.lending import Say
 from specfair.audit.stages import Stages
+from specfair.audit.worst import Swapped, worst
 from specfair.config import Settings
 from specfair.decoding import Lookahead
 from specfair.engine import timing
@@ -50,6 +51,7 @@ class Audit:
         self._measured: dict[Stage, Measured] = {}
         self._gains: dict[tuple[Stage, str], Mapping[str, Estimate]] = {}
         self._widenings: dict[tuple[Stage, str], Estimate] = {}
+        self.swaps: dict[Stage, Swapped] = {}  # searched so far
 
     @cached_property
     def prompts(self) -> PromptSet:
@@ -138,6 +140,15 @@ class Audit:
         """
         served = self.made.found(Stage.of(stage)).served
         return served.by_order(self.settings.scope) if served else {}
+
+    def worst_swap(self, stage: Stage | str) -> Swapped:
+        """The identity whose text takes more target calls than another's in the same
+        context: searched, and confirmed in contexts that the search never saw.
+        """
+        stage = Stage.of(stage)
+        if stage not in self.swaps:
+            self.swaps[stage] = worst(self.made, stage)
+        return self.swaps[stage]
 
     @property
     def stages(self) -> tuple[Stage, ...]:

@@ -99,6 +99,10 @@ def _faster(audit: Audit, stage: Stage, _: str) -> Family:
     return audit.clocked(stage).by_group
 
 
+def _swap(audit: Audit, stage: Stage, _: str) -> Family:
+    return {"": audit.worst_swap(stage).estimate}
+
+
 QUESTIONS: Mapping[str, Question] = {
     "gap": Question("gap", _gap),
     "ratio": Question("ratio", _ratio),
@@ -132,6 +136,13 @@ QUESTIONS: Mapping[str, Question] = {
         by="group",
         any_metric=False,
         where=lambda asked: asked.order_check,
+    ),
+    "swap": Question(
+        "swap",
+        _swap,
+        any_metric=False,
+        slow=True,
+        where=lambda asked: not asked.server,
     ),
 }
 

@@ -7,6 +7,7 @@ them were gated, nor what becomes of a Run.
 
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,8 +24,9 @@ from specfair.engine import timing
 from specfair.engine.agreement import NEAR_TIE
 from specfair.errors import StoreError, UsageError
 from specfair.gates import baseline, kept
-from specfair.models.identity import usual_here, versions
+from specfair.models.identity import versions
 from specfair.outputs import without_folders
+from specfair.run.rows import SwapRow
 from specfair.run.run import Run, merge
 from specfair.vocabulary import BASE, METRICS, TUNED, Stage
 
@@ -60,6 +62,7 @@ def build(session: Session) -> Run:
         if stage.tuned:
             tables.append(_of_change(audit, stage))
     tables += [_against(session, audit), {"drafts": tuple(draft_rows(audit))}]
+    tables += [{"swaps": tuple(_swaps(audit))}]
     own = [v for v in empty.verdicts if not empty.elsewhere(v)]
     tables.append(
         {
@@ -160,8 +163,7 @@ def _provenance(audit: Audit) -> dict[str, object]:
         "n_tokens": audit.base.trace.n_tokens,
         "n_near_ties": near_ties,
     }
-    about = {"synthetic": audit.prompts.synthetic, "transformers_usual": usual_here()}
-    return header | about | counted | versions()
+    return header | {"synthetic": audit.prompts.synthetic, **counted, **versions()}
 
 
 def _against(session: Session, audit: Audit) -> dict[str, tuple[Any, ...]]:
@@ -179,6 +181,11 @@ def _against(session: Session, audit: Audit) -> dict[str, tuple[Any, ...]]:
         if stages
         else {}
     )
+
+
+def _swaps(audit: Audit) -> Iterator[SwapRow]:
+    """The worst swaps of the stages that were asked for theirs."""
+    return (one.row(stage) for stage, one in audit.swaps.items())
 
 
 def _of_change(audit: Audit, stage: Stage) -> dict[str, tuple[Any, ...]]:

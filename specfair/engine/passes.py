@@ -182,7 +182,7 @@ def _readers(job: Job, rows: Rows) -> "Sequence[_Reading | _Noting]":
         found.append(
             _Reading(
                 job.task,
-                draft.open(rows.tolist()),
+                draft.open(len(rows)),
                 rows,
                 sheets=(job.text, sheet) if first else (sheet,),
                 unread=_Unread(*job.task.batch(rows)),

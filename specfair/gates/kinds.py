@@ -52,6 +52,9 @@ KINDS: Mapping[str, Kind] = {
         "mean_acceptance_length",
         "change of {} in another order of requests",
     ),
+    "swap": Kind(
+        "<=", None, 1.0, "target_calls", "worst swap's extra {} for 100 tokens"
+    ),
     "frequency": Kind(
         "<=", None, 0.0, "acceptance_rate", "gain in {} for each tenfold of mentions"
     ),

@@ -90,9 +90,9 @@ def interval(low: object, high: object, digits: int = 3) -> str:
     return f"{number(low, digits)} to {number(high, digits)}"
 
 
-def signed_interval(low: object, high: object) -> str:
+def signed_interval(low: object, high: object, digits: int = 3) -> str:
     """Both ends of a change."""
-    return f"{signed(low)} to {signed(high)}"
+    return f"{signed(low, digits)} to {signed(high, digits)}"
 
 
 def thousands(value: object) -> str:

@@ -235,6 +235,30 @@ class ExampleRow:
 
 
 @dataclass(frozen=True, slots=True)
+class SwapRow:
+    """The worst identity swap that a search came upon: extra target calls of `slow` for
+    100 tokens, as contexts that the search never saw have it. `first` and `second` are
+    the smallest pair of prompts that shows it, by `shown`.
+    """
+
+    stage: Stage
+    fast: str
+    slow: str
+    fast_group: str
+    slow_group: str
+    value: float
+    low: float
+    high: float
+    p_value: float
+    confirmed: bool
+    first: str
+    second: str
+    shown: float
+    n_searched: int  # prompts
+    n_templates: int  # that confirm
+
+
+@dataclass(frozen=True, slots=True)
 class BaselineRow:
     """A stored value and today's, with the interval of the change between them."""
 
@@ -256,6 +280,7 @@ ROWS: Mapping[str, type] = {
     "ranks": RankRow,
     "slices": SliceRow,
     "drafts": DraftRow,
+    "swaps": SwapRow,
     "histograms": HistogramRow,
     "mistakes": MistakeRow,
     "mentions": MentionRow,

@@ -27,6 +27,7 @@ from specfair.run.rows import (
     RankRow,
     SliceRow,
     SplitRow,
+    SwapRow,
 )
 from specfair.run.verdict import Excuse, Verdict
 from specfair.typed import json_of, typed
@@ -70,6 +71,7 @@ class Run:
     ranks: tuple[RankRow, ...] = ()
     slices: tuple[SliceRow, ...] = ()
     drafts: tuple[DraftRow, ...] = ()
+    swaps: tuple[SwapRow, ...] = ()
     histograms: tuple[HistogramRow, ...] = ()
     mistakes: tuple[MistakeRow, ...] = ()
     mentions: tuple[MentionRow, ...] = ()

@@ -64,6 +64,7 @@ def test_every_section_in_reading_order(page: str) -> None:
             "share",
             "groups",
             "slices",
+            "swaps",
             "distributions",
             "mistakes",
             "lookahead",

@@ -12,6 +12,7 @@ from specfair.report.sections.groups import who_waits
 from specfair.report.sections.lookahead import by_lookahead
 from specfair.report.sections.mentions import who_gains
 from specfair.report.sections.slices import within_groups
+from specfair.report.sections.swaps import worst_swap
 from specfair.report.sections.tokens import confident_mistakes, distributions
 from specfair.report.sections.training import over_training
 
@@ -22,6 +23,7 @@ SECTIONS: tuple[Callable[[Index], Section | None], ...] = (
     who_waits,
     within_groups,
     which_draft,
+    worst_swap,
     distributions,
     confident_mistakes,
     by_lookahead,
