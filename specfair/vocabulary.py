@@ -14,7 +14,7 @@ TUNED = "tuned"  # the only "dataset" where a ready fine-tuned pair is given
 EMBEDDED = "embedded"  # the pair, the prompts and the corpora that the project ships
 # kinds of server that are asked what they count, and the variable of the environment
 # that holds the key of one that wants a key
-SERVERS = ("llama.cpp", "vllm", "sglang")
+SERVERS = ("llama.cpp", "vllm", "sglang", "vllm-counters")
 SERVER_KEY = "SPECFAIR_SERVER_KEY"
 # what the pair is fine-tuned on, unless files of one's own are named
 DATASETS = ("ag_news", "imdb", "cnn_dailymail", "sst2", "wikitext")

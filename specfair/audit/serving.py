@@ -18,6 +18,7 @@ from specfair.config import Settings
 from specfair.errors import ModelError, UsageError
 from specfair.servers.adapter import About, Adapter, Asked
 from specfair.servers.client import Client
+from specfair.servers.counters import COUNTERS
 from specfair.servers.llama_cpp import LLAMA_CPP
 from specfair.servers.reply import Reply
 from specfair.servers.sglang import SGLANG
@@ -30,6 +31,7 @@ ADAPTERS: Mapping[str, Adapter] = {
     "llama.cpp": LLAMA_CPP,
     "vllm": VLLM,
     "sglang": SGLANG,
+    "vllm-counters": COUNTERS,
 }
 PORTION = 256  # replies between two writes to disk
 N_AGAIN = 40  # prompts of each group that are asked again in reverse order
@@ -67,8 +69,10 @@ class _Sent:
 
     def reply(self) -> Reply:
         adapter, what = self.line.adapter, f"prompt {self.prompt.id!r}"
-        ask = self.line.client.ask
-        return ask(what, adapter.path, adapter.read, body=self.body)
+        client = self.line.client
+        if adapter.alone:
+            return adapter.alone(client, self.body, what)
+        return client.ask(what, adapter.path, adapter.read, body=self.body)
 
 
 def served(settings: Settings, store: Store, prompts: PromptSet, say: Say) -> Served:
@@ -203,7 +207,9 @@ def _collected(
             except ModelError as error:
                 trouble.append(error)
 
-        with ThreadPoolExecutor(sent[0].line.settings.concurrency) as several:
+        alone = any(each.line.adapter.alone for each in sent)
+        n_at_once = 1 if alone else sent[0].line.settings.concurrency
+        with ThreadPoolExecutor(n_at_once) as several:
             list(several.map(ask, missing[:PORTION]))
         return {**(old or {}), **new}
 

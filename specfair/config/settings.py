@@ -121,7 +121,7 @@ class Settings:
     engine: str = _option(
         "replay",
         "replay (answers from traces, checked live) or live (decodes every case); of "
-        "a server its kind: auto, llama.cpp, vllm, sglang",
+        "a server its kind: auto, llama.cpp, vllm, sglang, vllm-counters",
         choices=("replay", "live", AUTO, *SERVERS),
     )
     # what is claimed

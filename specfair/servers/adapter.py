@@ -61,3 +61,5 @@ class Adapter:
     facts: Callable[[Client], Mapping[str, Any]]
     owner: str  # what it calls itself where it lists its models
     lacking: str  # what to switch on where replies say nothing of drafts
+    # where counters of the whole server are read: one request at a time
+    alone: Callable[[Client, Mapping[str, Any], str], Reply] | None = None

@@ -142,7 +142,11 @@ class Client:
                     raise TimeoutError
                 if sock.fileno() >= 0:  # a reply that was read to its end closes it
                     sock.settimeout(left)
-                found += [(time.monotonic() - sent, event) for event in _read(text)]
+                now = time.monotonic() - sent
+                if kind.startswith("text/plain"):
+                    found.append((now, {"text": text.decode("utf-8", "replace")}))
+                else:
+                    found += [(now, event) for event in _read(text)]
             return found
         finally:
             connection.close()

@@ -329,3 +329,20 @@ def test_a_server_is_held_to_its_baseline(real: str, pytester: pytest.Pytester) 
     }
     assert {v["metric"] for v in changes} == {"mean_acceptance_length"}
     assert {(v["value"], v["decision"]) for v in changes} == {(0.0, "pass")}
+
+
+def test_counters_are_read_one_request_at_a_time(tmp_path: Path) -> None:
+    """Of a server that tells nothing of requests; a stranger ends the audit, and what
+    was told before him is kept.
+    """
+    simulated = Simulated(owner="vllm")
+    with simulated.serving() as url:
+        asked = {**SMALL, "engine": "vllm-counters"}
+        audit, _ = audit_of(url, tmp_path / "alone", **asked)
+        assert next(iter(audit.base.given)) == "mean_acceptance_length"
+        assert audit.doubt("base") == ""
+        assert simulated.most_at_once == 1
+        simulated.stranger = 1
+        audit, _ = audit_of(url, tmp_path / "disturbed", **asked)
+        with pytest.raises(ModelError, match=r"served others meanwhile.*are missing"):
+            audit.measure(audit.settings.stages)

@@ -66,6 +66,8 @@ class Simulated:
     )
     owner: str = "llamacpp"
     asked: Counter[str] = field(default_factory=Counter)
+    counted: Counter[str] = field(default_factory=Counter)
+    stranger: int = 0  # requests of others between two looks at the counters
     at_once: int = 0
     most_at_once: int = 0
     headers: list[str] = field(default_factory=list)
@@ -111,6 +113,25 @@ class Simulated:
             self.at_once -= 1
             writer.close()
 
+    def _count(self, writer: asyncio.StreamWriter) -> None:
+        """vLLM's counters, and a stranger's request where there is one."""
+        self.counted["request_success_total"] += self.stranger
+        lines = (f"vllm:{name} {n}" for name, n in self.counted.items())
+        page = "\n".join(["# HELP vllm:x y", *lines]).encode()
+        kind = f"Content-Type: text/plain\r\nContent-Length: {len(page)}\r\n"
+        writer.write(f"HTTP/1.1 200 OK\r\n{kind}\r\n".encode() + page)
+
+    def _complete(self, body: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+        """As vLLM before it told of requests."""
+        rounds = rounds_of(body["prompt"], body["max_tokens"])
+        ids = [t for event in events_of(rounds) for t in event["tokens"]]
+        self.counted += _rises(rounds)
+        self.counted["generation_tokens_total"] += len(ids)
+        self.counted["request_success_total"] += 1
+        choice = {"index": 0, "token_ids": ids, "finish_reason": "stop"}
+        usage = {"completion_tokens": len(ids)}
+        _send(writer, {"choices": [choice], "usage": usage})
+
     async def _answer(
         self, path: str, body: dict[str, Any], writer: asyncio.StreamWriter
     ) -> str:
@@ -118,6 +139,10 @@ class Simulated:
             _send(writer, {"build_info": "simulated"})
         elif path == "/v1/models":
             _send(writer, {"data": [{"id": "simulated", "owned_by": self.owner}]})
+        elif path == "/metrics":
+            self._count(writer)
+        elif path == "/v1/completions":
+            self._complete(body, writer)
         elif path == "/completion":
             text = body["prompt"]
             n_before, nth = self.asked.total(), self.asked[text]
@@ -133,6 +158,20 @@ class Simulated:
         else:
             _send(writer, {"error": {"message": "nowhere"}}, "404 Not Found")
         return ""
+
+
+def _rises(rounds: list[Round]) -> Counter[str]:
+    """How vLLM's counters move with these rounds."""
+    told = Counter({"spec_decode_num_drafts_total": len(rounds)})
+    for drafted, accepted in rounds:
+        told["spec_decode_num_draft_tokens_total"] += drafted
+        told["spec_decode_num_accepted_tokens_total"] += accepted
+        for place in range(drafted):
+            name = (
+                f'spec_decode_num_accepted_tokens_per_pos_total{{position="{place}"}}'
+            )
+            told[name] += place < accepted
+    return told
 
 
 def _send(
