@@ -1,5 +1,5 @@
-"""The command line: audit, plan, slices, report, compare, prompts, corpora, fixtures,
-doctor.
+"""The command line: audit, plan, slices, mend, report, compare, prompts, corpora,
+fixtures, doctor.
 
 Knows arguments and exit codes (0 ok, 1 a gate failed, 2 usage, 3 insufficient or
 incomplete). What a command does lies in `doors`, and is loaded when it is asked for.
@@ -50,6 +50,12 @@ _PLANNED = {
     *("prompts", "groups", "prompts_per_group", "min_prompts"),
     *("datasets", "scope", "family"),
 }
+_MENDED = {
+    *("target", "draft", "device", "dtype", "device_map", "allow_pickle", "truncate"),
+    *("prompts", "groups", "prompts_per_group", "min_prompts", "ambiguous"),
+    *("max_new_tokens", "temperature", "top_k", "top_p", "ignore_eos", "seed"),
+    *("lookahead", "scope", "recipe", "checkpoints", "store"),
+}
 _COMMANDS: Mapping[str, _Command] = {
     "audit": _Command(
         "doors.auditing:run_audit",
@@ -93,6 +99,22 @@ _COMMANDS: Mapping[str, _Command] = {
             _argument("--stage", "base, or the dataset to look behind", metavar="X"),
             _argument("--top", "how many are shown", metavar="N", type=int, default=20),
             _argument("--format", choices=("text", "json"), default="text"),
+        ),
+    ),
+    "mend": _Command(
+        "doors.mending:mend_draft",
+        "teach a draft by its target where groups wait longest, and judge it on "
+        "prompts that it never saw; the target stays as it is",
+        "specfair mend --target T --draft D --prompts honest --recipe fairspec --out "
+        "mended/",
+        (
+            *as_arguments(without=config.OPTIONS_BY_NAME.keys() - _MENDED),
+            _argument(
+                "--out",
+                "a new folder for the draft, its report and the prompts it never saw",
+                metavar="FOLDER",
+                required=True,
+            ),
         ),
     ),
     "report": _Command(

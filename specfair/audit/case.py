@@ -10,10 +10,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from specfair.audit.audit import Audit
+from specfair.config import Settings
 from specfair.errors import as_typed, plain
+from specfair.gates.words import MEND
 from specfair.run.run import measured_on
 from specfair.run.verdict import Verdict
 from specfair.vocabulary import Stage
+
+# options that a mending must be told as the run was
+_PAIR, _HOW = ("target", "draft"), ("max_new_tokens", "temperature", "top_k", "top_p")
+_FILLED_IN = (*_PAIR, "prompts", *_HOW)
 
 
 @dataclass(slots=True)
@@ -47,6 +53,26 @@ def invoked() -> str:
             *sys.argv[1:],
         ]
     )
+
+
+def told_how(way_out: str, settings: Settings, stage: Stage | None) -> str:
+    """A way out with its command filled in; what is fine-tuned here is mended before,
+    if at all, so nothing is said of that.
+    """
+    if settings.server or (stage and stage.tuned and not settings.ready_made):
+        return way_out.replace(f" ({MEND})", "")
+    asked, usual = settings.shown, Settings()
+    told = {name: getattr(asked, name) for name in _FILLED_IN}
+    if stage and stage.tuned:
+        told["target"] = asked.tuned_target or asked.target
+        told["draft"] = asked.tuned_draft or asked.draft
+    words = [
+        f"--{name.replace('_', '-')}={value}"
+        for name, value in told.items()
+        if value != getattr(usual, name)
+    ]
+    command = as_typed(["specfair", "mend", *words, "--out", "mended"])
+    return way_out.replace(MEND, command)
 
 
 def about(audit: Audit) -> str:

@@ -113,10 +113,13 @@ def widening_row(audit: Audit, stage: Stage) -> GapRow:
 def training_rows(audit: Audit, dataset: str) -> Iterator[EstimateRow]:
     """How alignment moved along the fine-tuning, where checkpoints were kept."""
     for step, measured in audit.training(dataset).items():
-        for metric in filter(measured.tells, ALONG):
-            yield from _estimates(
-                measured, Stage(dataset, step), metric, measured.lookahead
-            )
+        yield from course(measured, Stage(dataset, step))
+
+
+def course(measured: Measured, stage: Stage) -> Iterator[EstimateRow]:
+    """What is shown of one checkpoint."""
+    for metric in filter(measured.tells, ALONG):
+        yield from _estimates(measured, stage, metric, measured.lookahead)
 
 
 def against(

@@ -14,7 +14,7 @@ from typing import Any
 from specfair import config, gates, stats
 from specfair.audit import questions
 from specfair.audit.audit import Audit
-from specfair.audit.case import Case, invoked
+from specfair.audit.case import Case, invoked, told_how
 from specfair.audit.lending import Say
 from specfair.errors import UsageError, unknown
 from specfair.gates import baseline, bounds, kept
@@ -125,6 +125,7 @@ class Session:
             about=case.about,
             of=of,
             nth=case.asked[asked_of],
+            way_out=told_how(verdict.way_out, self.settings, case.stage),
         )
         verdict, waiver = waived(verdict, self.settings.waivers, self.today)
         if waiver:

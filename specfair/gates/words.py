@@ -14,6 +14,7 @@ from specfair.stats.estimate import EXPLORATORY, some_of
 from specfair.vocabulary import ALPHA, METRICS
 
 MANY_TIMES = 100  # more evidence than so many times what is there is no advice
+MEND = "specfair mend --out mended"  # those who know the settings fill them in
 _NAMED = 3  # groups, at most, in advice
 
 
@@ -116,7 +117,10 @@ def _way_out(v: Verdict, estimate: Estimate, bound: Bound) -> str:
         who = (
             " and ".join(v.groups) if 0 < len(v.groups) <= 2 else "all groups together"
         )
-        return f"Mend the draft for {who}, or set the bound to what is acceptable."
+        return (
+            f"Mend the draft for {who} ({MEND}), or set the bound to what is "
+            "acceptable."
+        )
     if estimate.exploratory and v.p_holm < ALPHA:
         few = some_of(estimate.exploratory)
         return (

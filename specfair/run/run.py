@@ -21,6 +21,7 @@ from specfair.run.rows import (
     FrequencyRow,
     GapRow,
     HistogramRow,
+    MendingRow,
     MentionRow,
     MistakeRow,
     PairRow,
@@ -80,6 +81,7 @@ class Run:
     frequency: tuple[FrequencyRow, ...] = ()
     examples: tuple[ExampleRow, ...] = ()
     baseline: tuple[BaselineRow, ...] = ()
+    mending: tuple[MendingRow, ...] = ()
     schema: int = SCHEMA
 
     @property
