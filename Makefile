@@ -14,7 +14,7 @@ TORCH ?= $(shell sed -n 's/^torch==//p' constraints.txt)
 NEWEST := report/test_report_browser.py stats/test_stats_calibration.py test_layout.py test_evals.py test_as_deployed.py \
 	test_architectures.py audit/test_serving.py chaos
 
-.PHONY: eval test test-oldest test-vllm check docs chaos wheel bench calibrate coverage fixtures clean help
+.PHONY: eval test test-oldest test-vllm check docs chaos wheel bench mend calibrate coverage fixtures clean help
 
 help:           ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/'
@@ -67,6 +67,9 @@ docs: $(READY)  ## the documentation site, build/docs/index.html; warnings are e
 
 bench: $(READY) ## the measurements behind docs/performance.md
 	$(BIN)/python bench/run.py $(ARGS)
+
+mend: $(READY)  ## every recipe for mending a draft over five seeds: docs/mitigation.md
+	OMP_NUM_THREADS=1 $(BIN)/python bench/mend.py $(ARGS)
 
 calibrate: $(READY) ## the simulations behind docs/statistics.md
 	$(BIN)/python bench/calibrate.py $(ARGS)

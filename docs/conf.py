@@ -27,6 +27,7 @@ PAGES = (
     "docs/drafts",
     "docs/statistics",
     "docs/search",
+    "docs/mitigation",
     "docs/performance",
     "docs/servers",
     "docs/reliability",
@@ -37,7 +38,7 @@ PAGES = (
     "CHANGELOG",
 )
 # of the command line, whose options are those of the reference where none is shown
-COMMANDS = ("", "report", "compare", "prompts", "corpora", "fixtures", "doctor")
+COMMANDS = ("", "mend", "report", "compare", "prompts", "corpora", "fixtures", "doctor")
 include_patterns = [f"{page}.md" for page in (root_doc, *PAGES)]
 myst_heading_anchors = 3
 smartquotes = False  # options begin with two hyphens

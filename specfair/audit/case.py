@@ -60,7 +60,7 @@ def told_how(way_out: str, settings: Settings, stage: Stage | None) -> str:
     if at all, so nothing is said of that.
     """
     if settings.server or (stage and stage.tuned and not settings.ready_made):
-        return way_out.replace(f" ({MEND})", "")
+        return way_out.replace(f" with `{MEND}`", "")
     asked, usual = settings.shown, Settings()
     told = {name: getattr(asked, name) for name in _FILLED_IN}
     if stage and stage.tuned:

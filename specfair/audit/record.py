@@ -194,7 +194,7 @@ def _of_change(audit: Audit, stage: Stage) -> dict[str, tuple[Any, ...]]:
     found = {
         "changes": rows.change_rows(audit, stage),
         "widenings": (rows.widening_row(audit, stage),),
-        "training": tuple(rows.training_rows(audit, dataset)),
+        "training": tuple(rows.training_rows(audit.training(dataset), dataset)),
     }
     if dataset == TUNED:
         return found

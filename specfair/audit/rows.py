@@ -110,16 +110,12 @@ def widening_row(audit: Audit, stage: Stage) -> GapRow:
     return _gap_row(stage, name, audit.widening(stage), np.nan)
 
 
-def training_rows(audit: Audit, dataset: str) -> Iterator[EstimateRow]:
+def training_rows(along: Mapping[int, Measured], dataset: str) -> Iterator[EstimateRow]:
     """How alignment moved along the fine-tuning, where checkpoints were kept."""
-    for step, measured in audit.training(dataset).items():
-        yield from course(measured, Stage(dataset, step))
-
-
-def course(measured: Measured, stage: Stage) -> Iterator[EstimateRow]:
-    """What is shown of one checkpoint."""
-    for metric in filter(measured.tells, ALONG):
-        yield from _estimates(measured, stage, metric, measured.lookahead)
+    for step, measured in sorted(along.items()):
+        for metric in filter(measured.tells, ALONG):
+            stage = Stage(dataset, step)
+            yield from _estimates(measured, stage, metric, measured.lookahead)
 
 
 def against(

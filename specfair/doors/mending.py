@@ -116,11 +116,7 @@ def _along(learned: mending.Learned, audit: Audit) -> tuple[EstimateRow, ...]:
         prompts = Path(audit.settings.prompts.partition(":")[2])
         then = mending.judged(audit.settings, folder, prompts, tell)
         measured[step] = then.after(TUNED)
-    return tuple(
-        row
-        for step in sorted(measured)
-        for row in rows.course(measured[step], Stage(TUNED, step))
-    )
+    return tuple(rows.training_rows(measured, TUNED))
 
 
 def _command(given: Mapping[str, object], to: Path) -> str:

@@ -118,7 +118,7 @@ def _way_out(v: Verdict, estimate: Estimate, bound: Bound) -> str:
             " and ".join(v.groups) if 0 < len(v.groups) <= 2 else "all groups together"
         )
         return (
-            f"Mend the draft for {who} ({MEND}), or set the bound to what is "
+            f"Mend the draft for {who} with `{MEND}`, or set the bound to what is "
             "acceptable."
         )
     if estimate.exploratory and v.p_holm < ALPHA:

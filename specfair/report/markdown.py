@@ -12,9 +12,10 @@ from specfair.report import findings, lead, many
 from specfair.report.blocks import Card, Table
 from specfair.report.cards import cards
 from specfair.report.lookup import Index, index, tally
-from specfair.report.sections.before_after import by_dataset
+from specfair.report.sections.before_after import by_dataset, by_group
 from specfair.report.sections.groups import ranking
 from specfair.report.sections.mentions import gaps
+from specfair.report.sections.mitigation import mended, recipes
 from specfair.report.text import COMMAND, clean
 from specfair.run.run import Run
 from specfair.vocabulary import BASE, Decision
@@ -132,10 +133,14 @@ def _sections(found: Index) -> Iterable[str]:
     if speed:
         yield _escape(findings.speed(found), 600)
         yield speed
+        yield _table(by_group(found))
     share = findings.share(found)
     if share:
         yield _escape(share, 900)
     yield _table(gaps(found))
+    if found.run.mending:
+        yield _escape(mended(found), 600)
+        yield _table(recipes(found))
 
 
 def _who_waits(found: Index) -> Iterable[str]:

@@ -5,6 +5,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,7 +54,7 @@ def test_the_pool_is_of_mending_prompts_alone(place: Path) -> None:
     assert sorted(pool.groups) == sorted(parts.mending.groups)
     tokenizer = AutoTokenizer.from_pretrained(learned.tuned.model)
     begun = [
-        tokenizer.decode(row[:start]).strip()
+        str(tokenizer.decode(row[:start])).strip()
         for row, start in zip(pool.tokens, pool.starts, strict=True)
     ]
     texts = {p.text for p in parts.mending}
@@ -111,12 +112,12 @@ def test_the_targets_text_is_the_same_byte_for_byte(place: Path) -> None:
     for prompt in learn(place)[0].parts.judging[:8]:
         ids = torch.tensor([tokenizer(prompt.text)["input_ids"]])
         for draft in (None, *drafts):
-            assisted = {} if draft is None else {"assistant_model": draft}
+            assisted: Any = {} if draft is None else {"assistant_model": draft}
             with torch.no_grad():
                 out = target.generate(
                     ids, do_sample=False, max_new_tokens=12, **assisted
                 )
-            written.append(tokenizer.decode(out[0]).encode())
+            written.append(str(tokenizer.decode(out[0])).encode())
     assert written[::3] == written[1::3] == written[2::3]
 
 

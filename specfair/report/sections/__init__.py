@@ -11,6 +11,7 @@ from specfair.report.sections.drafts import which_draft
 from specfair.report.sections.groups import who_waits
 from specfair.report.sections.lookahead import by_lookahead
 from specfair.report.sections.mentions import who_gains
+from specfair.report.sections.mitigation import mitigation
 from specfair.report.sections.slices import within_groups
 from specfair.report.sections.swaps import worst_swap
 from specfair.report.sections.tokens import confident_mistakes, distributions
@@ -28,6 +29,7 @@ SECTIONS: tuple[Callable[[Index], Section | None], ...] = (
     confident_mistakes,
     by_lookahead,
     causes_of_gaps,
+    mitigation,
     over_training,
     since_baseline,
 )

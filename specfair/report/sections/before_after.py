@@ -1,9 +1,9 @@
 """What fine-tuning did: values before and after by group, and all groups together."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from specfair.report import findings
+from specfair.report import findings, many
 from specfair.report.blocks import Panel, Section, Table
 from specfair.report.charts import canvas
 from specfair.report.charts.forest import Line, forest
@@ -74,7 +74,7 @@ def before_after(found: Index) -> Section | None:
         "speed-up higher?",
         answer=findings.speed(found),
         panels=[_panel(found, at, c, domain) for at, c in by_stage.items() if c],
-        tables=[by_dataset(found)],
+        tables=[by_dataset(found), by_group(found)],
         key=(
             ("ring", "before, its interval as a band"),
             ("dot", "after, with its 95% interval; grey where the change may be noise"),
@@ -138,6 +138,27 @@ def _line(change: Moved, ends: tuple[str, str]) -> Line:
         sure=change.sure,
         before=(before.value, before.low, before.high),
     )
+
+
+def by_group(found: Index) -> Table:
+    """A row a group and a column a dataset, as the original study has it."""
+    stages = [Stage(name) for name in found.run.datasets]
+    moved = {at: {c.group: c for c in _changes(found, at)} for at in stages}
+    groups = [g for g in many.outer(found, BASE, many.DRAWN) if g in moved[stages[0]]]
+
+    def cell(at: Stage) -> Callable[[str], str]:
+        def said(group: str) -> str:
+            change = moved[at].get(group)
+            if change is None:
+                return "n/a"
+            before, after = change.before.value, change.after.value
+            return f"{number(before)} to {number(after)}"
+
+        return said
+
+    columns = [("group", lambda group: clean(group, 60))]
+    columns += [(f"#{clean(at.dataset, 60)}", cell(at)) for at in stages]
+    return Table.of(groups, columns, caption="Before and after by group")
 
 
 def by_dataset(found: Index) -> Table:
