@@ -165,7 +165,8 @@ def test_checkpoints_are_measured_along_the_way(tmp_path: Path) -> None:
     assert len(set(prints)) == 3
     assert along[1].trace.reading.draft == "embedded + imdb at step 1"
     rows = {
-        (row.stage.step, row.group, row.metric) for row in training_rows(made.training("imdb"), "imdb")
+        (row.stage.step, row.group, row.metric)
+        for row in training_rows(made.training("imdb"), "imdb")
     }
     groups = ("", *made.prompts.groups)
     assert rows == {
