@@ -23,7 +23,7 @@ from specfair.config import Settings
 from specfair.decoding import Decoding
 from specfair.errors import UsageError
 from specfair.models.identity import versions
-from specfair.run.rows import MendingRow
+from specfair.run.mended import MendingRow
 from specfair.store import Store, digest
 from specfair.texts.prompts import Prompt, PromptSet
 from specfair.texts.prompts.parts import NEW, Parts, as_lines, in_parts, swapped

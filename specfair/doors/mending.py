@@ -17,7 +17,8 @@ from specfair.audit.writing import write_files
 from specfair.doors.printing import show, tell
 from specfair.errors import UsageError, as_typed, counted
 from specfair.gates import bounds
-from specfair.run.rows import EstimateRow, MendingRow
+from specfair.run.mended import MendingRow
+from specfair.run.rows import EstimateRow
 from specfair.vocabulary import BASE, OK, TUNED, USAGE, Stage
 
 # what the evals that judge it are told in another way, or not at all

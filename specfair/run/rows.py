@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from specfair.run.mended import MendingRow
 from specfair.vocabulary import Stage
 
 N_BINS = 20  # of a histogram
@@ -218,31 +219,6 @@ class FrequencyRow:
     high: float
     rank_correlation: float
     p_value: float
-
-
-@dataclass(frozen=True, slots=True)
-class MendingRow:
-    """Groups' alphas before or after a draft was mended, on prompts that had no part in
-    it, and what it cost.
-    """
-
-    recipe: str
-    new: str  # in these prompts: "templates", "identities", "both"; "" is all of them
-    decoding: str
-    mean: float  # over groups
-    minimum: float
-    lowest_group: str
-    gap: float
-    low: float
-    high: float
-    ratio: float
-    u_cross_entropy: float  # variances over groups
-    u_kl: float
-    u_alpha: float
-    n_steps: int
-    n_texts: int  # of the target, that the draft learned from
-    n_target_calls: int
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar, get_args
 
 from specfair.errors import StoreError, ordinal
+from specfair.run.mended import MendingRow
 from specfair.run.rows import (
     ROWS,
     BaselineRow,
@@ -21,7 +22,6 @@ from specfair.run.rows import (
     FrequencyRow,
     GapRow,
     HistogramRow,
-    MendingRow,
     MentionRow,
     MistakeRow,
     PairRow,

@@ -6,7 +6,7 @@ from specfair.errors import counted
 from specfair.report.blocks import Section, Table
 from specfair.report.lookup import Index
 from specfair.report.text import clean, interval, number, thousands
-from specfair.run.rows import MendingRow
+from specfair.run.mended import MendingRow
 
 _NEW = {"": "all that judge", "both": "templates and identities"}
 
