@@ -95,8 +95,9 @@ def sample(
 
 
 def has(trace: Trace, metric: str) -> bool:
-    """Whether the draft gives what the metric is about."""
-    return all(name in trace.columns for name in _NEEDED.get(metric, ()))
+    """Whether a trace shows the metric, and its draft gives what it is about."""
+    needed = _NEEDED.get(metric, ())
+    return metric in SUMS and all(name in trace.columns for name in needed)
 
 
 def sums(trace: Trace, metric: str, count: Count) -> Sums:

@@ -169,7 +169,7 @@ def judged(found: Trace, name: str, role: str) -> None:
     """
     priced = replace(found, reading=replace(found.reading, cost_ratio=0.3))
     measured = Measured(priced, Lookahead(3))
-    for metric in METRICS:
+    for metric in filter(measured.tells, METRICS):
         for estimate in (
             measured.groups(metric).difference(),
             measured.groups(metric).ratio(),
