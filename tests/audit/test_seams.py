@@ -31,7 +31,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run with everything in it: checkpoints, a baseline, a verdict that failed and
     one of another audit.
     """
-    audit, _ = small_audit(tmp_path_factory.mktemp("seams"), checkpoints=1)
+    folder, others = tmp_path_factory.mktemp("seams"), ["prompt-lookup:4"]
+    audit, _ = small_audit(folder, checkpoints=1, drafts=others)
     settings = replace(audit.settings, baseline="main")
     session = Session(settings, lambda _: None, audits={settings.measurement: audit})
     for stage in (BASE, IMDB):
