@@ -23,13 +23,15 @@ from transformers.utils import logging
 
 from specfair.errors import ModelError
 from specfair.models.devices import device_of, dtype_of, fits
-from specfair.models.folders import Source, brief, fingerprint, locate
+from specfair.models.folders import Source, brief, fingerprint, locate, whole_json
 from specfair.models.heads import open_head
 from specfair.models.identity import Loading
 from specfair.models.kinds import EARLY_EXIT, LOOKUPS, Kind, kind_of
 from specfair.models.layers import first_layers
 from specfair.models.pair import Pair, fingerprint_tokenizer, n_rows, text_config
 
+# assistants whose rounds are no function of where they start and of the depth
+_LIVE = {"gemma4_assistant", "gemma4_unified_assistant"}
 _ATTENTION = {"full_attention", "sliding_attention", "chunked_attention"}
 
 
@@ -54,6 +56,7 @@ def load(
         locate(s, role) for s, role in zip(sources, ("target", "draft"), strict=False)
     ]
     own = list(zip(folders, sources, strict=True))[: 2 if kind.of_files else 1]
+    _check_replayable(*own[-1])
     with quiet():
         tokenizers = [_tokenizer(str(f), source.name) for f, source in own]
         check_vocabularies(*(t.get_vocab() for t in (tokenizers * 2)[:2]))
@@ -77,6 +80,16 @@ def load(
             first_choice=loading.first_choice,
         )
     )
+
+
+def _check_replayable(folder: Path, source: Source) -> None:
+    kind = whole_json(folder / "config.json").get("model_type")
+    if kind in _LIVE:
+        raise ModelError(
+            f"model {source.name!r} ({kind}) attends to the states of rejected tokens, "
+            "so that its rounds do not follow from the target's text. Audit a server "
+            "that runs it (--specfair-server), or choose another draft."
+        )
 
 
 def _drafting(

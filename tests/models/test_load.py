@@ -133,6 +133,10 @@ DAMAGE: list[tuple[Callable[[Path], object], str]] = [
         lambda f: (f / "config.json").write_text("{"),
         r"config.json of model 'draft' is not a JSON object",
     ),
+    (
+        lambda f: (f / "config.json").write_text('{"model_type": "gemma4_assistant"}'),
+        r"\(gemma4_assistant\) attends to the states of rejected tokens",
+    ),
     (remote_code, r"cannot be loaded"),
     (no_tokenizer, r"the tokenizer of .* cannot be loaded"),
     (
