@@ -234,9 +234,9 @@ def owed(now: Round, n_accepted: Tensor, decoding: Decoding) -> Tensor:
     return sampling.residual(own, refused * rejected[:, None])
 
 
-def advance(rows: Rows, outcome: Outcome, *, adapt: bool) -> None:
+def advance(rows: Rows, now: Round, outcome: Outcome, *, adapt: bool) -> None:
     """Take back what was not accepted, and set up the next round; `adapt` follows the
-    heuristic schedule.
+    heuristic schedule: all that was drafted is a full match, however little that was.
     """
     n_accepted = outcome.n_accepted
     place = torch.arange(outcome.text.shape[1], device=n_accepted.device)
@@ -250,6 +250,6 @@ def advance(rows: Rows, outcome: Outcome, *, adapt: bool) -> None:
     rows.tail_valid = torch.ones_like(rows.tail_valid)
     rows.n_new = rows.n_new + n_accepted + 1
     if adapt:
-        full = n_accepted >= rows.n_ahead
+        full = n_accepted >= now.drafted.sum(1)
         narrower = (rows.n_ahead - 1).clamp(min=1)
         rows.n_ahead = torch.where(full, rows.n_ahead + 2, narrower)

@@ -211,7 +211,7 @@ def _round(job: _Job, rows: Rows) -> Tensor:
     now = draft(rows, decoding, job.lookahead)
     outcome = decide(now, decoding, job.task.eos)
     _note(job, rows, now, outcome)
-    advance(rows, outcome, adapt=job.lookahead.adapts)
+    advance(rows, now, outcome, adapt=job.lookahead.adapts)
     return ~outcome.ended & (rows.n_new < decoding.max_new_tokens)
 
 

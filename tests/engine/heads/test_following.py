@@ -33,7 +33,7 @@ def compared(
 def test_greedy_counts_are_equal(
     of: School, kind: str, request: pytest.FixtureRequest
 ) -> None:
-    asked, lookahead = Decoding(max_new_tokens=N_NEW), Lookahead(3)
+    asked, lookahead = Decoding(max_new_tokens=N_NEW), Lookahead(3, "heuristic")
     found = compared(of, kind, request.getfixturevalue(kind), asked, lookahead)
     assert not found.problem
     assert found.n_prompts - found.n_near_ties >= 100
