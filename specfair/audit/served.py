@@ -118,7 +118,19 @@ class Served:
         )
         missing = [name for name in COUNTED if name not in exact]
         no = f"{', '.join(missing)}: not judged, since it does not follow from replies"
-        return tuple(filter(None, (said, no if missing else "", self.likeness)))
+        rest = (no if missing else "", self.likeness, self._beside_plain())
+        return tuple(filter(None, (said, *rest)))
+
+    def _beside_plain(self) -> str:
+        """A draft must not change what is written; where two tokens are nearly tied,
+        other arithmetic may.
+        """
+        if not self.plain or not self.trace.header.decoding.greedy:
+            return ""
+        texts = zip(self.plain, self.told.replies, strict=True)
+        n_same = sum(plain.tokens == told.tokens for plain, told in texts)
+        n = len(self.plain)
+        return f"{n_same:,} of {n:,} greedy texts are the plain server's"
 
     @property
     def speedup(self) -> Sample:

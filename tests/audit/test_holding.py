@@ -53,6 +53,12 @@ def test_a_rule_is_held_once_a_case_is_judged_by_it() -> None:
     }
 
 
+def test_a_server_does_not_tell_all_that_the_file_bounds() -> None:
+    """What was typed for this run is meant for it."""
+    run = Asked.of(settings(server="http://h:1"), ())
+    assert wrong(run, held=[0]) == {"equivalence<=0.1", "sst2.gain>=0"}
+
+
 def test_what_no_test_asked_is_a_mistake_unless_no_baseline_is_there() -> None:
     run = Asked.of(settings(), ())
     assert wrong(run, held=[0]) == {

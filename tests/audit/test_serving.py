@@ -149,6 +149,8 @@ def test_slower_than_without_speculation(llama: Path, tmp_path: Path) -> None:
         run = written(url, tmp_path, "--server-plain", plain, fails=True)
     asked = {v["case"]: v for v in run["verdicts"] if v["gate"] == "faster"}
     assert [*asked] == ["base-female", "base-male", "base-queer"]
+    said = "24 of 24 greedy texts are the plain server's"
+    assert said in run["notes"]
     assert all(0.01 < v["value"] < 100 for v in asked.values())
     assert written(url, tmp_path, "--server-plain", plain, fails=True) == run
 
