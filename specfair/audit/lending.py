@@ -5,10 +5,12 @@ Knows settings, what the store remembers of pairs, and how a tuned pair comes ab
 does not know what a pair is called for.
 """
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from specfair.audit.pace import Pace
@@ -36,6 +38,13 @@ Say = Callable[[str], None]
 
 class MissingError(Exception):
     """A pair would have to be opened, and nobody wants that now."""
+
+
+def follows() -> bool:
+    """Whether another process of the same launch leads this one, as `accelerate launch`
+    and torchrun tell it.
+    """
+    return os.environ.get("RANK", "0") != "0"
 
 
 def open_pair(choice: Choice, *, tiny: bool) -> AbstractContextManager["Work"]:
@@ -192,17 +201,16 @@ class Lender:
             if step % max(1, n_steps // 4) == 0:
                 self.say(f"{what}: step {step} of {n_steps}, loss {loss:.3f}, {left}")
 
-        return self.store.get_or_make(
-            "tuned",
-            key,
-            make=lambda folder: loan.work().train(
-                training,
-                folder,
-                progress=progress,
-                resume=self.store.path("begun", key),
-            ),
-            read=Tuned.read,
-        )
+        def make(folder: Path) -> None:
+            place = self.store.path("begun", key)
+            loan.work().train(training, folder, progress=progress, resume=place)
+
+        # of several processes of one launch the first has the lock, and needs the
+        # others at its side
+        if follows() and not self.store.path("tuned", key).exists():
+            with TemporaryDirectory() as folder:
+                make(Path(folder, "aside"))
+        return self.store.get_or_make("tuned", key, make=make, read=Tuned.read)
 
     def corpus(self, dataset: str) -> corpora.Corpus:
         """The dataset, of several in turn the last."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from specfair import config, outputs, project
 from specfair.audit import mending, record, rows
 from specfair.audit.audit import Audit
+from specfair.audit.lending import follows
 from specfair.audit.session import Session, ask_all
 from specfair.audit.writing import write_files
 from specfair.doors.printing import show, tell
@@ -42,7 +43,9 @@ def mend_draft(options: argparse.Namespace) -> int:
         )
     to = Path(options.out)
     mending.refuse_taken(to)
-    learned = mending.learn(settings, recipe, tell)
+    learned = mending.learn(settings, recipe, _silent if follows() else tell)
+    if follows():
+        return OK
     mending.keep(learned, to)
     show(*_made(learned))
     audit = mending.judged(settings, to, to / mending.JUDGING, tell)
@@ -61,6 +64,10 @@ def mend_draft(options: argparse.Namespace) -> int:
         tell(line)
     show(f"report: {place}", f"gate it: {_command(given, to)}")
     return USAGE if lost else OK
+
+
+def _silent(_: str) -> None:
+    """The first of a launch's processes speaks."""
 
 
 def _made(learned: mending.Learned) -> Iterator[str]:

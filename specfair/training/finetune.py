@@ -8,6 +8,7 @@ process's random number generators.
 import copy
 import json
 import math
+import os
 import random
 import shutil
 from collections.abc import Callable, Iterator
@@ -58,7 +59,8 @@ def train(
     place = resume or folder / "resume"
     run = _Run(training, pair, folder, progress)
     losses = _train(run, place)
-    shutil.rmtree(place, ignore_errors=True)
+    if os.environ.get("RANK", "0") == "0":
+        shutil.rmtree(place, ignore_errors=True)
     (folder / "training.json").write_text(
         json.dumps({"losses": losses}), encoding="utf-8"
     )

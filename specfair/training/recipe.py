@@ -130,7 +130,12 @@ _SMALL: dict[str, Any] = {
     "learning_rate": 1e-3,
     "schedule": "cosine",
 }
-_SMALL_LEARNING = {"max_steps": 200, "batch_size": 40, "learning_rate": 2e-3}
+_SMALL_LEARNING = {
+    "max_steps": 200,
+    "batch_size": 40,
+    "learning_rate": 2e-3,
+    "texts": 8,
+}
 _ELSEWHERE = ("seed", "checkpoints")  # options of their own
 
 

@@ -2,14 +2,18 @@
 
 import sys
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
+from specfair import config
 from specfair.audit.audit import Audit
-from specfair.audit.case import Case, about, explain, invoked
+from specfair.audit.case import Case, about, explain, invoked, told_how
 from specfair.gates import Bound, check
+from specfair.gates.words import MEND
 from specfair.stats import Part
 from specfair.stats.estimate import from_t
+from specfair.vocabulary import BASE, Stage
 
 PARTS = (Part("slow", 1096, 12, 4e-4), Part("fast", 300, 20, 1e-4))
 
@@ -54,3 +58,26 @@ def test_the_command_that_runs_names_no_folder(
 ) -> None:
     monkeypatch.setattr(sys, "argv", [program, "-k", "a b"])
     assert invoked() == command
+
+
+def test_a_way_out_names_the_command_that_mends_with_its_arguments() -> None:
+    """Of the pair that was given, or of the one that is ready; what is fine-tuned here
+    is no file that anybody could name.
+    """
+    said = f"Mend the draft for slow with `{MEND}`, or set the bound."
+    asked = {"target": "gpt2", "draft": "distilgpt2", "prompts": "honest"}
+    real = config.override(config.Settings(), asked | {"temperature": 1})
+    command = (
+        "specfair mend --target=gpt2 --draft=distilgpt2 --prompts=honest "
+        "--temperature=1.0 --out mended"
+    )
+    assert command in told_how(said, real, BASE)
+    assert told_how(said, config.Settings(), None) == said
+    ready = config.override(real, {"tuned_draft": "old"})
+    assert "--target=gpt2 --draft=old --prompts" in told_how(
+        said, ready, Stage("tuned")
+    )
+    plain = "Mend the draft for slow, or set the bound."
+    assert told_how(said, real, Stage("imdb")) == plain
+    served = replace(real, server="http://localhost:1")
+    assert told_how(said, served, BASE) == plain

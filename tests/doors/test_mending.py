@@ -1,7 +1,10 @@
 """`specfair mend`, from the outside."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -89,3 +92,24 @@ def test_a_folder_that_is_taken_is_left_alone(
     (tmp_path / "mended" / "mine").write_text("kept")
     assert mend() == cli.USAGE
     assert "'mended' is there already" in capsys.readouterr().err
+
+
+def test_several_processes_mend_one_draft(tmp_path: Path) -> None:
+    """As `accelerate launch` starts them: one speaks, keeps and judges."""
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    quick = "--recipe=fairspec,max_steps=4,batch_size=4,texts=1"
+    asked = [*ASKED, "--prompts-per-group=16", "--out=mended", quick]
+    done = subprocess.run(
+        [*launch, "--nproc_per_node=2", "-m", "specfair.cli", "mend", *asked],
+        env={**os.environ, "ACCELERATE_USE_CPU": "true"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.count("gate it: ") == 1
+    assert "4 steps of 4 texts" in done.stdout
+    assert (tmp_path / "mended" / "model.safetensors").is_file()
+    stored = list((tmp_path / ".specfair" / "tuned").glob("[0-9a-f]*[0-9a-f]"))
+    assert len(stored) == 1
