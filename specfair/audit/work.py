@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from specfair.decoding import Decoding, Lookahead
-from specfair.engine import agreement, clock, speculate, timing, tracer
+from specfair.engine import agreement, clock, output, speculate, timing, tracer
 from specfair.engine.batches import Progress
 from specfair.models import load
 from specfair.models.devices import sharing_cores
@@ -33,13 +33,25 @@ class Work:
 
     pair: Pair
 
+    @property
+    def state_size(self) -> int:
+        """Bytes a token of what can be kept of the target."""
+        return output.size(self.pair.target)
+
     def trace(
-        self, prompts: Sequence[Prompt], decoding: Decoding, *, progress: Progress
+        self,
+        prompts: Sequence[Prompt],
+        decoding: Decoding,
+        *,
+        keep: int = 0,
+        progress: Progress,
     ) -> Trace:
-        """What the target writes after these prompts, and what the draft makes of
-        it.
+        """What the target writes after these prompts, and what the draft makes of it;
+        so many bytes a token are kept of the target's states.
         """
-        return tracer.trace(self.pair, prompts, decoding, progress=progress)
+        return tracer.trace_drafts(
+            [self.pair], prompts, decoding, keep=keep, progress=progress
+        )[0]
 
     def read(self, text: Text, *, progress: Progress) -> Trace:
         """A text of this target, with what the draft makes of it."""

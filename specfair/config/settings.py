@@ -139,6 +139,9 @@ class Settings:
     # the run
     report: str = _option("reports/latest.html", "the page; .json, .md beside it")
     store: str = _option(STORE, "where traces and tuned models are kept")
+    keep_states: float = _option(
+        2.0, "GB of the target's states kept, for drafts to come; 0 for none", least=0
+    )
     strict: bool = _option(False, "too few prompts to decide is a failure")
     baseline: str = _option("", "compare with reports/baselines/NAME.json")
     gates: "tuple[Rule, ...]" = field(default=())

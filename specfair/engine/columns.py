@@ -3,6 +3,7 @@
 Knows distributions and columns; does not know models or batches.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -30,6 +31,69 @@ class At:
         return At(self.token[rows], uniforms, proposal, self.first_choice)
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the target says at n positions."""
+
+    own: Tensor  # its distribution at temperature 1 (n, vocabulary)
+    used: Tensor  # as deployed; the same one where that is no other
+    columns: Mapping[str, Tensor]  # those of the text, each (n,)
+
+    def __getitem__(self, rows: slice) -> "Said":
+        own = self.own[rows]
+        used = own if self.used is self.own else self.used[rows]
+        return Said(own, used, {name: c[rows] for name, c in self.columns.items()})
+
+
+def beside(steps: Sequence[Said]) -> Said:
+    """Several positions of the same rows as one: (n_rows, n_steps) flattened."""
+    own = torch.stack([step.own for step in steps], 1).flatten(0, 1)
+    used = own
+    if steps[0].used is not steps[0].own:
+        used = torch.stack([step.used for step in steps], 1).flatten(0, 1)
+    columns = {
+        name: torch.stack([step.columns[name] for step in steps], 1).flatten()
+        for name in steps[0].columns
+    }
+    return Said(own, used, columns)
+
+
+def recalled(logits: Tensor, columns: Mapping[str, Tensor], decoding: Decoding) -> Said:
+    """What the target said of a text whose columns are known. Logits (n,
+    vocabulary).
+    """
+    own = torch.softmax(logits, dim=-1)
+    same = decoding.greedy or decoding.plain
+    return Said(own, own if same else deployed(logits, decoding), columns)
+
+
+def spoken(
+    logits: Tensor,
+    decoding: Decoding,
+    *,
+    token: Tensor | None = None,
+    drawn: Tensor | None = None,
+) -> Said:
+    """What the target says, with its columns: of the token there is, or of its next,
+    drawn from uniform numbers (n,).
+    """
+    said = recalled(logits, {}, decoding)
+    first, logit, second = sampling.best_two(logits)
+    if token is None:
+        assert drawn is not None
+        token = first if decoding.greedy else sampling.draw(said.used, drawn)
+    # the margin is taken of the logits: no other probability is needed
+    top = sampling.at(said.own, first)
+    entropy = logit - top.log() - torch.linalg.vecdot(said.own, logits)
+    columns = {
+        "token": token,
+        "target_prob": sampling.at(said.used, token),
+        "target_entropy": entropy.clamp(min=0.0),
+        "margin": top - top * (second - logit).exp(),
+    }
+    return Said(said.own, said.used, columns)
+
+
 def reduced(
     target: Tensor, draft: Tensor, at: At, decoding: Decoding
 ) -> dict[str, Tensor]:
@@ -38,72 +102,56 @@ def reduced(
     A position whose logits are not finite gets NaN in every column that depends on
     them, never an acceptance.
     """
-    found = [
-        _tile(target[rows], draft[rows], at[rows], decoding) for rows in tiles(target)
-    ]
-    return {name: torch.cat([tile[name] for tile in found]) for name in found[0]}
-
-
-def written(target: Tensor, token: Tensor, decoding: Decoding) -> dict[str, Tensor]:
-    """Those columns that are the target's alone, where nobody reads along."""
     found = []
     for rows in tiles(target):
-        own, about = _own(target[rows], token[rows])
-        if not (decoding.greedy or decoding.plain):
-            own = deployed(target[rows], decoding)
-        found.append(about | {"target_prob": sampling.at(own, token[rows])})
+        said = spoken(target[rows], decoding, token=at.token[rows])
+        read_along = _tile(said, draft[rows], at[rows], decoding)
+        found.append({**said.columns, **read_along})
+    return _joined(found)
+
+
+def read(said: Said, draft: Tensor, at: At, decoding: Decoding) -> dict[str, Tensor]:
+    """The columns of a Reading for n positions. Logits (n, vocabulary)."""
+    return _joined(
+        [_tile(said[rows], draft[rows], at[rows], decoding) for rows in tiles(draft)]
+    )
+
+
+def _joined(found: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     return {name: torch.cat([tile[name] for tile in found]) for name in found[0]}
 
 
-def _own(target: Tensor, token: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-    """The target's probabilities, and what they say by themselves."""
-    own = torch.softmax(target, dim=-1)
-    best, best_prob, second_prob = sampling.best_two(own)
-    normaliser = _log_normaliser(target, best, best_prob)
-    entropy = normaliser - torch.linalg.vecdot(own, target)
-    return own, {
-        "token": token,
-        "target_entropy": entropy.clamp(min=0.0),
-        # a vocabulary of one token has no second
-        "margin": best_prob - second_prob.clamp(min=0.0),
-    }
-
-
-def _tile(
-    target: Tensor, draft: Tensor, at: At, decoding: Decoding
-) -> dict[str, Tensor]:
-    own, found = _own(target, at.token)
+def _tile(said: Said, draft: Tensor, at: At, decoding: Decoding) -> dict[str, Tensor]:
+    own, used = said.own, said.used
     other = torch.softmax(draft, dim=-1)
-    first, first_prob, _ = sampling.best_two(other)
-    normaliser = _log_normaliser(draft, first, first_prob)
+    first, logit = sampling.best(draft)
+    normaliser = logit - sampling.at(other, first).log()
     cross_entropy = normaliser - _mean_logit(own, draft)
-    divergence = (cross_entropy - found["target_entropy"]).clamp(min=0.0)
-    found["kl"] = divergence
-    if not (decoding.greedy or decoding.plain):
-        own, other = deployed(target, decoding), deployed(draft, decoding)
+    divergence = (cross_entropy - said.columns["target_entropy"]).clamp(min=0.0)
+    found = {"kl": divergence}
+    if used is not own:
+        other = deployed(draft, decoding)
     if decoding.greedy or at.first_choice:
         same = (first == at.token).float()
         accept = torch.where(divergence.isnan(), torch.nan, same)
-        found |= _proposed(own, other, at.token, proposal=first, accept=accept)
+        found |= _proposed(said, other, at.token, proposal=first, accept=accept)
         if not decoding.greedy:  # the draft's chance is all at its first choice
             found["overlap"] = found["proposal_target_prob"]
         return found
-    accept = sampling.coin(sampling.at(own, at.token), sampling.at(other, at.token))
-    proposal = _propose(own, other, at, accept) if at.proposal is None else at.proposal
-    return found | _proposed(own, other, at.token, proposal=proposal, accept=accept)
+    accept = sampling.coin(said.columns["target_prob"], sampling.at(other, at.token))
+    proposal = _propose(used, other, at, accept) if at.proposal is None else at.proposal
+    return found | _proposed(said, other, at.token, proposal=proposal, accept=accept)
 
 
 def _mean_logit(own: Tensor, draft: Tensor) -> Tensor:
     """Minus infinity where the draft cannot propose what the target may write."""
+    mean: Tensor = torch.linalg.vecdot(own, draft)
+    if mean.isfinite().all():
+        return mean
     never = draft.isneginf()
-    mean: Tensor = torch.linalg.vecdot(own, draft.masked_fill(never, 0.0))
+    mean = torch.linalg.vecdot(own, draft.masked_fill(never, 0.0))
     beyond = ((own > 0) & never).any(-1) & mean.isfinite()
     return mean.masked_fill(beyond, -torch.inf)
-
-
-def _log_normaliser(logits: Tensor, token: Tensor, probability: Tensor) -> Tensor:
-    """From one token's logit and probability."""
-    return sampling.at(logits, token) - probability.log()
 
 
 def _propose(target: Tensor, draft: Tensor, at: At, accept: Tensor) -> Tensor:
@@ -118,18 +166,17 @@ def _propose(target: Tensor, draft: Tensor, at: At, accept: Tensor) -> Tensor:
 
 
 def _proposed(
-    target: Tensor, draft: Tensor, token: Tensor, *, proposal: Tensor, accept: Tensor
+    said: Said, draft: Tensor, token: Tensor, *, proposal: Tensor, accept: Tensor
 ) -> dict[str, Tensor]:
     """A rejected proposal is never the token: what replaces it is drawn where the draft
     gives too little.
     """
     return {
-        "overlap": sampling.overlap(target, draft),
-        "target_prob": sampling.at(target, token),
+        "overlap": sampling.overlap(said.used, draft),
         "draft_prob": sampling.at(draft, token),
         "accept_prob": accept,
         "proposal": proposal,
-        "proposal_target_prob": sampling.at(target, proposal),
+        "proposal_target_prob": sampling.at(said.used, proposal),
         "proposal_draft_prob": sampling.at(draft, proposal),
         "accepted": (proposal == token) & accept.isfinite(),
     }

@@ -1,27 +1,30 @@
 """One target and the drafts that read along, over one batch: the loop beneath the
 tracer.
 
-The target writes, or reads a text that is there already; the drafts lag behind it by a
-few steps. Knows lags and who leaves; does not know headers or what a Trace is for. Both
-models' distributions meet in chunks of a few steps and are reduced to one number per
-column there and then: nothing of the vocabulary's size outlives its chunk.
+The target writes, or says again what it said of a text that is there: recalled from
+what went into its output layer, where that was kept, or else by reading the text. The
+drafts lag behind it by a few steps. Knows lags and who leaves; does not know headers or
+what a Trace is for. Both models' distributions meet in chunks of a few steps and are
+reduced to one number per column there and then: nothing of the vocabulary's size
+outlives its chunk.
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from specfair.decoding import Decoding
-from specfair.engine.columns import At, reduced, written
+from specfair.engine import output
+from specfair.engine.columns import At, Said, beside, read, recalled, spoken
 from specfair.engine.cursor import Cursor
 from specfair.engine.drafts import Draft, Opened
 from specfair.engine.sampling import TOKEN, choose
 from specfair.engine.sheet import Sheet
 from specfair.engine.task import Rows, Task
+from specfair.traces.trace import Text
 
 # numbers of the vocabulary's size held at a time
 _CHUNK = {"cpu": 1 << 22, "cuda": 1 << 28}
@@ -33,31 +36,32 @@ class Job:
     """What is written by the target and read by the drafts, and the sheets to fill."""
 
     task: Task
+    # of the text: only its tokens, or all its columns and perhaps its states
     text: Sheet
-    # of the text where it is there already: then nothing is written, it is read again
-    lengths: NDArray[np.int64] | None = None
-    # each with the sheet of its reading; without any, only the tokens are kept
-    drafts: Sequence[tuple[Draft, Sheet]] = ()
+    drafts: Sequence[tuple[Draft, Sheet]] = ()  # each with the sheet of its reading
+    given: Text | None = None  # it is there already: nothing is written
 
 
 @torch.inference_mode()
 def run_pass(job: Job, rows: Rows) -> None:
     """Position by position through the texts of these prompts."""
-    target, readers = _target(job, rows), _readers(job, rows)
-    while True:
-        logits, tokens = target.step()
-        for reader in readers:
-            reader.add(logits, tokens)
-        n_alive = target.n_alive()
-        if n_alive == 0:
-            break
-        if n_alive <= _LEAVE * len(target.alive):
-            stay = target.alive.nonzero()[:, 0]
-            target.keep_rows(stay)
+    writes = output.overheard(job.task.pair.target) if job.given is None else None
+    with writes or nullcontext([]) as heard:
+        target = _target(job, rows, heard)
+        readers = [_reader(job, rows, draft, sheet=s) for draft, s in job.drafts]
+        while True:
+            said = target.step()
             for reader in readers:
-                reader.keep_rows(stay)
-    for reader in readers:
-        reader.flush()
+                reader.add(said)
+            alive = target.alive()
+            n_alive = int(alive.sum())
+            if n_alive == 0:
+                break
+            if n_alive <= _LEAVE * len(alive):
+                for each in (target, *readers):
+                    each.keep_rows(alive.nonzero()[:, 0])
+        for reader in readers:
+            reader.flush()
 
 
 def _steps(task: Task, n_rows: int) -> int:
@@ -89,107 +93,134 @@ class _Unread:
 class _Writing:
     """The target goes on from the prompts, a token at a time."""
 
-    task: Task
+    job: Job
+    rows: Rows  # the prompts of this batch that are still in it
     cursor: Cursor
-    tokens: Tensor
-    valid: Tensor
-    alive: Tensor  # (n_rows,)
+    unread: _Unread
+    heard: Sequence[Tensor]  # what last went into the output layer
     uniforms: Tensor  # (n_rows, max_new_tokens, draws)
+    going: Tensor  # (n_rows,)
     eos: Tensor
     position: int = 0
 
-    def step(self) -> tuple[Tensor, Tensor]:
-        """Logits (n_rows, n, vocabulary) and tokens (n_rows, n), n = 1."""
-        logits = self.cursor.feed(self.tokens, self.valid, keep=1)
-        drawn = self.uniforms[:, self.position, TOKEN]
-        token = choose(logits[:, 0], drawn, self.task.decoding)
-        self.tokens = token[:, None]
-        self.valid = torch.ones_like(self.tokens, dtype=torch.bool)
-        self.alive = self.alive & ~torch.isin(token, self.eos)
+    def step(self) -> list[Said]:
+        """What it says next; that is written down here."""
+        decoding, sheet = self.job.task.decoding, self.job.text
+        logits = self.cursor.feed(self.unread.tokens, self.unread.valid, keep=1)[:, 0]
+        drawn, said = self.uniforms[:, self.position, TOKEN], list[Said]()
+        if "margin" in sheet.columns:
+            said = [spoken(logits, decoding, drawn=drawn)]
+            found = dict(said[0].columns)
+        else:
+            found = {"token": choose(logits, drawn, decoding)}
+        if "states" in sheet.columns:
+            found["states"] = output.as_bytes(self.heard[0][:, -1])
+        sheet.write((self.rows, self.position), found)
+        token = found["token"][:, None]
+        self.unread = _Unread(token, torch.ones_like(token, dtype=torch.bool))
+        self.going = self.going & ~torch.isin(found["token"], self.eos)
         self.position += 1
-        return logits, self.tokens
+        return said
 
-    def n_alive(self) -> int:
-        """How many texts are not at their end."""
-        if self.position == self.task.decoding.max_new_tokens:
-            return 0
-        return int(self.alive.sum()) if len(self.eos) else len(self.alive)
-
-    def keep_rows(self, rows: Tensor) -> None:
-        self.cursor.keep_rows(rows)
-        self.tokens, self.valid = self.tokens[rows], self.valid[rows]
-        self.alive, self.uniforms = self.alive[rows], self.uniforms[rows]
-
-
-@dataclass(slots=True)
-class _Rereading:
-    """The target reads what it has written, as many positions at a time as may be."""
-
-    task: Task
-    cursor: Cursor
-    unread: _Unread
-    text: Tensor  # (n_rows, max_new_tokens)
-    lengths: Tensor  # (n_rows,)
-    position: int = 0
-
-    @property
     def alive(self) -> Tensor:
-        return self.lengths > self.position
-
-    def step(self) -> tuple[Tensor, Tensor]:
-        """As if they had been written."""
-        end = self.position + _steps(self.task, len(self.text))
-        tokens = self.text[:, self.position : end]
-        self.position += tokens.shape[1]
-        read = self.unread.before(tokens)
-        return self.cursor.feed(*read, keep=tokens.shape[1]), tokens
-
-    def n_alive(self) -> int:
-        return int(self.alive.sum())
+        """Which texts are not at their end (n_rows,)."""
+        return self.going & (self.position < self.job.task.decoding.max_new_tokens)
 
     def keep_rows(self, rows: Tensor) -> None:
         self.cursor.keep_rows(rows)
         self.unread.keep_rows(rows)
-        self.text, self.lengths = self.text[rows], self.lengths[rows]
+        self.rows = self.rows[rows.cpu().numpy()]
+        self.going, self.uniforms = self.going[rows], self.uniforms[rows]
 
 
-def _target(job: Job, rows: Rows) -> _Writing | _Rereading:
+@dataclass(slots=True)
+class _Again:
+    """What the target said of a text that is there."""
+
+    job: Job
+    rows: Rows
+    text: Text
+    # reads the text; without one, the target's states were kept
+    cursor: Cursor | None
+    unread: _Unread
+    position: int = 0
+
+    def step(self) -> list[Said]:
+        """As it was written: a position at a time, and as many as may be where they
+        are read.
+        """
+        task, device = self.job.task, self.job.task.pair.device
+        n = 1 if self.cursor is None else _steps(task, len(self.rows))
+        start, end = self.position, min(self.position + n, self.job.task.shape[1])
+        self.position = end
+        kept, sheet = list[Said](), self.job.text
+        found = {
+            name: torch.from_numpy(sheet.columns[name][self.rows, start:end]).to(device)
+            for name in self.text.columns
+        }
+        found["token"] = found["token"].long()
+        logits = self._logits(found["token"], start)
+        for j in range(end - start):
+            columns = {name: column[:, j] for name, column in found.items()}
+            if "margin" in columns:
+                kept.append(recalled(logits[:, j], columns, task.decoding))
+            else:  # others wrote it: what the target says of it is written down
+                said = spoken(logits[:, j], task.decoding, token=columns["token"])
+                sheet.write((self.rows, start + j), said.columns)
+                kept.append(said)
+        return kept
+
+    def _logits(self, tokens: Tensor, start: int) -> Tensor:
+        """(n_rows, n, vocabulary)"""
+        pair = self.job.task.pair
+        if self.cursor is not None:
+            return self.cursor.feed(*self.unread.before(tokens), keep=tokens.shape[1])
+        assert self.text.states is not None
+        within = np.minimum(start, self.text.lengths[self.rows] - 1)
+        states = self.text.states[self.text.offsets[self.rows] + within]
+        whole = output.product(pair.target, torch.from_numpy(states).view(pair.dtype))
+        logits = whole[:, None, : pair.n_vocab]
+        return logits.to(tokens.device, torch.float32)
+
+    def alive(self) -> Tensor:
+        going = self.text.lengths[self.rows] > self.position
+        return torch.from_numpy(going).to(self.job.task.pair.device)
+
+    def keep_rows(self, rows: Tensor) -> None:
+        if self.cursor is not None:
+            self.cursor.keep_rows(rows)
+        self.unread.keep_rows(rows)
+        self.rows = self.rows[rows.cpu().numpy()]
+
+
+def _target(job: Job, rows: Rows, heard: Sequence[Tensor]) -> _Writing | _Again:
     task, device = job.task, job.task.pair.device
+    unread = _Unread(*task.batch(rows))
     cursor = Cursor(task.pair.target, len(rows), task.pair.n_vocab)
-    tokens, valid = task.batch(rows)
-    if job.lengths is not None:
-        text = torch.from_numpy(job.text.columns["token"][rows]).long().to(device)
-        lengths = torch.from_numpy(job.lengths[rows]).to(device)
-        return _Rereading(task, cursor, _Unread(tokens, valid), text, lengths)
+    if job.given is not None:
+        kept = job.given.states is not None
+        return _Again(job, rows, job.given, None if kept else cursor, unread)
     return _Writing(
-        task,
+        job,
+        rows,
         cursor,
-        tokens,
-        valid,
-        alive=valid.any(1),
+        unread,
+        heard,
         uniforms=task.uniforms(rows),
+        going=unread.valid.any(1),
         eos=torch.tensor(task.eos, dtype=torch.long, device=device),
     )
 
 
-def _readers(job: Job, rows: Rows) -> "Sequence[_Reading | _Noting]":
-    if not job.drafts:
-        return [_Noting(job.text, rows, job.task.decoding)]
-    found: list[_Reading] = []
-    for draft, sheet in job.drafts:
-        # what is the target's alone is the same for all: the first writes it down
-        first = not found and job.lengths is None
-        found.append(
-            _Reading(
-                job.task,
-                draft.open(len(rows)),
-                rows,
-                sheets=(job.text, sheet) if first else (sheet,),
-                unread=_Unread(*job.task.batch(rows)),
-                uniforms=job.task.uniforms(rows),
-            )
-        )
-    return found
+def _reader(job: Job, rows: Rows, draft: Draft, *, sheet: Sheet) -> "_Reading":
+    return _Reading(
+        job.task,
+        draft.open(len(rows)),
+        rows,
+        sheet,
+        unread=_Unread(*job.task.batch(rows)),
+        uniforms=job.task.uniforms(rows),
+    )
 
 
 @dataclass(slots=True)
@@ -201,16 +232,14 @@ class _Reading:
     task: Task
     draft: Opened
     rows: Rows  # the prompts of this batch that are still in it
-    sheets: Sequence[Sheet]
+    sheet: Sheet
     unread: _Unread
     uniforms: Tensor  # (n_rows, max_new_tokens, draws)
-    # the target's logits and its token, per step
-    pending: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+    pending: list[Said] = field(default_factory=list)  # by the target, per step
     position: int = 0
 
-    def add(self, logits: Tensor, tokens: Tensor) -> None:
-        for j in range(tokens.shape[1]):
-            self.pending.append((logits[:, j], tokens[:, j]))
+    def add(self, said: Sequence[Said]) -> None:
+        self.pending += said
         if len(self.pending) >= _steps(self.task, len(self.rows)):
             self.flush()
 
@@ -219,15 +248,19 @@ class _Reading:
         if not self.pending:
             return
         start, end = self.position, self.position + len(self.pending)
-        written = torch.stack([token for _, token in self.pending], dim=1)
-        drafted = self.draft.feed(*self.unread.before(written), keep=end - start)
-        steps, first_choice = [], self.task.pair.first_choice
-        for j, (logits, token) in enumerate(self.pending):
-            at = At(token, self.uniforms[:, start + j], first_choice=first_choice)
-            steps.append(reduced(logits, drafted[:, j], at, self.task.decoding))
-        found = {n: torch.stack([s[n] for s in steps], dim=1) for n in steps[0]}
-        for sheet in self.sheets:
-            sheet.write((self.rows[:, None], np.arange(start, end)), found)
+        tokens = torch.stack([said.columns["token"] for said in self.pending], dim=1)
+        drafted = self.draft.feed(*self.unread.before(tokens), keep=end - start)
+        at = At(
+            tokens.flatten(),
+            self.uniforms[:, start:end].flatten(0, 1),
+            first_choice=self.task.pair.first_choice,
+        )
+        said, logits = beside(self.pending), drafted.flatten(0, 1)
+        found = read(said, logits, at, self.task.decoding)
+        self.sheet.write(
+            (self.rows[:, None], np.arange(start, end)),
+            {name: column.view(tokens.shape) for name, column in found.items()},
+        )
         self.pending, self.position = [], end
 
     def keep_rows(self, rows: Tensor) -> None:
@@ -235,27 +268,3 @@ class _Reading:
         self.draft.keep_rows(rows)
         self.unread.keep_rows(rows)
         self.rows, self.uniforms = self.rows[rows.cpu().numpy()], self.uniforms[rows]
-
-
-@dataclass(slots=True)
-class _Noting:
-    """Nobody reads along: only what is the target's is kept."""
-
-    text: Sheet
-    rows: Rows
-    decoding: Decoding
-    position: int = 0
-
-    def add(self, logits: Tensor, tokens: Tensor) -> None:
-        for j, token in enumerate(tokens.T):
-            found = {"token": token}
-            if "target_prob" in self.text.columns:
-                found = written(logits[:, j], token, self.decoding)
-            self.text.write((self.rows, self.position), found)
-            self.position += 1
-
-    def flush(self) -> None:
-        """Nothing is ever pending."""
-
-    def keep_rows(self, rows: Tensor) -> None:
-        self.rows = self.rows[rows.cpu().numpy()]

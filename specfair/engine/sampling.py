@@ -150,20 +150,29 @@ def _search(ends: Tensor, below: Tensor) -> Tensor:
     return found.clamp(max=ends.shape[-1] - 1)
 
 
+def best(values: Tensor) -> tuple[Tensor, Tensor]:
+    """The first largest entry's index and its value, of every row; NaN wins."""
+    token, top, _, _ = _best(values)
+    return token, top
+
+
 def best_two(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The first largest entry's index, its value and the second largest value of every
-    row; NaN wins.
-    """
+    """The same, and the second largest value."""
+    token, top, tops, inside = _best(values)
+    block, place = token[..., None] // _WIDTH, token[..., None] % _WIDTH
+    beside = inside.scatter(-1, place, -torch.inf).amax(-1)
+    elsewhere = tops.scatter(-1, block, -torch.inf).amax(-1)
+    return token, top, torch.maximum(beside, elsewhere)
+
+
+def _best(values: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Also the largest value of every block, and the block it is in."""
     tops = _blocks(values, torch.amax)
     block = tops.argmax(-1, keepdim=True)
     inside = _block(values, block, -torch.inf)
     place = inside.argmax(-1, keepdim=True)
     token = block * _WIDTH + place
-    best = inside.gather(-1, place)
-    beside = inside.scatter(-1, place, -torch.inf).amax(-1)
-    elsewhere = tops.scatter(-1, block, -torch.inf).amax(-1)
-    second = torch.maximum(beside, elsewhere)
-    return token.squeeze(-1), best.squeeze(-1), second
+    return token.squeeze(-1), inside.gather(-1, place).squeeze(-1), tops, inside
 
 
 def _blocks(values: Tensor, reduce: Callable[..., Tensor]) -> Tensor:

@@ -73,7 +73,14 @@ class Task:
         offsets = offsets_of(kept.sum(1))
         inputs = tuple(np.array(ids, dtype=np.int32) for ids in self.ids)
         columns = sheet.kept(kept)
-        return Text(self.header, tuple(self.prompts), offsets, columns, inputs)
+        return Text(
+            self.header,
+            tuple(self.prompts),
+            offsets,
+            inputs=inputs,
+            states=columns.pop("states", None),
+            columns=columns,
+        )
 
     @property
     def header(self) -> Header:

@@ -36,9 +36,9 @@ def trace(
     """Let the target write after every prompt, and record what the draft makes of every
     token.
     """
-    return trace_drafts(
-        [pair], prompts, decoding, progress=progress, batch_tokens=batch_tokens
-    )[0]
+    job = _job([pair], prompts, decoding)
+    in_batches(job.task, partial(run_pass, job), progress, batch_tokens)
+    return _written([pair], job)[0]
 
 
 def trace_drafts(
@@ -47,16 +47,15 @@ def trace_drafts(
     decoding: Decoding,
     *,
     progress: Progress | None = None,
-    batch_tokens: int | None = None,
+    keep: int = 0,
 ) -> list[Trace]:
     """A Trace for each of several drafts of one target, which writes only once: a
-    further draft costs only itself.
+    further draft costs only itself. `keep` is `output.size` where the text keeps what
+    goes into the target's output layer, so that drafts may read it without the target.
     """
-    asked = task(_of_one_target(pairs), prompts, decoding)
-    job = Job(asked, Sheet(asked.shape, TEXT), drafts=_drafts(pairs, asked))
-    in_batches(asked, partial(run_pass, job), progress, batch_tokens)
-    kept = within(_lengths(asked, job.text), decoding.max_new_tokens)
-    return _traces(pairs, job, asked.text(job.text, kept), kept)
+    job = _job(pairs, prompts, decoding, keep=keep)
+    in_batches(job.task, partial(run_pass, job), progress)
+    return _written(pairs, job)
 
 
 def reread(
@@ -66,8 +65,9 @@ def reread(
     progress: Progress | None = None,
     batch_tokens: int | None = None,
 ) -> list[Trace]:
-    """A text there is, read by any drafts of the target that wrote it. One forward pass
-    of each model, no generation.
+    """A text there is, read by any drafts of the target that wrote it: no generation,
+    and no pass of the target where the text keeps its states. A bare text gets the
+    target's columns as well.
     """
     pair, header = _of_one_target(pairs), text.header
     if pair.target_fingerprint != header.target_fingerprint:
@@ -78,11 +78,15 @@ def reread(
         )
     asked = task(pair, text.prompts, header.decoding)
     kept = within(text.lengths, header.decoding.max_new_tokens)
-    tokens = Sheet(asked.shape, {"token": np.int32})
-    tokens.columns["token"][kept] = text.columns["token"]
-    job = Job(asked, tokens, text.lengths, _drafts(pairs, asked))
-    if job.drafts:  # the others read by themselves
+    sheet = Sheet(asked.shape, TEXT)
+    for name, column in text.columns.items():
+        sheet.columns[name][kept] = column
+    job = Job(asked, sheet, _drafts(pairs, asked), text)
+    bare = "margin" not in text.columns
+    if job.drafts or bare:  # the others read by themselves
         in_batches(asked, partial(run_pass, job), progress, batch_tokens)
+    if bare:
+        text = replace(text, columns=sheet.kept(kept))
     return _traces(pairs, job, text, kept)
 
 
@@ -94,7 +98,7 @@ def scored(pair: Pair, text: Text) -> Text:
     kept = within(text.lengths, text.header.decoding.max_new_tokens)
     sheet = Sheet(asked.shape, TEXT)
     sheet.columns["token"][kept] = text.columns["token"]
-    in_batches(asked, partial(run_pass, Job(asked, sheet, text.lengths)))
+    in_batches(asked, partial(run_pass, Job(asked, sheet, given=text.bare)))
     return asked.text(sheet, kept)
 
 
@@ -109,6 +113,25 @@ def generate(
     in_batches(asked, partial(run_pass, Job(asked, sheet)), once=True)
     lengths = _lengths(asked, sheet)
     return [t[:n] for t, n in zip(sheet.columns["token"], lengths, strict=True)]
+
+
+def _job(
+    pairs: Sequence[Pair],
+    prompts: Sequence[Prompt],
+    decoding: Decoding,
+    *,
+    keep: int = 0,
+) -> Job:
+    asked = task(_of_one_target(pairs), prompts, decoding)
+    sheet = Sheet(asked.shape, TEXT)
+    if keep:
+        sheet.columns["states"] = np.zeros((*asked.shape, keep), np.uint8)
+    return Job(asked, sheet, _drafts(pairs, asked))
+
+
+def _written(pairs: Sequence[Pair], job: Job) -> list[Trace]:
+    kept = within(_lengths(job.task, job.text), job.task.decoding.max_new_tokens)
+    return _traces(pairs, job, job.task.text(job.text, kept), kept)
 
 
 def _lengths(asked: Task, text: Sheet) -> NDArray[np.int64]:

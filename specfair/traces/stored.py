@@ -1,4 +1,4 @@
-"""Texts and readings on disk: Parquet with a JSON header.
+"""Texts and readings on disk: Parquet with a JSON header; a text's states beside it.
 
 Knows the files' layout, and refuses what is none. A reading's file holds the tokens
 that were read beside what the draft made of them: whoever joins it to a text can tell
@@ -50,6 +50,26 @@ def save_reading(trace: Trace, path: Path) -> None:
     """The same for what a draft made of a text: of that one, the tokens alone."""
     columns = {**trace.text.bare.columns, **trace.reading.columns}
     _save(trace.text, trace.provenance, columns, path)
+
+
+def save_states(states: NDArray[np.uint8], path: Path) -> None:
+    """What went into the target's output layer, as it is: it hardly shrinks."""
+    with path.open("wb") as file:
+        np.save(file, states, allow_pickle=False)
+
+
+def load_states(text: Text, path: Path) -> NDArray[np.uint8]:
+    """Those of this text, read from the file as they are needed."""
+    try:
+        states: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
+        if states.dtype != np.uint8 or states.shape[:-1] != (text.offsets[-1],):
+            raise ValueError("states")
+    except (EOFError, ValueError, TypeError, SyntaxError) as error:
+        raise StoreError(
+            f"states {path.name!r} cannot be read ({type(error).__name__}); they are a "
+            "row of bytes for each token. Delete it and the target reads its text."
+        ) from error
+    return states
 
 
 def _save(text: Text, header: Mapping[str, Any], columns: Columns, path: Path) -> None:

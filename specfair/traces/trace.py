@@ -92,6 +92,9 @@ class Text:
     columns: Columns  # those of TEXT
     # the prompts as the target reads them; none in a text that no model wrote
     inputs: tuple[NDArray[np.int32], ...] = ()
+    # what went into the target's output layer before each token (n_tokens, bytes),
+    # where that was kept
+    states: NDArray[np.uint8] | None = None
 
     @property
     def lengths(self) -> Ints:
@@ -101,7 +104,8 @@ class Text:
     @property
     def bare(self) -> "Text":
         """The tokens alone: what a reading is a reading of."""
-        return replace(self, columns={"token": self.columns["token"]}, inputs=())
+        tokens = {"token": self.columns["token"]}
+        return Text(self.header, self.prompts, self.offsets, tokens)
 
     def of(self, i: int) -> NDArray[np.int32]:
         """The tokens of the prompt at this place."""
@@ -122,6 +126,7 @@ class Text:
             offsets=offsets_of(self.lengths[chosen]),
             columns={name: self.columns[name][tokens] for name in self.columns},
             inputs=tuple(self.inputs[i] for i in chosen.tolist() if self.inputs),
+            states=None if self.states is None else self.states[tokens],
         )
 
 
@@ -250,13 +255,14 @@ def offsets_of(lengths: Ints) -> Ints:
 
 
 def concatenate_texts(texts: Sequence[Text]) -> Text:
-    """Texts of the same target and decoding, one after the other."""
+    """Texts of the same target and decoding, one after the other, without states."""
     return replace(
         texts[0],
         prompts=tuple(p for text in texts for p in text.prompts),
         offsets=offsets_of(np.concatenate([text.lengths for text in texts])),
         columns=_behind([text.columns for text in texts]),
         inputs=tuple(tokens for text in texts for tokens in text.inputs),
+        states=None,
     )
 
 

@@ -5,13 +5,15 @@ that changed are run.
 import copy
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from specfair import config
 from specfair.audit import tracing
@@ -24,7 +26,7 @@ from specfair.store import Store, digest
 from specfair.texts import prompts
 from specfair.texts.prompts import Prompt, PromptSet
 from specfair.traces.stored import load_text, save_text
-from specfair.traces.trace import COLUMNS, Text, Trace
+from specfair.traces.trace import COLUMNS, READING, Reading, Text, Trace
 
 DECODING = Decoding(6)
 
@@ -44,30 +46,40 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """What the tracer was asked to do, and for how many prompts; it does it."""
     seen: list[tuple[str, int]] = []
 
-    def watched(name: str, work: Callable[..., Trace]) -> Callable[..., Trace]:
+    def watched(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
         def call(
-            pair: Pair,
+            pairs: Sequence[Pair],
             asked: Sequence[Prompt] | Text,
             *rest: Decoding,
             **options: object,
-        ) -> Trace:
+        ) -> Any:
             n = len(asked.prompts) if isinstance(asked, Text) else len(asked)
             seen.append((name, n))
-            return work(pair, asked, *rest, **options)
+            return work(pairs, asked, *rest, **options)
 
         return call
 
-    for name in ("trace", "reread"):
+    for name in ("trace_drafts", "reread"):
         monkeypatch.setattr(tracer, name, watched(name, getattr(tracer, name)))
     return seen
 
 
-def source(pair: Pair, decoding: Decoding = DECODING) -> tracing.Writer:
-    return tracing.Writer(pair.identity, decoding, work=lambda: Work(pair))
+def source(
+    pair: Pair, decoding: Decoding = DECODING, *, keep_states: float = 1e9
+) -> tracing.Writer:
+    return tracing.Writer(
+        pair.identity, decoding, work=lambda: Work(pair), keep_states=keep_states
+    )
 
 
 def quiet(_: str) -> None:
     pass
+
+
+def assert_equal(a: Trace, b: Trace) -> None:
+    """To the last bit."""
+    assert a.prompts == b.prompts
+    assert [n for n in COLUMNS if not np.array_equal(a[n], b[n], equal_nan=True)] == []
 
 
 def assert_same(a: Trace, b: Trace) -> None:
@@ -121,6 +133,7 @@ NOT_IN_THE_KEY = {
     "retries": "likewise",
     "lookahead": "replayed",
     "cost_ratio": "no column",
+    "keep_states": "kept beside the text, which is the same",
     "root": "where relative places start; what lies there is in the key",
     "engine": "reads the trace",
     "report": "output",
@@ -196,7 +209,7 @@ def test_nothing_is_drawn_under_greedy_decoding_so_that_the_seed_is_not_in_the_k
     first = tracing.traced(Store(tmp_path), source(pair), some, quiet)
     seeded = source(pair, decoding=replace(DECODING, seed=3))
     again = tracing.traced(Store(tmp_path), seeded, some, quiet)
-    assert runs == [("trace", len(some))]
+    assert runs == [("trace_drafts", len(some))]
     assert again.header.decoding.seed == 3
     assert_same(first, again)
 
@@ -223,7 +236,7 @@ def test_more_texts_a_prompt_leave_the_first_ones_alone(
     one = tracing.traced(Store(tmp_path), asked, some.written(1), quiet)
     three = tracing.traced(Store(tmp_path), asked, some.written(3), quiet)
     n = len(some)
-    assert runs == [("trace", n), ("trace", 2 * n)]
+    assert runs == [("trace_drafts", n), ("trace_drafts", 2 * n)]
     assert one.prompts == some.prompts
     assert_same(one, three.select(np.arange(n)))
     written = [three.select(np.arange(k * n, (k + 1) * n)) for k in range(3)]
@@ -256,7 +269,7 @@ def test_added_prompts_are_the_only_ones_traced(
     first = tracing.traced(store, source(pair), few, quiet)
     whole = tracing.traced(store, source(pair), some, quiet)
     again = tracing.traced(store, source(pair), few, quiet)
-    assert runs == [("trace", len(few)), ("trace", len(some) - len(few))]
+    assert runs == [("trace_drafts", len(few)), ("trace_drafts", len(some) - len(few))]
     assert_same(first, again)
     assert_same(whole, tracer.trace(pair, some, DECODING))
     assert whole.header.prompts_fingerprint == some.fingerprint
@@ -281,9 +294,9 @@ def test_every_portion_is_kept(
 
     with pytest.raises(KeyboardInterrupt):
         tracing.traced(Store(tmp_path), source(pair), some, stop)
-    assert runs == [("trace", 20)]
+    assert runs == [("trace_drafts", 20)]
     found = tracing.traced(Store(tmp_path), source(pair), some, quiet)
-    assert runs == [("trace", 20), ("trace", len(some) - 20)]
+    assert runs == [("trace_drafts", 20), ("trace_drafts", len(some) - 20)]
     assert_same(found, tracer.trace(pair, some, DECODING))
 
 
@@ -294,7 +307,7 @@ def test_the_target_s_text_is_read_again_for_another_draft(
     tracing.traced(store, source(pair), some, quiet)
     itself = replace(pair, draft=pair.target, draft_fingerprint=pair.target_fingerprint)
     second = tracing.traced(store, source(itself), some, quiet)
-    assert runs == [("trace", len(some)), ("reread", len(some))]
+    assert runs == [("trace_drafts", len(some)), ("reread", len(some))]
     assert_same(second, tracer.trace(itself, some, DECODING))
 
 
@@ -307,7 +320,7 @@ def test_another_target_writes_its_own_text(
         pair, target=pair.draft, target_fingerprint=pair.draft_fingerprint
     )
     tracing.traced(store, source(swapped), some, quiet)
-    assert [name for name, _ in runs] == ["trace", "trace"]
+    assert [name for name, _ in runs] == ["trace_drafts", "trace_drafts"]
 
 
 def _files(store: Path) -> dict[str, bytes]:
@@ -321,25 +334,25 @@ def _files(store: Path) -> dict[str, bytes]:
 def test_the_files_do_not_tell_who_made_which_portion_when(
     tmp_path: Path, pair: Pair, some: PromptSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Portions lost in any order, of texts, of readings or of both, and made again by
-    others who want the same prompts in another order.
+    """Portions lost in any order, and made again by others who want the same prompts in
+    another order: texts, states and readings have the bytes they had. A reading is read
+    again from the states.
     """
     monkeypatch.setattr(tracing, "PORTION", 7)
     store = tmp_path / "store"
     tracing.traced(Store(store), source(pair), some, quiet)
     expected = _files(store)
     names = [name for name in expected if "." not in name]
-    assert len(names) == 2 * -(-len(some) // 7)
+    assert len(names) == 3 * -(-len(some) // 7)
     rng = random.Random(0)
     for _ in range(4):
-        for name in rng.sample(names, 3):
+        for name in rng.sample([n for n in names if "states" not in n], 3):
             (store / name).unlink()
             (store / f"{name}.key.json").unlink()
         turned = replace(some, prompts=tuple(rng.sample(some.prompts, len(some))))
         tracing.traced(Store(store), source(pair), turned, quiet)
         assert _files(store).keys() == expected.keys()
-        texts = [name for name in names if name.startswith("texts")]
-        assert all(_files(store)[name] == expected[name] for name in texts)
+        assert [n for n in names if _files(store)[n] != expected[n]] == []
 
 
 def test_a_reading_of_another_text_is_none(
@@ -364,8 +377,113 @@ def test_a_reading_of_another_text_is_none(
         read=load_text,
     )
     found = tracing.traced(Store(tmp_path), source(pair), some, quiet)
-    assert runs == [("trace", len(some)), ("reread", 1)]
+    assert runs == [("trace_drafts", len(some)), ("reread", 1)]
     assert sorted(found["token"]) == sorted(token)
+
+
+@pytest.fixture
+def ran(pair: Pair) -> Iterator[list[str]]:
+    """Which of the target's modules ran."""
+    seen: list[str] = []
+    hooks = [
+        module.register_forward_hook(lambda *_, name=name: seen.append(name))
+        for name, module in pair.target.named_modules()
+    ]
+    yield seen
+    for hook in hooks:
+        hook.remove()
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_another_draft_in_a_later_run_reads_without_the_target(
+    tmp_path: Path, pair: Pair, some: PromptSet, temperature: float, ran: list[str]
+) -> None:
+    """No layer of the target runs but the last, once a position, and every bit is what
+    it would have been in the first run; for some of the prompts as well.
+    """
+    decoding = Decoding(6, temperature)
+    other = replace(pair, draft=copy.deepcopy(pair.draft), draft_fingerprint="other")
+    with torch.no_grad():
+        other.draft.lm_head.weight *= 0.9
+    tracing.traced(Store(tmp_path), source(pair, decoding), some, quiet)
+    assert "model.layers.0" in ran
+    ran.clear()
+    found = tracing.traced(Store(tmp_path), source(other, decoding), some, quiet)
+    again = replace(other, draft_fingerprint="another")
+    few = some.only(some.groups[2:4])
+    part = tracing.traced(Store(tmp_path), source(again, decoding), few, quiet)
+    assert set(ran) == {"lm_head"}
+    expected = tracer.trace(other, sorted(some, key=lambda p: p.id), decoding)
+    place = {prompt: i for i, prompt in enumerate(expected.prompts)}
+    assert_equal(found, expected.select(np.array([place[p] for p in some])))
+    assert_same(part, expected.select(np.array([place[p] for p in few])))
+
+
+def test_states_are_kept_up_to_a_size(
+    tmp_path: Path,
+    pair: Pair,
+    some: PromptSet,
+    ran: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By the prompts' order: those of the first portions. The others are read again by
+    the target, to the same columns.
+    """
+    monkeypatch.setattr(tracing, "PORTION", 20)
+    size = 20 * DECODING.max_new_tokens * Work(pair).state_size
+    other = replace(pair, draft_fingerprint="other")
+    for name, limit, n_kept in (("none", size - 1, 0), ("one", size, 1)):
+        store = tmp_path / name
+        first = tracing.traced(
+            Store(store), source(pair, keep_states=limit), some, quiet
+        )
+        kept = [p for p in store.glob("states/*/*") if p.name.isalnum()]
+        assert len(kept) == n_kept
+        assert sum(p.stat().st_size for p in kept) <= limit + 128
+        ran.clear()
+        again = tracing.traced(Store(store), source(other), some, quiet)
+        assert "model.layers.0" in ran
+        assert_same(first, again)
+
+
+def test_damaged_states_are_said_and_done_without(
+    tmp_path: Path, pair: Pair, some: PromptSet
+) -> None:
+    first = tracing.traced(Store(tmp_path), source(pair), some, quiet)
+    (kept,) = (p for p in tmp_path.glob("states/*/*") if p.name.isalnum())
+    kept.write_bytes(kept.read_bytes()[:-1])
+    other = replace(pair, draft_fingerprint="other")
+    with pytest.warns(UserWarning, match=r"states/.* is damaged"):
+        again = tracing.traced(Store(tmp_path), source(other), some, quiet)
+    assert_same(first, again)
+
+
+def test_a_text_may_be_read_without_any_model(
+    tmp_path: Path, pair: Pair, some: PromptSet
+) -> None:
+    """From its tokens and its prompts' tokens, as what looks up does."""
+    tracing.traced(Store(tmp_path), source(pair), some, quiet)
+
+    def read(text: Text) -> Trace:
+        first = np.array([ids[0] for ids in text.inputs])
+        proposal = np.repeat(first, text.lengths).astype(np.int32)
+        columns = {
+            name: np.zeros(len(proposal), kind) for name, kind in READING.items()
+        }
+        return Trace(text, Reading("first", "f", columns | {"proposal": proposal}))
+
+    def refuse() -> Work:
+        raise AssertionError("the pair was opened")
+
+    writer = tracing.Writer(
+        replace(pair.identity, draft_fingerprint="f"), DECODING, refuse, read=read
+    )
+    found = tracing.traced(Store(tmp_path), writer, some, quiet)
+    for i, prompt in enumerate(some):
+        ids = pair.tokenizer(prompt.text)["input_ids"]
+        assert set(found["proposal"][found.offsets[i] : found.offsets[i + 1]]) == {
+            ids[0]
+        }
 
 
 def test_who_waits_long_is_told_how_much_is_left(

@@ -95,7 +95,7 @@ def test_columns_are_those_of_the_text_read_again(pair: Pair) -> None:
     live = speculate(pair, prompts, replace(SAMPLED, ignore_eos=True), 3)
     whole = tracer.trace(pair, prompts, replace(SAMPLED, ignore_eos=True))
     told = altered(whole, token=np.concatenate(live.texts))
-    (again,) = tracer.reread([pair], told.text)
+    (again,) = tracer.reread([pair], told.text.bare)
     rows = np.repeat(again.offsets[:-1], live.trace.lengths) + live.positions
     for name in ("draft_prob", "overlap", "kl", "accept_prob"):
         np.testing.assert_allclose(

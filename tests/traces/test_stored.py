@@ -11,7 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from specfair.errors import StoreError
-from specfair.traces.stored import load_reading, load_text, save_reading, save_text
+from specfair.traces.stored import (
+    load_reading,
+    load_states,
+    load_text,
+    save_reading,
+    save_states,
+    save_text,
+)
 from specfair.traces.trace import READING, TEXT, Columns, Text
 from tests.made_traces import by_start, numbered
 
@@ -153,3 +160,17 @@ def test_the_text_in_a_trace_of_the_version_before_is_read(tmp_path: Path) -> No
     assert (found.header, found.prompts) == (trace.header, trace.prompts)
     assert same(found.columns, trace.text.columns, list(TEXT))
     assert found.inputs == ()
+
+
+def test_states_survive_and_are_those_of_their_text(tmp_path: Path) -> None:
+    text, path = written([3, 0, 2]), tmp_path / "s"
+    states = np.arange(5 * 8, dtype=np.uint8).reshape(5, 8)
+    save_states(states, path)
+    assert np.array_equal(load_states(text, path), states)
+    for other in (written([3, 0]), written([3, 0, 3])):
+        with pytest.raises(StoreError, match=r"'s' cannot be read .* reads its text"):
+            load_states(other, path)
+    for damage in (b"", b"garbage", path.read_bytes()[:60], path.read_bytes()[:-3]):
+        path.write_bytes(damage)
+        with pytest.raises(StoreError, match=r"'s' cannot be read .* reads its text"):
+            load_states(text, path)
