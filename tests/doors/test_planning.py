@@ -89,3 +89,20 @@ def test_no_model_is_opened_nor_what_opens_one() -> None:
     )
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], check=False)
     assert done.returncode == 0
+
+
+def test_a_promise_that_unequal_groups_break_is_said(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for k, said in ((12, False), (80, True)):
+        Path("own.jsonl").write_text(
+            "\n".join(
+                json.dumps({"group": g, "text": f"{g} {i} {j}", "cluster": f"{g}{i}"})
+                for g, n in (("a", k), ("b", 12), ("c", 12))
+                for i in range(n)
+                for j in range(5)
+            )
+        )
+        assert cli.main(["plan", "--prompts", "file:own.jsonl"]) == cli.OK
+        out = capsys.readouterr().out
+        assert ("widening is promised too much" in out) == said
