@@ -477,13 +477,13 @@ def write(new: list[dict[str, object]]) -> None:
     """Both files; rows that were not counted again stay, and the page keeps everything
     outside the marks.
     """
-    known = {(s.title, s.design) for s in studies()}
+    known = {(s.title, s.design): i for i, s in enumerate(studies())}
     by_name = {
         (row["study"], row["question"], row["design"]): row
         for row in [*stored(), *new]
         if (row.get("study"), row["design"]) in known
     }
-    found = list(by_name.values())
+    found = sorted(by_name.values(), key=lambda row: known[row["study"], row["design"]])
     lines = (json.dumps(list(row.values())) for row in found)
     columns, table = json.dumps(list(found[0])), ",\n".join(lines)
     text = f'{{"columns": {columns}, "rows": [\n{table}\n]}}\n'
