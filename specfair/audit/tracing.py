@@ -116,6 +116,7 @@ class _Tracing:
     def written(self, prompts: Sequence[Prompt]) -> list[Text]:
         """Portions of text that hold the target's after these prompts."""
         parts = self.store.each(f"texts/{digest(self.key)}", read=load_text)
+        parts = parts or self._before()
         known = {prompt for part in parts for prompt in part.prompts}
         every = sorted(prompts, key=lambda prompt: (prompt.nth, prompt.id))
         n_left = sum(prompt not in known for prompt in every)
@@ -126,6 +127,25 @@ class _Tracing:
                 parts.append(self._text(some, end, partial(self._told, told, n_left)))
             n_left -= len(some)
         return parts
+
+    def _before(self) -> list[Text]:
+        """The text in a trace of the version before, which held text and reading: taken
+        over as a portion.
+        """
+        pair = self.writer.pair
+        key = self.key | {"draft": pair.draft_fingerprint, "truncate": pair.truncate}
+        del key["cut"], key["n_vocab"]
+        old = self.store.get("traces", key, read=load_text)
+        if old is None:
+            return []
+        portion = self.key | {"prompts": _fingerprint(old.prompts)}
+        self.store.get_or_make(
+            f"texts/{digest(self.key)}",
+            portion,
+            make=partial(save_text, old),
+            read=load_text,
+        )
+        return [old]
 
     def _text(
         self, some: Sequence[Prompt], n: int, told: Callable[[], Progress]

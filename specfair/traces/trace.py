@@ -90,7 +90,7 @@ class Text:
     prompts: tuple[Prompt, ...]
     offsets: Ints  # (n_prompts + 1,)
     columns: Columns  # those of TEXT
-    # the prompts as the target reads them; none in a text that no model wrote
+    # the prompts as the target reads them; none where that was not kept
     inputs: tuple[NDArray[np.int32], ...] = ()
     # what went into the target's output layer before each token (n_tokens, bytes),
     # where that was kept
@@ -256,12 +256,13 @@ def offsets_of(lengths: Ints) -> Ints:
 
 def concatenate_texts(texts: Sequence[Text]) -> Text:
     """Texts of the same target and decoding, one after the other, without states."""
+    known = all(text.inputs for text in texts)
     return replace(
         texts[0],
         prompts=tuple(p for text in texts for p in text.prompts),
         offsets=offsets_of(np.concatenate([text.lengths for text in texts])),
         columns=_behind([text.columns for text in texts]),
-        inputs=tuple(tokens for text in texts for tokens in text.inputs),
+        inputs=tuple(ids for text in texts for ids in text.inputs if known),
         states=None,
     )
 

@@ -458,6 +458,29 @@ def test_damaged_states_are_said_and_done_without(
     assert_same(first, again)
 
 
+def test_the_text_of_the_version_before_is_taken_over(
+    tmp_path: Path, pair: Pair, some: PromptSet, runs: list[tuple[str, int]]
+) -> None:
+    """Its target is not asked to write again, for this draft or another; more prompts
+    are the only ones written.
+    """
+    few, who = some.only(some.groups[:4]), pair.identity
+    key = tracing.key_of(who, DECODING) | {"truncate": False}
+    del key["cut"], key["n_vocab"]
+    old = tracer.trace(pair, few, DECODING)
+    Store(tmp_path).get_or_make(
+        "traces",
+        key,
+        make=partial(save_text, replace(old.text, inputs=())),
+        read=load_text,
+    )
+    assert_same(tracing.traced(Store(tmp_path), source(pair), few, quiet), old)
+    other = source(replace(pair, draft_fingerprint="other"))
+    tracing.traced(Store(tmp_path), other, some, quiet)
+    rest = len(some) - len(few)
+    assert runs == [("reread", len(few)), ("trace_drafts", rest), ("reread", len(few))]
+
+
 def test_a_text_may_be_read_without_any_model(
     tmp_path: Path, pair: Pair, some: PromptSet
 ) -> None:

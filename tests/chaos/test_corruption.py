@@ -271,7 +271,7 @@ def test_the_next_run_mends_all_of_it(chaos: Chaos, folder: Path, forks: Forks) 
     wanted = (folder / "run.json").read_bytes()
     found = [
         p
-        for kind in ("checks", "texts/*", "tuned")
+        for kind in ("checks", "texts/*", "readings/*", "tuned")
         for p in (folder / "store").glob(f"{kind}/*")
     ]
     paths = [p for p in sorted(found) if "." not in p.name]
