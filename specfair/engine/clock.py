@@ -28,6 +28,7 @@ from specfair.models.devices import does_not_fit, fits
 from specfair.models.heads import HeadFiles
 from specfair.models.kinds import Kind
 from specfair.models.pair import Pair, encode
+from specfair.models.translating import Translated
 from specfair.texts.prompts import Prompt
 
 _Way = Callable[[Sequence[Prompt]], Sequence[Any]]
@@ -139,11 +140,13 @@ def cost_ratio(
     )
     room = max(1, context - tokens.shape[1])
     times: list[list[float]] = [[], []]
+    own = isinstance(pair.draft, Translated)
+    models = (pair.target, pair.draft.model) if own else pair.models
     files = pair.draft if isinstance(pair.draft, HeadFiles) else None
     head = head_draft(files, pair.target) if files else None
     for repeat in range(n_repeats):
         if repeat % room == 0:  # a short context is full before enough steps were taken
-            steps = [_stepper(model, tokens, pair.n_vocab) for model in pair.models]
+            steps = [_stepper(model, tokens, pair.n_vocab) for model in models]
         for step, taken in zip(steps, times, strict=False):
             taken.append(_seconds(pair.device, step))
         if head is not None:

@@ -7,6 +7,7 @@ head from the target's hidden states, which it computes from `asked.pair` or fin
 Knows what the loops ask; does not know how a draft proposes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self, runtime_checkable
 
@@ -17,8 +18,10 @@ from specfair.engine.cursor import Cursor
 from specfair.engine.heads.opening import head_draft
 from specfair.engine.lookups import Lookup
 from specfair.engine.task import Task
+from specfair.engine.translating import TranslatedDraft
 from specfair.models.heads import HeadFiles
 from specfair.models.kinds import Kind
+from specfair.models.translating import Translated
 from specfair.traces.trace import Columns, Text
 
 
@@ -46,8 +49,8 @@ class Opened(Protocol):
 class Draft(Protocol):
     """What proposes tokens."""
 
-    def open(self, n_rows: int) -> Opened:
-        """Ready to read that many rows from their beginnings."""
+    def open(self, rows: Sequence[int]) -> Opened:
+        """Ready to read these of the prompts from their beginnings."""
 
 
 @runtime_checkable
@@ -77,8 +80,8 @@ class ModelDraft:
     model: PreTrainedModel
     n_vocab: int
 
-    def open(self, n_rows: int) -> Opened:
-        return Cursor(self.model, n_rows, self.n_vocab)
+    def open(self, rows: Sequence[int]) -> Opened:
+        return Cursor(self.model, len(rows), self.n_vocab)
 
 
 def draft_of(asked: Task) -> Draft:
@@ -88,4 +91,6 @@ def draft_of(asked: Task) -> Draft:
         return Lookup.of(draft, asked)
     if isinstance(draft, HeadFiles):
         return head_draft(draft, asked.pair.target)
+    if isinstance(draft, Translated):
+        return TranslatedDraft(draft, asked.ids, n_vocab)
     return ModelDraft(draft, n_vocab)

@@ -102,8 +102,8 @@ class Lookup:
                 source[ends[earlier]] = ends[first[number]][earlier]
         return source
 
-    def open(self, n_rows: int) -> "Looking":
-        return Looking(self, n_rows)
+    def open(self, rows: Sequence[int]) -> "Looking":
+        return Looking(self, len(rows))
 
 
 class Looking:

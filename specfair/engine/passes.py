@@ -215,7 +215,7 @@ def _target(job: Job, rows: Rows, heard: Sequence[Tensor]) -> _Writing | _Again:
 def _reader(job: Job, rows: Rows, draft: Draft, *, sheet: Sheet) -> "_Reading":
     return _Reading(
         job.task,
-        draft.open(len(rows)),
+        draft.open(rows.tolist()),
         rows,
         sheet,
         unread=_Unread(*job.task.batch(rows)),

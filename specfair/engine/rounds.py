@@ -78,7 +78,7 @@ def enter(asked: Task, prompts: NDArray[np.int64], *, n_ahead: int) -> Rows:
     device = pair.device
     target = Cursor(pair.target, len(ids), pair.n_vocab)
     target.feed(*pad_left([tokens[:-1] for tokens in ids], device, of=ids), keep=1)
-    opened = draft_of(asked).open(len(ids))
+    opened = draft_of(asked).open(prompts.tolist())
     opened.feed(*pad_left([tokens[:-2] for tokens in ids], device, of=ids), keep=1)
     tail, valid = pad_left([(tokens[:1] + tokens)[-2:] for tokens in ids], device)
     valid[:, 0] &= torch.tensor([len(tokens) > 1 for tokens in ids], device=device)

@@ -6,7 +6,8 @@ or groups. Remote code stays off.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator
 from contextlib import contextmanager
 from inspect import signature
 from pathlib import Path
@@ -29,6 +30,7 @@ from specfair.models.identity import Loading
 from specfair.models.kinds import EARLY_EXIT, LOOKUPS, Kind, kind_of
 from specfair.models.layers import first_layers
 from specfair.models.pair import Pair, fingerprint_tokenizer, n_rows, text_config
+from specfair.models.translating import Translated, translated
 
 # assistants whose rounds are no function of where they start and of the depth
 _LIVE = {"gemma4_assistant", "gemma4_unified_assistant"}
@@ -59,9 +61,11 @@ def load(
     _check_replayable(*own[-1])
     with quiet():
         tokenizers = [_tokenizer(str(f), source.name) for f, source in own]
-        check_vocabularies(*(t.get_vocab() for t in (tokenizers * 2)[:2]))
         models = [_model(str(f), s, where, precision, loading) for f, s in own]
         drafting = _drafting(kind, models, folder=folders[-1], target=target)
+    if len({json.dumps(t.get_vocab(), sort_keys=True) for t in tokenizers}) > 1:
+        _check_cache(drafting, draft)
+        drafting = translated(drafting, *reversed(tokenizers), names=(target, draft))
     prints = [
         fingerprint(folder, source)
         for folder, source in zip(folders, sources, strict=True)
@@ -74,7 +78,7 @@ def load(
             target_name=target,
             draft_name=draft,
             target_fingerprint=prints[0],
-            draft_fingerprint=[*prints, kind.fingerprint(prints[0])][1],
+            draft_fingerprint=_draft_print(kind, prints, drafting),
             tokenizer_fingerprint=fingerprint_tokenizer(tokenizers[0]),
             truncate=loading.truncate,
             first_choice=loading.first_choice,
@@ -101,6 +105,15 @@ def _drafting(
     if kind.name == EARLY_EXIT:
         return first_layers(models[0], kind.numbers[0], target)
     return kind if kind.name in LOOKUPS else open_head(kind, folder, models[0])
+
+
+def _draft_print(kind: Kind, prints: list[str], drafting: Any) -> str:
+    """Of its weights, and of its tokenizer where that is its own."""
+    found = [*prints, kind.fingerprint(prints[0])][1]
+    if not isinstance(drafting, Translated):
+        return found
+    tokenizer = fingerprint_tokenizer(drafting.tokenizer)
+    return hashlib.sha256(f"{found}{tokenizer}".encode()).hexdigest()
 
 
 def assemble(
@@ -188,32 +201,6 @@ def _tokenizer(folder: str, name: str) -> PreTrainedTokenizerBase:
             "Save the tokenizer's files beside the model."
         ) from error
     return tokenizer
-
-
-def check_vocabularies(target: Mapping[str, int], draft: Mapping[str, int]) -> None:
-    """Raise a ModelError that names tokens which differ, unless every token has the
-    same id in both.
-    """
-    if target == draft:
-        return
-    differing = sorted(
-        (
-            token
-            for token in target.keys() | draft.keys()
-            if target.get(token) != draft.get(token)
-        ),
-        key=lambda token: (target.get(token, len(target)), token),
-    )
-    shown = ", ".join(
-        f"{t!r} is {target.get(t)} in the target and {draft.get(t)} in the draft"
-        for t in differing[:3]
-    )
-    raise ModelError(
-        f"target and draft have different vocabularies: {len(differing)} tokens "
-        f"differ ({shown}). A draft "
-        "can only propose tokens the target knows by the same id: choose two models "
-        "of one family."
-    )
 
 
 def _checked(pair: Pair) -> Pair:

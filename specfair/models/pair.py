@@ -73,7 +73,8 @@ class Pair:
         """The longest text both can read; None where neither has a limit."""
         limits = [
             getattr(text_config(m), "max_position_embeddings", None)
-            for m in self.models
+            for m in (self.target, getattr(self.draft, "model", None) or self.draft)
+            if hasattr(m, "config")
         ]
         return min((n for n in limits if n), default=None)
 

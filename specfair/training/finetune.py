@@ -30,6 +30,7 @@ from specfair.errors import ModelError, UsageError
 from specfair.models.folders import brief
 from specfair.models.load import quiet
 from specfair.models.pair import Pair
+from specfair.models.translating import Translated
 from specfair.training.blocks import Blocks, pack
 from specfair.training.lessons import Learning
 from specfair.training.pool import Pool
@@ -77,7 +78,13 @@ class _Run:
 
     @property
     def model(self) -> PreTrainedModel:
-        found: PreTrainedModel = getattr(self.pair, self.training.role)
+        found: PreTrainedModel | Translated = getattr(self.pair, self.training.role)
+        if isinstance(found, Translated):
+            raise ModelError(
+                f"draft {self.pair.draft_name!r} has a tokenizer of its own; a pair is "
+                "tuned in one vocabulary. Give a ready one (--specfair-tuned-draft), "
+                "or datasets = []."
+            )
         return found
 
     def save(self, model: Any, folder: Path) -> None:

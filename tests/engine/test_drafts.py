@@ -1,5 +1,6 @@
 """A draft is opened through one interface: the loops ask nothing else of it."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -36,8 +37,8 @@ class NarrowDraft:
     def __init__(self, inner: Draft) -> None:
         self.inner = inner
 
-    def open(self, n_rows: int) -> Narrow:
-        return Narrow(self.inner.open(n_rows))
+    def open(self, rows: Sequence[int]) -> Narrow:
+        return Narrow(self.inner.open(rows))
 
 
 def narrowed(asked: Task) -> NarrowDraft:
@@ -66,7 +67,7 @@ def test_a_model_draft_reads_as_its_model_does() -> None:
     with torch.no_grad():
         expected: Tensor = PAIR.draft(tokens).logits[:, -1:, : PAIR.n_vocab]
         asked = Task(PAIR, (), Decoding(), [])
-        found = draft_of(asked).open(2).feed(tokens, keep=1)
+        found = draft_of(asked).open([0, 1]).feed(tokens, keep=1)
     assert torch.allclose(found, expected.float(), atol=1e-5)
 
 

@@ -5,7 +5,7 @@ Knows batches and columns; does not know heads, nor what the coins are counted f
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -39,8 +39,8 @@ class HeadDraft:
     least: int = 1  # tokens that a prompt must have
     beside: bool = False  # nothing is proposed where one token is left
 
-    def open(self, n_rows: int) -> Following:
-        return Following(self.head, self.most, self.target, n_rows)
+    def open(self, rows: Sequence[int]) -> Following:
+        return Following(self.head, self.most, self.target, len(rows))
 
     @torch.inference_mode()
     def seconds(self, n_rows: int, timed: Timed) -> float:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.heads import trained
+from tests.engine.heads import trained, translated
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +25,8 @@ def medusa(of: trained.School, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.fixture(scope="session")
 def dflash(of: trained.School, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return trained.dflash(of, tmp_path_factory.mktemp("heads") / "dflash")
+
+
+@pytest.fixture(scope="session")
+def foreign(of: trained.School, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return translated.draft(of, tmp_path_factory.mktemp("heads") / "foreign")
