@@ -37,6 +37,7 @@ MEASUREMENTS: Mapping[str, Callable[[m.World], Mapping[str, Any]]] = {
     "live": m.live,
     "growth": m.growth,
     "processed_twice": m.processed_twice,
+    "lookups": m.lookups,
     "gates": m.gates,
     "report": m.report,
     "mentions": m.mention_speed,

@@ -24,7 +24,7 @@ from specfair.engine import timing
 from specfair.engine.agreement import NEAR_TIE
 from specfair.errors import StoreError, UsageError
 from specfair.gates import baseline, kept
-from specfair.models.identity import versions
+from specfair.models.identity import usual_here, versions
 from specfair.outputs import without_folders
 from specfair.run.rows import SwapRow
 from specfair.run.run import Run, merge
@@ -163,7 +163,8 @@ def _provenance(audit: Audit) -> dict[str, object]:
         "n_tokens": audit.base.trace.n_tokens,
         "n_near_ties": near_ties,
     }
-    return header | {"synthetic": audit.prompts.synthetic, **counted, **versions()}
+    about = {"synthetic": audit.prompts.synthetic, "transformers_usual": usual_here()}
+    return header | about | counted | versions()
 
 
 def _against(session: Session, audit: Audit) -> dict[str, tuple[Any, ...]]:

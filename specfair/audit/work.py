@@ -66,7 +66,11 @@ class Work:
         return clock.cost_ratio(self.pair)
 
     def agreement(self, trace: Trace, lookahead: Lookahead) -> agreement.Agreement:
-        """Whether live decoding of these prompts counts what the replay counts."""
+        """Whether live decoding of these prompts counts what the replay counts; of a
+        threshold that moves, where it starts.
+        """
+        if lookahead.schedule == "adaptive":
+            lookahead = replace(lookahead, schedule="confidence")
         decoding = trace.header.decoding
         live = speculate.speculate(self.pair, trace.prompts, decoding, lookahead)
         return agreement.compare(trace, live)

@@ -54,6 +54,8 @@ def refuse(settings: Settings, options: Collection[Field[Any]]) -> None:
         broken["lookahead"] = "its proposals must be greedy, or confidence-N@X"
     for url in (settings.server, settings.server_plain):
         _check_address(url)
+    if settings.lookahead.startswith("adaptive") and settings.engine == "live":
+        broken["lookahead"] = "its threshold moves in the replay alone"
     for name, rule in broken.items():
         if rule:
             value = getattr(settings, name)

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from specfair.doors.printing import show
+from specfair.models.identity import usual_here
 from specfair.vocabulary import OK, UNDECIDED
 
 NEEDED = (
@@ -41,11 +42,7 @@ def examine(store: Path) -> tuple[list[str], bool]:
         lines.append(f"devices: {_devices()}")
     online = "online when something is not in its cache"
     lines.append(f"hub: {'offline (HF_HUB_OFFLINE)' if _offline() else online}")
-    moves = "adaptive" if _version("scikit-learn") else "confidence"
-    lines.append(
-        f"assisted generation of transformers here: {moves}-20@0.4 by default; with "
-        "scikit-learn installed the threshold moves"
-    )
+    lines.append(f"transformers' usual lookahead here: {usual_here()}")
     lines.append(f"store {store}: {_size(store)}")
     if missing:
         lines.append(

@@ -111,6 +111,17 @@ def versions() -> dict[str, str]:
     return found
 
 
+def usual_here() -> str:
+    """What transformers' assisted generation does on this machine where nothing else is
+    asked of it: that another library is there changes it.
+    """
+    try:
+        version("scikit-learn")
+        return "adaptive-20@0.4 (scikit-learn is installed; without it confidence)"
+    except PackageNotFoundError:
+        return "confidence-20@0.4 (with scikit-learn installed adaptive)"
+
+
 def machine() -> dict[str, Any]:
     """What `auto` rests on here, without asking torch: the system, the devices that
     drivers show, which GPUs they are, and which of them are hidden.

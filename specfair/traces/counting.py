@@ -116,7 +116,8 @@ def _streaks(accepted: Mask) -> Ints:
     or by start and depth.
     """
     if accepted.ndim == 2:
-        streaks: Ints = np.cumprod(accepted, axis=1, dtype=np.int64).sum(1)
+        whole = accepted.shape[1]
+        streaks: Ints = np.where(accepted.all(1), whole, accepted.argmin(1))
         return streaks
     return until(~accepted)
 

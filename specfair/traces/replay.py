@@ -121,7 +121,7 @@ def _gather(lengths: Ints, rounds: list[_Rounds]) -> Profile:
     """Rounds of all prompts as counts by prompt and place."""
     empty = np.zeros((4, 0), dtype=np.int64)
     prompt, *counts = np.concatenate([empty, *(np.stack(r) for r in rounds)], axis=1)
-    shape = len(lengths), int(max(counts[0], default=0)) + 1
+    shape = len(lengths), int(counts[0].max(initial=0)) + 1
     by_place = []
     for count in counts:
         cells = np.bincount(prompt * shape[1] + count, minlength=shape[0] * shape[1])

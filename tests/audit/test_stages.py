@@ -269,3 +269,11 @@ def test_first_choices_of_the_target_s_own_layers_under_sampling(
     found, _ = small_audit(tmp_path, **asked, scope="prompts")
     assert set(found.base.trace["accept_prob"].tolist()) == {0.0, 1.0}
     assert found.doubt(BASE) == ""
+
+
+@pytest.mark.parametrize("lookahead", ["confidence-8@0.4", "adaptive-8@0.4"])
+def test_stops_at_doubts_are_checked_live(tmp_path: Path, lookahead: str) -> None:
+    audit, _ = small_audit(tmp_path, lookahead=lookahead)
+    assert audit.doubt(BASE) == ""
+    assert str(audit.base.lookahead) == lookahead
+    assert audit.acceptance_rate.overall.value > 0.3

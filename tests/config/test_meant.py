@@ -12,6 +12,7 @@ from specfair.errors import UsageError
     [
         ({"temprature": 1}, "Did you mean 'temperature'"),
         ({"lookahead": "pmin-5@0.7", "temperature": 1}, "proposals must be greedy"),
+        ({"lookahead": "adaptive-5@0.7", "engine": "live"}, "in the replay alone"),
         ({"draft": "prompt-lokup:5"}, "Did you mean 'prompt-lookup'"),
         ({"draft": "ngram:5"}, "Write ngram:5,2-4"),
         ({"proposals": "best"}, "sampled or greedy"),

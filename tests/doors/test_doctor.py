@@ -1,5 +1,6 @@
 """doctor looks and changes nothing."""
 
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -37,12 +38,20 @@ def test_a_store_that_cannot_be_is_empty(name: str) -> None:
     assert any(line.endswith(": 0 files, 0.0 MB") for line in lines)
 
 
-@pytest.mark.parametrize(
-    ("found", "said"), [("1.7", "adaptive-20@0.4"), ("", "confidence-20@0.4")]
-)
+@pytest.mark.parametrize("there", [True, False])
 def test_what_transformers_would_do_here_depends_on_scikit_learn(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: str, said: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool
 ) -> None:
-    monkeypatch.setattr(doctor, "_version", lambda _: found)
+    known = metadata.version
+
+    def version(name: str) -> str:
+        if name != "scikit-learn":
+            return known(name)
+        if there:
+            return "1.7"
+        raise metadata.PackageNotFoundError
+
+    monkeypatch.setattr("specfair.models.identity.version", version)
     lines, _ = doctor.examine(tmp_path)
-    assert any(said in line for line in lines)
+    usual = "adaptive-20@0.4" if there else "confidence-20@0.4"
+    assert any(f"usual lookahead here: {usual} (" in line for line in lines)
