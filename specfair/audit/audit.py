@@ -6,6 +6,7 @@ pages.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -132,6 +133,11 @@ class Audit:
         """
         served = self.made.found(Stage.of(stage)).served
         sample = served.speedup if served else self.made.times(Stage.of(stage)).sample
+        if served and self.settings.by:
+            groups = {prompt.id: prompt.group for prompt in self.prompts}
+            sample = sample[np.isin(sample.prompt, list(groups))]
+            named = [groups[name] for name in sample.prompt.tolist()]
+            sample = replace(sample, group=np.array(named), known={})
         return Groups(sample.within(self.settings.scope), timing.METRIC)
 
     def by_order(self, stage: Stage | str) -> Mapping[str, Estimate]:

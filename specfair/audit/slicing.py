@@ -15,7 +15,7 @@ from specfair.audit.audit import Audit
 from specfair.run.rows import CELLS, MANY, SliceRow
 from specfair.stats import Slice
 from specfair.texts.prompts.slicing import groupings, names_of, slices_of
-from specfair.vocabulary import GATED, Stage
+from specfair.vocabulary import Stage
 
 Names = tuple[str, ...]
 
@@ -25,7 +25,8 @@ def found(audit: Audit, stage: Stage, by: Sequence[str] = ()) -> list[SliceRow]:
     enough come first, and of them the lowest shrunken value, which is the slowest: of
     what gates look at, more is better.
     """
-    prompts, sample = audit.prompts, audit.measured(stage).sample(GATED)
+    prompts, measured = audit.prompts, audit.measured(stage)
+    metric, sample = measured.gated, measured.sample(measured.gated)
     cuts: Iterable[tuple[Names, list[tuple[str, ...]]]] = (
         [(names, slices_of(prompts, names)) for names in map(names_of, by)]
         if by
@@ -42,7 +43,7 @@ def found(audit: Audit, stage: Stage, by: Sequence[str] = ()) -> list[SliceRow]:
     rows = [
         SliceRow(
             stage=stage,
-            metric=GATED,
+            metric=metric,
             by=names,
             values=values,
             value=one.ranked.value,

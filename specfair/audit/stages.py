@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from specfair.audit import claimed, serving, tracing
-from specfair.audit.chosen import traced_set
+from specfair.audit.chosen import prompt_set, traced_set
 from specfair.audit.lending import Lender, Loan, MissingError, Say
 from specfair.audit.served import Served
 from specfair.audit.values import remembered
@@ -196,7 +196,8 @@ class Stages:
     def times(self, stage: Stage) -> Times:
         """Seconds of the target alone and of speculative decoding."""
         settings, n_rounds = self.settings, timing.N_ROUNDS
-        some = self.prompts.limit(timing.N_PROMPTS)
+        compared = prompt_set(settings)  # by what is compared: batches are of one group
+        some = compared.limit(timing.N_PROMPTS)
 
         def make() -> Times:
             self._tell(f"timing {stage}: {len(some)} prompts in {n_rounds} rounds")
@@ -204,6 +205,7 @@ class Stages:
 
         with self.pairs.lent(stage) as loan:
             key = self._key(loan, settings.lookahead)
+            key["prompts"] = compared.fingerprint
             return remembered(self.store, "times", key, make=make, read=Times.of)
 
     def count(self, stage: Stage, trace: Trace, lookahead: Lookahead) -> Tally:

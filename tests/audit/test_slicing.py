@@ -99,6 +99,11 @@ def test_live_counts_are_those_of_the_prompts_that_are_left(settings: Settings) 
     assert np.array_equal(some.numerator, rate.numerator[at])
 
 
+def test_the_clock_is_by_intersections_too(settings: Settings) -> None:
+    audit, _ = measured(settings, by="sex&age")
+    assert set(audit.clocked(BASE).by_group) == set(audit.prompts.groups)
+
+
 def test_a_run_by_intersections_is_judged_stored_and_drawn(settings: Settings) -> None:
     audit, _ = measured(settings, by="sex&age")
     session = Session(
