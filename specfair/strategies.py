@@ -39,13 +39,22 @@ def hypothesis() -> Any:
 
 
 def contexts(where: Space) -> "SearchStrategy[Context]":
-    """Templates with lead-ins, casing, punctuation and spelling."""
+    """Templates as they are, or with one change: a lead-in, other casing, punctuation
+    or spelling. Several at once would leave little of what the set is about.
+    """
     st = hypothesis().strategies
-    found: SearchStrategy[Context] = st.builds(
-        Context,
-        *map(st.sampled_from, (where.templates, where.leads)),
-        *map(st.sampled_from, (CASINGS, MARKS, SPELLINGS)),
+    template = st.sampled_from(where.templates)
+    changes = {
+        "lead": where.leads,
+        "casing": CASINGS,
+        "punctuation": MARKS,
+        "spelling": SPELLINGS,
+    }
+    changed = (
+        st.builds(Context, template, **{name: st.sampled_from(some[1:])})
+        for name, some in changes.items()
     )
+    found: SearchStrategy[Context] = st.one_of(st.builds(Context, template), *changed)
     return found
 
 

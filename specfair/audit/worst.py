@@ -132,13 +132,13 @@ def worst(stages: Stages, stage: Stage) -> Swapped:
 
 
 def confirm(where: Space, found: Found, costs: Costs) -> Estimate:
-    """Extra target calls in contexts that the search never saw, cased and spelt as the
-    smallest pair is: a paired test whose unit of evidence is the template.
+    """Extra target calls in contexts that the search never saw, written as the smallest
+    pair is: a paired test whose unit of evidence is the template.
     """
     pair = found.fast, found.slow
     form = found.smallest.context
     both = [t for t in where.templates if set(pair) <= set(where.texts[t])]
-    how = {"casing": form.casing, "spelling": form.spelling}
+    how = {n: getattr(form, n) for n in ("casing", "punctuation", "spelling")}
     some = [replace(c, **how) for c in contexts_of(both, where.leads)]
     name = f"{found.slow} for {found.fast}"
     if len(both) < 2:

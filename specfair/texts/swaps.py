@@ -9,7 +9,6 @@ expect, of both alike. Does not know what a swap costs, nor who looks for one.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import product
 
 from specfair.errors import UsageError
 from specfair.texts.prompts.sets import PromptSet
@@ -143,6 +142,5 @@ def space(prompts: PromptSet) -> Space:
 
 
 def contexts_of(templates: Sequence[str], leads: Sequence[str]) -> list[Context]:
-    """Every template with every lead-in and punctuation, otherwise as it is."""
-    every = product(templates, leads, MARKS)
-    return [Context(t, lead, punctuation=marks) for t, lead, marks in every]
+    """Every template with every lead-in, otherwise as it is."""
+    return [Context(template, lead) for template in templates for lead in leads]

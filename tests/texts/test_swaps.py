@@ -57,7 +57,7 @@ def test_halves_share_no_template_and_no_lead_in() -> None:
     assert not set(search.templates) & set(confirm.templates)
     assert set(search.leads) & set(confirm.leads) == {LEADS[0]}
     assert len(confirm.templates) >= min(ENOUGH, len(where.templates) - 2)
-    n = len(confirm.templates) * len(confirm.leads) * len(MARKS)
+    n = len(confirm.templates) * len(confirm.leads)
     assert len(contexts_of(confirm.templates, confirm.leads)) == n
 
 
