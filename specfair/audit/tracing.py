@@ -85,7 +85,8 @@ def key_of(pair: Identity, decoding: Decoding) -> dict[str, Any]:
 
 def traced(store: Store, writer: Writer, prompts: PromptSet, say: Say) -> Trace:
     """The trace of these prompts, from the store as far as it is there."""
-    tracing = _Tracing(store, writer, say)
+    keys = (kind(writer.pair, writer.decoding) for kind in (text_key, key_of))
+    tracing = _Tracing(store, writer, say, *keys)
     trace = tracing.read(tracing.written(prompts), prompts)
     header = replace(
         trace.header,
@@ -107,11 +108,8 @@ class _Tracing:
     store: Store
     writer: Writer
     say: Say
-
-    @property
-    def key(self) -> dict[str, Any]:
-        """What all texts depend on."""
-        return text_key(self.writer.pair, self.writer.decoding)
+    key: dict[str, Any]  # what all texts depend on
+    read_key: dict[str, Any]  # what all readings depend on
 
     def written(self, prompts: Sequence[Prompt]) -> list[Text]:
         """Portions of text that hold the target's after these prompts."""
@@ -195,7 +193,7 @@ class _Tracing:
         """These prompts' text with what the draft makes of it."""
         whole = concatenate_texts(parts)
         text = whole.select(_places(whole.prompts, prompts))
-        key = key_of(self.writer.pair, self.writer.decoding)
+        key = self.read_key
         stored = self.store.each(f"readings/{digest(key)}", read=load_reading)
         place = {prompt: i for i, prompt in enumerate(prompts)}
         found = [each.select(_of_text(each, text, place)) for each in stored]
@@ -232,7 +230,7 @@ class _Tracing:
             made = make()
             return Trace(made.text.bare, made.reading)
 
-        key = key_of(self.writer.pair, self.writer.decoding)
+        key = self.read_key
         return self.store.update(
             f"readings/{digest(key)}",
             key | _about(text),
@@ -258,7 +256,9 @@ class _Tracing:
 
 
 def _fingerprint(prompts: Sequence[Prompt]) -> str:
-    return digest({"prompts": [asdict(prompt) for prompt in prompts]})
+    # asdict by hand: it copies every text, and there are many
+    plain = [{n: getattr(p, n) for n in Prompt.__slots__} for p in prompts]
+    return digest({"prompts": plain})
 
 
 def _about(text: Text) -> dict[str, str]:
