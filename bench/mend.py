@@ -222,6 +222,8 @@ def comparisons(found: Found, ours: str) -> Iterator[tuple[str, Shown, str]]:
 
     def said(of: Of, holds: Callable[[Shown], bool]) -> tuple[Shown, str]:
         figure = shown(of, rates, drawn)
+        if np.isnan(figure.seeds[0]):
+            return figure, "undecided: one seed"
         return figure, "holds" if holds(figure) else "does not hold"
 
     def of_two(what: Of, one: int, other: int) -> Of:
