@@ -23,6 +23,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc"]
 root_doc = "README"
 PAGES = (
     "docs/report",
+    "docs/scale",
     "docs/reference",
     "docs/drafts",
     "docs/statistics",

@@ -31,6 +31,10 @@ class ModelError(SpecfairError):
     """A model or a pair that cannot be loaded or compared."""
 
 
+class BusyError(Exception):
+    """Another process is at work on it."""
+
+
 class StoreError(SpecfairError):
     """A stored trace, checkpoint, run or baseline that is damaged, missing or of
     another kind.

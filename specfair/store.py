@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 
-from specfair.errors import StoreError
+from specfair.errors import BusyError, StoreError
 
 T = TypeVar("T")
 
@@ -93,13 +93,14 @@ class Store:
         change: Callable[[T | None], T],
         read: Callable[[Path], T],
         write: Callable[[T, Path], object],
+        wait: bool = True,
     ) -> T:
         """Let `change` turn what is stored (None where nothing is) into what shall be;
         the same object is kept. Nobody else changes it meanwhile, and a reader sees
-        either the old or the new.
+        either the old or the new. Without `wait`, somebody else at it is a BusyError.
         """
         path = self.path(kind, key)
-        with self._held(path, key):
+        with self._held(path, key, wait=wait):
             with _in_words(self.root):
                 old = self._stored(path, key, read)
             new = change(old)
@@ -117,9 +118,7 @@ class Store:
             return self._stored(path, key, read)
 
     def each(self, kind: str, *, read: Callable[[Path], T]) -> list[T]:
-        """Every content of a kind that is whole, in the order of their names; what is
-        damaged is set aside.
-        """
+        """Every whole content of a kind, by name; what is damaged is set aside."""
         found: list[T] = []
         with _in_words(self.root):
             names = sorted(p.name for p in (self.root / kind).glob("*"))
@@ -132,9 +131,7 @@ class Store:
     def _stored(
         self, path: Path, key: Mapping[str, Any], read: Callable[[Path], T]
     ) -> T | None:
-        """What is stored, None where nothing is; what is damaged is set aside and
-        said.
-        """
+        """What is stored, or None; what is damaged is set aside and said."""
         if not os.path.lexists(path):
             return None
         name = path.relative_to(self.root).as_posix()
@@ -149,13 +146,15 @@ class Store:
         return None
 
     @contextmanager
-    def _held(self, path: Path, key: Mapping[str, Any] | None = None) -> Iterator[None]:
+    def _held(
+        self, path: Path, key: Mapping[str, Any] | None = None, *, wait: bool = True
+    ) -> Iterator[None]:
         """Alone with one content, and with nothing half done about it."""
         with _in_words(self.root):
             _make_root(self.root)
             path.parent.mkdir(parents=True, exist_ok=True)
             lock = _lock(path)
-            self._acquire(lock, path)
+            self._acquire(lock, path, wait=wait)
         try:
             with _in_words(self.root):
                 _settle(path, _key(path) if key is None else key)
@@ -163,13 +162,15 @@ class Store:
         finally:
             lock.release()
 
-    def _acquire(self, lock: FileLock, path: Path) -> None:
-        waited, patience = 0.0, PATIENCE
+    def _acquire(self, lock: FileLock, path: Path, *, wait: bool) -> None:
+        waited, patience = 0.0, PATIENCE if wait else 0.0
         while True:
             try:
                 lock.acquire(timeout=patience)
                 return
-            except Timeout:
+            except Timeout as error:
+                if not wait:
+                    raise BusyError from error
                 waited, patience = waited + patience, REMIND
                 name = path.relative_to(self.root).as_posix()
                 self.say(

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "specfair"
 # a room imports only rooms below its floor; plugin and command line are the doors' own
 FLOORS = (
-    ("errors", "typed", "outputs", "vocabulary", "decoding", "project"),
+    ("errors", "typed", "outputs", "vocabulary", "decoding", "project", "workers"),
     ("texts", "stats", "store", "run"),
     ("models", "traces", "strategies"),
     ("gates", "report", "engine", "training", "servers"),

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from specfair import stats
+from specfair import stats, workers
 from specfair.audit.chosen import prompt_set
 from specfair.audit.lending import Say
 from specfair.audit.stages import Stages
@@ -78,7 +78,8 @@ class Audit:
         missing = self.made.plan(stages)
         if len(missing) > 1:
             self.say(f"to be measured: {', '.join(map(str, missing))}")
-        for stage in missing:
+        turned = missing if workers.together() else workers.here().turned(missing)
+        for stage in turned:
             self.made.found(stage)
 
     @property

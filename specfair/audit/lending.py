@@ -5,7 +5,6 @@ Knows settings, what the store remembers of pairs, and how a tuned pair comes ab
 does not know what a pair is called for.
 """
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from specfair import workers
 from specfair.audit.pace import Pace
 from specfair.audit.values import remembered
 from specfair.config import Settings
@@ -38,13 +38,6 @@ Say = Callable[[str], None]
 
 class MissingError(Exception):
     """A pair would have to be opened, and nobody wants that now."""
-
-
-def follows() -> bool:
-    """Whether another process of the same launch leads this one, as `accelerate launch`
-    and torchrun tell it.
-    """
-    return os.environ.get("RANK", "0") != "0"
 
 
 def open_pair(choice: Choice, *, tiny: bool) -> AbstractContextManager["Work"]:
@@ -205,9 +198,10 @@ class Lender:
             place = self.store.path("begun", key)
             loan.work().train(training, folder, progress=progress, resume=place)
 
-        # of several processes of one launch the first has the lock, and needs the
-        # others at its side
-        if follows() and not self.store.path("tuned", key).exists():
+        # of processes that train together the first has the lock, and needs the others
+        # at its side
+        aside = workers.together() and workers.here().nth
+        if aside and not self.store.path("tuned", key).exists():
             with TemporaryDirectory() as folder:
                 make(Path(folder, "aside"))
         return self.store.get_or_make("tuned", key, make=make, read=Tuned.read)

@@ -10,7 +10,7 @@ which portion, and in which order; a killed run goes on where it stopped.
 
 import hashlib
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specfair.audit.lending import Say
+from specfair.audit.portions import portions, shared
 from specfair.decoding import Decoding
 from specfair.models.identity import Identity, versions
 from specfair.store import Store, digest
@@ -36,7 +37,7 @@ from specfair.traces.trace import Ints, Text, Trace, concatenate, concatenate_te
 if TYPE_CHECKING:
     from specfair.audit.work import Work
 
-PORTION = 2_048  # prompts to a file
+PORTION = 512  # prompts to a file, and what a worker takes at a time
 PATIENCE = 10.0  # seconds between two lines of progress
 
 Progress: TypeAlias = Callable[[int, int], None]
@@ -116,15 +117,15 @@ class _Tracing:
         parts = self.store.each(f"texts/{digest(self.key)}", read=load_text)
         parts = parts or self._before()
         known = {prompt for part in parts for prompt in part.prompts}
-        every = sorted(prompts, key=lambda prompt: (prompt.nth, prompt.id))
-        n_left = sum(prompt not in known for prompt in every)
-        for end in range(PORTION, len(every) + PORTION, PORTION):
-            some = [p for p in every[end - PORTION : end] if p not in known]
-            told = f"{n_left:,} of {len(every):,} prompts, {self.writer.decoding}"
+        jobs, end = [], 0
+        n_left = sum(prompt not in known for prompt in prompts)
+        for portion in portions(prompts, PORTION):
+            some, end = [p for p in portion if p not in known], end + len(portion)
+            told = f"{n_left:,} of {len(prompts):,} prompts, {self.writer.decoding}"
             if some:
-                parts.append(self._text(some, end, partial(self._told, told, n_left)))
+                jobs.append(partial(self._text, some, end, (told, n_left)))
             n_left -= len(some)
-        return parts
+        return [*parts, *shared(jobs)]
 
     def _before(self) -> list[Text]:
         """The text in a trace of the version before, which held text and reading: taken
@@ -146,7 +147,7 @@ class _Tracing:
         return [old]
 
     def _text(
-        self, some: Sequence[Prompt], n: int, told: Callable[[], Progress]
+        self, some: Sequence[Prompt], n: int, told: tuple[str, int], *, wait: bool
     ) -> Text:
         """A portion, which ends with the nth prompt. What the draft makes of it is
         stored first, so that who finds the text finds it as well.
@@ -156,13 +157,13 @@ class _Tracing:
         def write(old: Text | None) -> Text:
             if old is not None:
                 return old
-            progress, work = told(), self.writer.work()
+            progress, work = self._told(*told), self.writer.work()
             size = work.state_size
             keeps = n * decoding.max_new_tokens * size <= self.writer.keep_states
             trace = work.trace(
                 some, decoding, keep=size if keeps else 0, progress=progress
             )
-            self._reading(trace.text, lambda: trace)
+            self._reading(trace.text, lambda: trace, wait=True)
             self._keep(trace.text)
             return replace(trace.text, states=None)
 
@@ -172,6 +173,7 @@ class _Tracing:
             change=write,
             read=load_text,
             write=save_text,
+            wait=wait,
         )
 
     def _keep(self, text: Text) -> None:
@@ -198,16 +200,17 @@ class _Tracing:
         place = {prompt: i for i, prompt in enumerate(prompts)}
         found = [each.select(_of_text(each, text, place)) for each in stored]
         missing = set(prompts) - {p for each in found for p in each.prompts}
+        jobs = []
         # of a prompt that was written twice, the last text counts
         for part in reversed(parts):
             some = [i for i, p in enumerate(part.prompts) if p in missing]
             if some:
-                found.append(self._read(part, np.array(some), missing))
+                jobs.append(partial(self._read, part, np.array(some), len(missing)))
                 missing -= set(part.prompts)
-        read = concatenate(found)
+        read = concatenate([*found, *shared(jobs)])
         return Trace(text, read.select(_places(read.prompts, prompts)).reading)
 
-    def _read(self, part: Text, places: Ints, missing: Collection[Prompt]) -> Trace:
+    def _read(self, part: Text, places: Ints, n_left: int, *, wait: bool) -> Trace:
         """What the draft makes of the texts at these places."""
 
         def some(text: Text) -> Text:
@@ -215,15 +218,15 @@ class _Tracing:
             return text if whole else text.select(places)
 
         def make() -> Trace:
-            progress = self._told(f"{len(missing):,} texts to be read", len(missing))
+            progress = self._told(f"{n_left:,} texts to be read", n_left)
             if self.writer.read is not None:
                 return self.writer.read(some(part))
             text, work = some(self._recalled(part)), self.writer.work()
             return work.read(text, progress=progress)
 
-        return self._reading(some(part), make)
+        return self._reading(some(part), make, wait=wait)
 
-    def _reading(self, text: Text, make: Callable[[], Trace]) -> Trace:
+    def _reading(self, text: Text, make: Callable[[], Trace], *, wait: bool) -> Trace:
         def change(old: Trace | None) -> Trace:
             if old is not None:
                 return old
@@ -237,6 +240,7 @@ class _Tracing:
             change=change,
             read=load_reading,
             write=save_reading,
+            wait=wait,
         )
 
     def _told(self, told: str, n_left: int) -> Progress:

@@ -25,6 +25,7 @@ from specfair.traces.trace import Text, Trace
 from specfair.training import finetune, teacher
 from specfair.training.pool import Pool
 from specfair.training.tuned import Training
+from specfair.workers import by_itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,10 @@ class Work:
         resume: Path,
     ) -> None:
         """Tune one of the models into the folder, from where a killed run stopped."""
-        finetune.train(training, self.pair, folder, progress=progress, resume=resume)
+        with by_itself():
+            finetune.train(
+                training, self.pair, folder, progress=progress, resume=resume
+            )
 
     def taught(self, trace: Trace, prompts: Sequence[Prompt]) -> Pool:
         """What a draft can learn of the texts of a trace, behind these prompts."""

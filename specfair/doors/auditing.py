@@ -7,7 +7,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from specfair import config, outputs, project
+from specfair import config, outputs, project, workers
 from specfair.audit import holding, record, writing
 from specfair.audit.session import Session, ask_all
 from specfair.doors.printing import tell
@@ -47,6 +47,9 @@ def _finish(session: Session, run: holding.Asked, to: outputs.Outputs | None) ->
     wrong = holding.lines_of_mistakes(unheld)
     wrong += holding.idle_waivers(run, [holding.held_by(session)])
     report = record.build(session)
+    code = exit_code(v.outcome for v in report.verdicts)
+    if workers.here().nth:  # the first of several speaks for all
+        return code
     print(_text(report), flush=True)
     lost: list[str] = []
     if to:
@@ -57,7 +60,7 @@ def _finish(session: Session, run: holding.Asked, to: outputs.Outputs | None) ->
         tell(line)
     if lost or wrong:
         return USAGE
-    return exit_code(v.outcome for v in report.verdicts)
+    return code
 
 
 def _text(report: Run) -> str:

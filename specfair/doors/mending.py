@@ -9,10 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from specfair import config, outputs, project
+from specfair import config, outputs, project, workers
 from specfair.audit import mending, record, rows
 from specfair.audit.audit import Audit
-from specfair.audit.lending import follows
 from specfair.audit.session import Session, ask_all
 from specfair.audit.writing import write_files
 from specfair.doors.printing import show, tell
@@ -43,8 +42,8 @@ def mend_draft(options: argparse.Namespace) -> int:
         )
     to = Path(options.out)
     mending.refuse_taken(to)
-    learned = mending.learn(settings, recipe, _silent if follows() else tell)
-    if follows():
+    learned = mending.learn(settings, recipe, _silent if workers.here().nth else tell)
+    if workers.here().nth:
         return OK
     mending.keep(learned, to)
     show(*_made(learned))

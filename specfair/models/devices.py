@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import torch
 
+from specfair import workers
 from specfair.errors import ModelError, UsageError, unknown
 
 DTYPES = {
@@ -31,8 +32,8 @@ _NO_MEMORY = (
 
 
 def device_of(name: str) -> torch.device:
-    """auto is the first of cuda, mps and cpu that is here; a device may carry a number,
-    as in cuda:1.
+    """auto is the first of cuda, mps and cpu that is here, of several GPUs each worker
+    its own; a device may carry a number, as in cuda:1.
     """
     kind, colon, number = name.partition(":")
     if kind not in DEVICES:
@@ -43,7 +44,10 @@ def device_of(name: str) -> torch.device:
         "cpu": 1,
     }
     if kind == "auto":
-        return torch.device(next(name for name, n in n_present.items() if n))
+        first = next(name for name, n in n_present.items() if n)
+        if n_present[first] > 1:
+            return torch.device(first, workers.here().local % n_present[first])
+        return torch.device(first)
     if (colon and not number.isdecimal()) or int(number or 0) >= n_present[kind]:
         raise UsageError(
             f"device {name!r} is not available; this machine has "
@@ -94,7 +98,7 @@ def sharing_cores(*, tiny: bool) -> Iterator[None]:
     xdist takes its share, tiny models one.
     """
     before = torch.get_num_threads()
-    n_workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    n_workers = workers.here().n
     if tiny:
         torch.set_num_threads(1)
     elif n_workers > 1:
