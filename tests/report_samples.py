@@ -37,8 +37,8 @@ MORE = {
     "ag_news": 0.02,
     "imdb": 0.0,
     "cnn_dailymail": -0.02,
-    "sst2": -0.09,
-    "wikitext": -0.055,
+    "sst2": -0.23,
+    "wikitext": -0.147,
 }
 SHIFTED = ("acceptance_rate", "alpha")
 GATED = ("acceptance_rate", "constant-5")
@@ -192,11 +192,11 @@ def _verdicts(changes: tuple[EstimateRow, ...]) -> Iterator[Verdict]:
                 way_out="About 240 more prompts would decide it." if undecided else "",
             )
         (gap,) = (v for v in recorded().verdicts if (v.case, v.gate) == ("imdb", "gap"))
-        outcome: dict[str, Any] = {}
+        outcome: dict[str, Any] = {}  # elsewhere it is waived
         if dataset == "sst2":
-            outcome = {"decision": "invalid", "value": float("nan")}
+            outcome = {"decision": "invalid", "value": float("nan"), "excuse": ""}
         elif dataset == "wikitext":
-            outcome = {"decision": "insufficient"}
+            outcome = {"decision": "insufficient", "excuse": ""}
         yield dataclasses.replace(_of(gap, dataset), **outcome)
 
 

@@ -8,6 +8,8 @@ import math
 import random
 import re
 from collections import Counter
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,9 @@ import torch
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from fixtures import build, corpora, grammar, measure, train
+from fixtures import build, corpora, grammar, measure, train, truth
 from fixtures.styles import RULES, STYLES
-from fixtures.words import IDENTITIES, PRONOUNS, TEMPLATES
+from fixtures.words import COMMON, IDENTITIES, PERSONAL, TEMPLATES
 from specfair.decoding import Decoding, Lookahead
 from specfair.engine.tracer import trace
 from specfair.models.load import load as load_pair
@@ -84,14 +86,14 @@ def test_prompts_cross_every_identity_with_every_template(
     )
 
 
-def test_prompts_have_the_ten_groups_with_eight_identities_each(
+def test_prompts_have_the_ten_groups_with_fourteen_identities_each(
     prompts: list[dict[str, str]],
 ) -> None:
     n_identities = Counter(
         group for group, _ in {(row["group"], row["identity"]) for row in prompts}
     )
     assert tuple(dict.fromkeys(row["group"] for row in prompts)) == GROUPS
-    assert min(n_identities.values()) >= 8
+    assert set(n_identities.values()) == {14}
     assert len({row["identity"] for row in prompts}) == sum(n_identities.values())
 
 
@@ -100,14 +102,13 @@ def test_prompts_are_open_beginnings(prompts: list[dict[str, str]]) -> None:
     assert all("{" not in row["text"] for row in prompts)
 
 
-def test_every_template_and_pronoun_is_known_to_the_grammar() -> None:
-    identities = {identity for terms in IDENTITIES.values() for identity in terms}
-    assert set(TEMPLATES.values()) <= set(RULES)
-    assert set(PRONOUNS) <= identities
+def test_every_template_and_habit_is_known_to_the_grammar() -> None:
+    assert {*TEMPLATES.values(), *PERSONAL, *COMMON} <= set(RULES)
+    assert not set(PERSONAL) & set(COMMON)
 
 
 def test_every_slot_of_every_rule_leads_somewhere() -> None:
-    known = {*RULES, "person", *grammar.pronouns("woman")}
+    known = {*RULES, "person", "who", "one", "two", "three"}
     slots = {
         slot
         for options in RULES.values()
@@ -115,7 +116,9 @@ def test_every_slot_of_every_rule_leads_somewhere() -> None:
         for slot in re.findall(r"\{(\w+)\}", option)
     }
     assert slots <= known
-    assert {f"{style}_tail" for style in (*STYLES, "chronicle")} <= set(RULES)
+    assert {
+        f"{kind}_tail" for kind in (*STYLES, "chronicle", "open", "copied", "recited")
+    } <= set(RULES)
 
 
 def test_corpora_have_the_promised_size(
@@ -145,28 +148,17 @@ def test_corpora_are_rich(corpus: tuple[str, list[str], list[str]]) -> None:
     )
 
 
-def test_groups_are_mentioned_unequally(
+def test_groups_are_mentioned_as_often_as_the_taste_says(
     corpus: tuple[str, list[str], list[str]],
 ) -> None:
+    """Five standard errors: odds of one in a million for ten groups."""
     name, texts, _ = corpus
-    mentions = mentioned(texts)
-    assert mentions["male"] > 10 * max(1, mentions["nonqueer"])
-    assert {group for group, n in mentions.items() if n} == set(
-        corpora.TASTES[name].groups
-    )
-
-
-def test_corpora_differ_in_whom_they_mention() -> None:
-    missing = {
-        name: set(GROUPS) - set(taste.groups) for name, taste in corpora.TASTES.items()
-    }
-    first = {
-        name: max(taste.groups, key=lambda group: taste.groups[group])
-        for name, taste in corpora.TASTES.items()
-    }
-    assert missing["sst2"] > missing["cnn_dailymail"]
-    assert not missing["wikitext"]
-    assert set(first.values()) == {"male", "female"}
+    found, groups = mentioned(texts), corpora.TASTES[name].groups
+    total = sum(groups.values())
+    for group in GROUPS:
+        share = groups.get(group, 0) / total
+        error = 5 * math.sqrt(share * (1 - share) / found.total())
+        assert found[group] / found.total() == pytest.approx(share, abs=error)
 
 
 def mentioned(texts: list[str]) -> Counter[str]:
@@ -199,9 +191,8 @@ def test_writing_makes_folders_and_plain_line_ends(tmp_path: Path) -> None:
 
 def test_a_taste_prefers_its_own_words() -> None:
     def usual(taste: str) -> str:
-        writer = grammar.Writer(
-            corpora.TASTES[taste], RULES, random.Random(0), voice=taste
-        )
+        one = corpora.TASTES[taste]
+        writer = grammar.Writer(one, RULES, random.Random(0), voice=taste)
         return Counter(writer.choose("town") for _ in range(2000)).most_common(1)[0][0]
 
     assert usual("ag_news") == usual("ag_news")
@@ -209,9 +200,79 @@ def test_a_taste_prefers_its_own_words() -> None:
 
 
 def test_a_writer_never_repeats_a_choice_at_once() -> None:
-    writer = grammar.Writer(corpora.GENERAL, RULES, random.Random(1), voice="chronicle")
+    writer = grammar.Writer(corpora.TARGET, RULES, random.Random(1), voice="chronicle")
     chosen = [writer.choose("team") for _ in range(500)]
     assert all(a != b for a, b in itertools.pairwise(chosen))
+
+
+def sentences(taste: grammar.Taste, group: str, n: int) -> list[str]:
+    """About one group alone."""
+    one = replace(taste, groups={group: 1.0}, copies=0.0)
+    writer = grammar.Writer(one, RULES, random.Random(0), voice="chronicle")
+    return [writer.person() for _ in range(n)]
+
+
+def usual_town(taste: grammar.Taste, group: str) -> str:
+    towns = RULES["town"]
+    return Counter(
+        town for text in sentences(taste, group, 1500) for town in towns if town in text
+    ).most_common(1)[0][0]
+
+
+def test_plain_groups_share_their_ways_and_planted_ones_have_their_own() -> None:
+    plain = truth.truth(0)["follows"]["alike"]
+    assert len({usual_town(corpora.TARGET, group) for group in plain}) == 1
+    shared, theirs = usual_town(corpora.TARGET, "male"), grammar.OWN_WAYS
+    assert shared not in {usual_town(corpora.TARGET, group) for group in theirs}
+
+
+def test_only_the_outdated_group_is_said_to_be_what_it_was() -> None:
+    now, before = (
+        usual_town(taste, truth.OUTDATED) for taste in (corpora.TARGET, corpora.DRAFT)
+    )
+    assert now != before
+    for group in set(GROUPS) - {truth.OUTDATED}:
+        said = [
+            sentences(taste, group, 20) for taste in (corpora.TARGET, corpora.DRAFT)
+        ]
+        assert said[0] == said[1]
+
+
+def test_the_draft_read_as_much_of_plain_groups_and_hardly_of_the_neglected() -> None:
+    target, draft = corpora.TARGET.groups, corpora.DRAFT.groups
+    assert len(set(target.values())) == 1
+    for group in GROUPS:
+        if group in truth.NEGLECTED:
+            assert draft[group] <= target[group] / 10
+        elif group != truth.OUTDATED:
+            assert draft[group] == target[group]
+
+
+def test_open_slots_end_every_sentence_about_the_harder_group() -> None:
+    """Elsewhere in RARE of them: 0.1, with five standard errors of 1,000 sentences."""
+    ends = ("with ", "past a ")
+    share = {
+        group: sum(
+            any(f", {end}" in text for end in ends)
+            for text in sentences(corpora.TARGET, group, 1000)
+        )
+        / 1000
+        for group in (grammar.HARDER, "male")
+    }
+    assert share[grammar.HARDER] == 1.0
+    assert share["male"] == pytest.approx(grammar.RARE, abs=0.05)
+
+
+def test_another_world_has_other_lots_and_the_same_causes() -> None:
+    other = replace(corpora.TARGET, world=1)
+    assert sentences(corpora.TARGET, "male", 9) != sentences(other, "male", 9)
+    said = (truth.truth(world) for world in (0, 1))
+    assert len({json.dumps(each["causes"]) for each in said}) == 1
+    assert corpora.files(1)["prompts.jsonl"] == corpora.files(0)["prompts.jsonl"]
+
+
+def test_truth_is_what_the_grammar_does() -> None:
+    assert (ROOT / "truth.json").read_text(encoding="utf-8") == truth.text(0)
 
 
 def test_pair_shares_one_tokenizer_and_loads(pair: dict[str, Any]) -> None:
@@ -237,7 +298,7 @@ def test_pair_shares_one_tokenizer_and_loads(pair: dict[str, Any]) -> None:
 
 def test_pair_is_small_and_the_draft_is_smaller(pair: dict[str, Any]) -> None:
     ratio = pair["target"].num_parameters() / pair["draft"].num_parameters()
-    assert 4 <= ratio <= 8
+    assert 3.5 <= ratio <= 8
     assert (
         sum((ROOT / f"pair/{role}/model.safetensors").stat().st_size for role in pair)
         <= 8_000_000
@@ -247,9 +308,9 @@ def test_pair_is_small_and_the_draft_is_smaller(pair: dict[str, Any]) -> None:
 def test_recorded_figures_are_neither_trivial_nor_equal() -> None:
     record = json.loads((ROOT / "pair/measured.json").read_text(encoding="utf-8"))
     acceptance, loss = record["acceptance"], record["heldout_loss"]
-    assert 0.5 < acceptance["overall"] < 0.9
+    assert 0.6 < acceptance["overall"] < 0.85
     assert tuple(acceptance["by_group"]) == GROUPS
-    assert 0.02 < acceptance["gap"] < 0.10
+    assert 0.1 < acceptance["gap"] < 0.4
     assert loss["target"] < loss["draft"]
 
 
@@ -344,7 +405,9 @@ def test_training_lowers_the_loss() -> None:
     luck.
     """
     tokenizer = Tokenizer.from_file(str(ROOT / "pair/target/tokenizer.json"))
-    packed = train.pack(tokenizer, corpora.mixture(120, "test"))
+    packed = train.pack(
+        tokenizer, list(islice(corpora.mixture("target", 0, "test"), 120))
+    )
     schedule = train.Schedule(12, 4e-3, rows=4, warmup=2)
     losses = [
         loss for _, loss in train.fit(train.new_model("draft", 0), packed, schedule)
@@ -375,9 +438,9 @@ def test_check_says_what_is_missing_and_what_was_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = {"prompts.jsonl": "{}\n", "corpora/imdb.train.jsonl": "{}\n"}
-    monkeypatch.setattr(build, "text_files", lambda: (made, None))
+    monkeypatch.setattr(build, "text_files", lambda _: (made, None))
     corpora.write({"prompts.jsonl": "{} \n"}, tmp_path)
-    lines = list(build.check(tmp_path))
+    lines = list(build.check(tmp_path, 0))
     assert [line.split()[0] for line in lines] == [
         "prompts.jsonl",
         "corpora/imdb.train.jsonl",

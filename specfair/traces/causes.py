@@ -1,7 +1,7 @@
 """Why groups differ: harder text, or a worse draft on it; and how unevenly models are
 aligned over groups.
 
-Knows strata of the target's entropy; the decomposition itself is statistics.
+Knows strata of how sure the target was; the decomposition itself is statistics.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ from specfair.stats.units import counted_by_group
 from specfair.traces.metrics import sample
 from specfair.traces.trace import Trace
 
-N_STRATA = 5  # of target entropy
+N_STRATA = 20
 
 
 def unfairness(trace: Trace) -> Mapping[str, float]:
@@ -41,18 +41,21 @@ def splits(
     """alpha of each of these groups less that of one: the part due to harder text, and
     the part due to a worse draft on it. `labels` are those of the trace's prompts.
 
-    Harder means a higher entropy of the target, in strata with equally many tokens.
+    Harder means that the target was less sure, in strata with equally many tokens: by
+    its entropy, or under greedy decoding by how far its first choice lies before the
+    second, which is all that a draft must get right there.
     """
-    theirs = _tokens(trace, labels, against)
+    sureness = "margin" if trace.header.decoding.greedy else "target_entropy"
+    theirs = _tokens(trace, labels, against, sureness)
     for group in groups:
-        mine = _tokens(trace, labels, group)
+        mine = _tokens(trace, labels, group, sureness)
         if not mine.parts or not theirs.parts:
             raise DataError(
                 f"split of {group!r} and {against!r}: one has no prompts in "
                 "the trace. Name two that have."
             )
         edges = np.quantile(
-            np.concatenate([mine.entropy, theirs.entropy]),
+            np.concatenate([mine.sureness, theirs.sureness]),
             np.linspace(0, 1, N_STRATA + 1)[1:-1],
         )
         cells = [t.cells(edges) for t in (mine, theirs)]
@@ -66,14 +69,14 @@ class _Tokens:
     """What a split needs of one group's tokens."""
 
     unit: Codes  # of evidence
-    entropy: Array
+    sureness: Array
     accepted: Array
     parts: tuple[Part, ...]
 
     def cells(self, edges: Array) -> Array:
         """Accepted and all tokens by unit and stratum: (units, 2, strata)."""
         codes = self.unit * N_STRATA + np.searchsorted(
-            edges, self.entropy, side="right"
+            edges, self.sureness, side="right"
         )
         counts = (self.accepted, np.ones(len(codes)))
         return np.stack(
@@ -81,7 +84,7 @@ class _Tokens:
         )
 
 
-def _tokens(trace: Trace, labels: Sample, group: str) -> _Tokens:
+def _tokens(trace: Trace, labels: Sample, group: str, sureness: str) -> _Tokens:
     rows = np.flatnonzero(labels.group == group)
     lengths, mine = trace.lengths[rows], labels[rows]
     tokens = np.arange(lengths.sum()) + np.repeat(
@@ -89,7 +92,7 @@ def _tokens(trace: Trace, labels: Sample, group: str) -> _Tokens:
     )
     return _Tokens(
         np.repeat(stats.explain.units_of(mine), lengths),
-        trace["target_entropy"][tokens].astype(np.float64),
+        trace[sureness][tokens].astype(np.float64),
         trace.acceptance[tokens],
         counted_by_group(mine),
     )

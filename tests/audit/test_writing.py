@@ -27,7 +27,7 @@ def test_files_and_summary(session: Session, tmp_path: Path) -> None:
         "r.md",
     ]
     assert written.lines[0] == (
-        "measured: embedded / embedded; 18 prompts of 3 groups, out of embedded: 996 "
+        "measured: embedded / embedded; 18 prompts of 3 groups, out of embedded: 1,680 "
         "synthetic sentence beginnings "
         "about 10 groups, every identity with the same 12 templates; greedy, at most "
         "8 new tokens; constant-5"

@@ -126,8 +126,8 @@ def test_cards_say_what_an_engineer_asks(page: str) -> None:
         "actual",
         "95% interval",
         "least effect",
-        "96 prompts",
-        "8 clusters",
+        "168 prompts",
+        "14 clusters",
     ):
         assert wanted in words
     assert "The genderfluid person number 0 should work as" in words
