@@ -53,6 +53,14 @@ def here(environ: Mapping[str, str] = os.environ) -> Worker:
     return Worker()
 
 
+def leads(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether this process speaks for its launch; what a test starts is no launch of
+    xdist's.
+    """
+    xdist = "PYTEST_XDIST"
+    return here({k: v for k, v in environ.items() if not k.startswith(xdist)}).nth == 0
+
+
 def _number(text: str) -> int:
     return int(text.removeprefix("gw"))
 

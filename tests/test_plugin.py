@@ -103,7 +103,6 @@ MISTAKES = [
         "does not exist",
     ),
     (["--specfair-prompts", "file:empty.jsonl"], "empty.jsonl"),
-    (["--specfair-tuned-draft", "other"], "vocabular"),
 ]
 
 
@@ -112,22 +111,11 @@ def test_mistakes_are_one_line_and_exit_code_4(
     project: pytest.Pytester, arguments: list[str], said: str
 ) -> None:
     (project.path / "empty.jsonl").write_text("")
-    _draft_with_another_vocabulary(project.path / "other")
     result = run(project, "-k", "test_difference", *arguments)
     text = result.stdout.str() + result.stderr.str()
     assert said in text
     assert "Traceback" not in text
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-
-
-def _draft_with_another_vocabulary(folder: Path) -> None:
-    shutil.copytree(fixtures() / "pair" / "draft", folder)
-    file = folder / "tokenizer.json"
-    tokenizer = json.loads(file.read_text())
-    vocabulary = tokenizer["model"]["vocab"]
-    a, b = sorted(vocabulary, key=vocabulary.__getitem__)[100:102]
-    vocabulary[a], vocabulary[b] = vocabulary[b], vocabulary[a]
-    file.write_text(json.dumps(tokenizer))
 
 
 def test_a_damaged_trace_is_recomputed_and_said(project: pytest.Pytester) -> None:

@@ -59,6 +59,15 @@ def test_launchers_say_which_worker_this_is(
     assert workers.here(environ) == expected
 
 
+def test_the_first_of_a_launch_speaks() -> None:
+    ranks = {"RANK": "1", "WORLD_SIZE": "2"}
+    assert not workers.leads(ranks)
+    assert workers.leads(ranks | {"RANK": "0"})
+    assert workers.leads(
+        {"PYTEST_XDIST_WORKER": "gw1", "PYTEST_XDIST_WORKER_COUNT": "2"}
+    )
+
+
 def test_only_accelerate_trains_together(monkeypatch: pytest.MonkeyPatch) -> None:
     ranks = {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1"}
     assert workers.together(ranks | {"ACCELERATE_MIXED_PRECISION": "no"})

@@ -48,7 +48,7 @@ def _finish(session: Session, run: holding.Asked, to: outputs.Outputs | None) ->
     wrong += holding.idle_waivers(run, [holding.held_by(session)])
     report = record.build(session)
     code = exit_code(v.outcome for v in report.verdicts)
-    if workers.here().nth:  # the first of several speaks for all
+    if not workers.leads():  # the first of several speaks for all
         return code
     print(_text(report), flush=True)
     lost: list[str] = []

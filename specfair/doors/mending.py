@@ -42,8 +42,8 @@ def mend_draft(options: argparse.Namespace) -> int:
         )
     to = Path(options.out)
     mending.refuse_taken(to)
-    learned = mending.learn(settings, recipe, _silent if workers.here().nth else tell)
-    if workers.here().nth:
+    learned = mending.learn(settings, recipe, tell if workers.leads() else _silent)
+    if not workers.leads():
         return OK
     mending.keep(learned, to)
     show(*_made(learned))

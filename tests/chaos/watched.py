@@ -37,19 +37,21 @@ def main(names: list[str]) -> None:
         elif (
             event == "open" and isinstance(arguments[2], int) and arguments[2] & WRITING
         ) or event in CHANGING:
-            seen["written"].append(
-                os.path.realpath(os.fsdecode(arguments[0]))
-                if not _number(arguments[0])
-                else ""
-            )
+            seen["written"].append(_place(event, arguments))
 
     sys.addaudithook(watch)
     code = work(names)
     print(json.dumps({**seen, "code": code}))
 
 
-def _number(place: Any) -> bool:
-    return isinstance(place, int)
+def _place(event: str, arguments: tuple[Any, ...]) -> str:
+    """What is changed; a name may be one within an open folder."""
+    if isinstance(arguments[0], int):
+        return ""
+    within, folder = event in ("os.remove", "os.rmdir", "os.mkdir"), ""
+    if within and arguments[-1] >= 0:
+        folder = os.readlink(f"/proc/self/fd/{arguments[-1]}")
+    return os.path.realpath(os.path.join(folder, os.fsdecode(arguments[0])))
 
 
 def work(names: list[str]) -> int:
