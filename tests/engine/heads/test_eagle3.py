@@ -116,7 +116,7 @@ def decode(step: Stepwise, ids: list[int], eos: int) -> list[tuple[int, int]]:
 
 def _target(step: Stepwise, ids: list[int]) -> tuple[Tensor, list[int]]:
     read = step.target(torch.tensor([ids]), output_hidden_states=True)
-    states = torch.cat([read.hidden_states[i] for i in (1, 2, 3)], dim=-1)[0]
+    states = torch.cat([read.hidden_states[i] for i in (0, 1, 2)], dim=-1)[0]
     return states @ step.weights["fc.weight"].T, read.logits[0].argmax(-1).tolist()
 
 

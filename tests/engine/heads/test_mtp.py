@@ -37,7 +37,7 @@ def as_glm(of: School) -> Any:
         **{
             **of.pair.target.config.to_diff_dict(),
             "model_type": "glm4_moe",
-            "first_k_dense_replace": 4,
+            "first_k_dense_replace": of.pair.target.config.num_hidden_layers,
             "moe_intermediate_size": 160,
             "n_routed_experts": 2,
             "num_experts_per_tok": 1,
@@ -86,13 +86,15 @@ def glm(of: School, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     target.save_pretrained(folder)
     of.pair.tokenizer.save_pretrained(folder)
     made = {f"layers.{k}": v for k, v in layers.layers.state_dict().items()}
-    extra = {k: v.contiguous() for k, v in named(made, 4)}
+    n = target.config.num_hidden_layers
+    extra = {k: v.contiguous() for k, v in named(made, n)}
     path = folder / "model.safetensors"
     save_file({**load_file(path), **extra}, path, {"format": "pt"})
     with pytest.MonkeyPatch.context() as patch:
         # the library knows the numbers of the layers of published checkpoints only
         published = "_keys_to_ignore_on_load_unexpected"
-        patch.setattr(Glm4MoeForCausalLM, published, [r"model\.layers\.[45]\..*"])
+        further = "|".join(str(n + i) for i in range(N_LAYERS))
+        patch.setattr(Glm4MoeForCausalLM, published, [rf"model\.layers\.({further})\."])
         yield folder
 
 

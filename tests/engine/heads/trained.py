@@ -101,7 +101,7 @@ def eagle3(of: School, folder: Path, *, n_steps: int = 80) -> Path:
         "speculators_model_type": "eagle3",
         "transformer_layer_config": {**target.config.to_dict(), "num_hidden_layers": 1},
         "draft_vocab_size": 600,
-        "eagle_aux_hidden_state_layer_ids": [1, 2, 3],
+        "eagle_aux_hidden_state_layer_ids": [0, 1, 2],
         "norm_before_residual": True,
     }
     torch.manual_seed(1)
