@@ -127,7 +127,7 @@ def test_a_pool_that_all_requests_share_is_found(llama: Path, tmp_path: Path) ->
     """llama.cpp's n-gram pool: what was written before is drafted, whoever asks. The
     same server with a draft model remembers nothing.
     """
-    asked = {**SMALL, "max_new_tokens": 60, "ignore_eos": True, "prompts_per_group": 10}
+    asked = {**SMALL, "max_new_tokens": 60, "ignore_eos": True, "prompts_per_group": 48}
     for kind in ("NGRAM_MOD", "DRAFT_SIMPLE"):
         with serving(llama, f"kind={kind}") as url:
             audit, _ = audit_of(url, tmp_path / kind, **asked, order_check=True)
@@ -135,7 +135,7 @@ def test_a_pool_that_all_requests_share_is_found(llama: Path, tmp_path: Path) ->
         assert [*found] == ["female", "male", "queer"]
         for estimate in found.values():
             if kind == "NGRAM_MOD":
-                assert estimate.low > 0.3
+                assert estimate.low > 0
                 assert estimate.p_value(0.0) < 0.01
             else:
                 assert (estimate.value, estimate.low, estimate.high) == (0, 0, 0)
