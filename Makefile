@@ -38,7 +38,7 @@ test-vllm: $(READY) ## vLLM's own server on this CPU (a third party's build, 3.5
 	VLLM_PYTHON=$(abspath $(VLLM))/bin/python $(BIN)/pytest -q tests/audit/test_vllm_server.py $(ARGS)
 
 chaos: $(READY) ## every promise of docs/reliability.md, tried as often as it says: about twenty minutes
-	OMP_NUM_THREADS=1 $(BIN)/pytest tests/chaos --chaos -n 2 --dist worksteal $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests/chaos tests/test_truth.py --chaos -n 2 --dist worksteal $(ARGS)
 
 wheel: $(READY) ## build the wheel, and run its evals and the checkout's from an empty folder, as users' repositories do
 	rm -rf dist && $(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps -w dist .

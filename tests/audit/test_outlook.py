@@ -100,8 +100,8 @@ def test_a_pilot_s_variances_replace_the_usual() -> None:
     before = outlook(settings)
     after = outlook(settings, pilot, name="main")
     assert after.pilot == "main"
-    assert after.figures.rate == pytest.approx(0.827, abs=0.001)
-    assert after.figures.template > 0.05, "the shipped pair stumbles over templates"
+    assert after.figures.rate == pytest.approx(0.761, abs=0.001)
+    assert after.figures.template > 0.03, "the shipped pair stumbles over templates"
     assert after.figures.identity < before.figures.identity
     for old, new in zip(before.groups, after.groups, strict=True):
         assert new.gap < old.gap

@@ -12,7 +12,7 @@ from specfair.run.rows import DraftRow
 from specfair.vocabulary import BASE
 from tests.conftest import small_audit
 
-DRAFTS = ("early-exit:3", "prompt-lookup:4")
+DRAFTS = ("early-exit:2", "prompt-lookup:4")
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def test_every_draft_has_everyone_and_every_group(
     ]
     assert {r.draft: r.lookahead for r in rows} == {
         "embedded": "constant-5",
-        "early-exit:3": "constant-5",
+        "early-exit:2": "constant-5",
         "prompt-lookup:4": "constant-4",
     }
     assert not any(r.doubt for r in rows)

@@ -265,7 +265,7 @@ def test_a_lookup_needs_no_draft_and_reads_a_text_that_is_there(
 def test_first_choices_of_the_target_s_own_layers_under_sampling(
     tmp_path: Path,
 ) -> None:
-    asked = {"draft": "early-exit:3", "deployed_as": "vllm", "temperature": 1.0}
+    asked = {"draft": "early-exit:2", "deployed_as": "vllm", "temperature": 1.0}
     found, _ = small_audit(tmp_path, **asked, scope="prompts")
     assert set(found.base.trace["accept_prob"].tolist()) == {0.0, 1.0}
     assert found.doubt(BASE) == ""

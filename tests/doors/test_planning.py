@@ -27,7 +27,7 @@ def test_a_table_by_group_then_gates_and_sets(
     (head,) = [i for i, line in enumerate(lines) if line.startswith("prompts  ident")]
     rows = [line.split() for line in lines[head + 1 : head + 4]]
     assert [row[-1] for row in rows] == ["female", "male", "queer"]
-    assert [row[0] for row in rows] == ["108", "108", "96"]
+    assert [row[0] for row in rows] == ["168", "168", "168"]
     assert lines[1].startswith("assumed, as nothing is measured")
     assert any(line.startswith("  gap<=0.2~0 ") for line in lines)
     assert lines[-2].startswith("a gap of 0.05 takes, in each of 3 groups: ")

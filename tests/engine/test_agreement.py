@@ -87,7 +87,9 @@ def test_a_near_tie_is_left_out_and_counted(pair: Pair) -> None:
 
 @pytest.fixture(scope="module")
 def sampled(pair: Pair) -> tuple[Trace, speculate.Live]:
-    trace = tracer.trace(pair, prompts.load("embedded"), Decoding(20, 1.0))
+    trace = tracer.trace(
+        pair, prompts.load("embedded"), Decoding(20, 1.0, ignore_eos=True)
+    )
     some = trace.select(agreement.sampled(trace))
     decoding = some.header.decoding
     return some, speculate.speculate(pair, some.prompts, decoding, LOOKAHEAD)

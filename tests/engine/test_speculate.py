@@ -215,7 +215,7 @@ class Beginning:
 def beginning() -> Beginning:
     """From plain forward passes, without a cache."""
     pair = load.load("embedded", "embedded", device="cpu")
-    prompt = load_prompts("embedded").prompts[0]
+    prompt = load_prompts("embedded").prompts[1]
     ids = torch.tensor([pair.tokenizer(prompt.text)["input_ids"]])
     with torch.inference_mode():
         every = torch.cat(

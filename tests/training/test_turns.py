@@ -49,10 +49,10 @@ def test_within_a_group_every_text_is_as_likely() -> None:
 
 def test_the_mean_moves_for_groups_that_were_seen() -> None:
     turns = Turns(recipe_of(["fairspec"]), GROUPS, ALPHAS, 1)
-    before = turns.shares[1]
+    before = turns.shares(1)[1]
     turns.saw(np.array([0.0, 0.5]), np.array([0.0, 3.0]))
     assert turns.alphas.tolist() == pytest.approx([0.95, KEEP * 0.9 + 0.5 * (1 - KEEP)])
-    assert turns.shares[1] > before
+    assert turns.shares(2)[1] > before
 
 
 def test_who_skips_what_was_drawn_goes_on_where_it_stopped() -> None:
