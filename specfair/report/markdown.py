@@ -73,7 +73,7 @@ def _code(text: object) -> str:
 def _coded(sentence: str) -> str:
     """A sentence of ours; what stands between backticks in it stays code."""
     parts = enumerate(sentence.split("`"))
-    return "".join(_code(p) if i % 2 else _escape(p, 600) for i, p in parts)
+    return "".join(_code(p) if i % 2 else _escape(p, 600) for i, p in parts if p)
 
 
 def _compared(run: Run) -> str:
