@@ -118,8 +118,7 @@ def _train(run: _Run, place: Path) -> list[float]:
         each = arguments.train_batch_size * arguments.world_size * recipe.accumulation
         n_steps = recipe.n_steps(len(texts), each // recipe.n_texts)
         arguments.max_steps = n_steps
-        n, batch = n_steps * each, each // recipe.accumulation
-        turns = Turns(recipe, texts.group, texts.alphas, n, batch=batch)
+        turns = Turns(recipe, texts.group, texts.alphas, n_steps * each)
     data = texts if isinstance(texts, Pool) else Blocks(pack(run.pair, texts, recipe))
     with _generators_kept(), quiet(), _errors_of_disks():
         trainer = Learning(

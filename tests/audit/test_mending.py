@@ -159,10 +159,12 @@ def test_a_full_disk_leaves_no_half_a_folder(
     assert (tmp_path / "mended" / "model.safetensors").is_file()
 
 
+@pytest.mark.parametrize("accumulation", [1, 2])
 def test_a_killed_mending_goes_on_where_it_stopped(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    accumulation: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ended at step 30 of 40, begun again from step 25, with the pool it had."""
+    long = "max_steps=40", f"accumulation={accumulation}"
 
     class Killed(BaseException):
         pass
@@ -186,14 +188,14 @@ def test_a_killed_mending_goes_on_where_it_stopped(
     steps: list[int] = []
     until(30)
     with pytest.raises(Killed):
-        learn(tmp_path, "max_steps=40")
+        learn(tmp_path, *long)
     until(99)
     steps.clear()
-    learned, said = learn(tmp_path, "max_steps=40")
+    learned, said = learn(tmp_path, *long)
     assert steps == list(range(26, 41))
     assert not any("the target reads" in line for line in said)
     monkeypatch.undo()
-    whole, _ = learn(tmp_path / "other", "max_steps=40")
+    whole, _ = learn(tmp_path / "other", *long)
     assert learned.tuned.losses == whole.tuned.losses
     one, other = (
         (found.tuned.model / "model.safetensors").read_bytes()

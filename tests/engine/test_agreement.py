@@ -104,16 +104,17 @@ def test_sampling_agrees_in_law(sampled: tuple[Trace, speculate.Live]) -> None:
 def test_a_replay_that_is_wrong_by_two_points_is_found(
     sampled: tuple[Trace, speculate.Live], sign: int
 ) -> None:
-    """The same comparison refuses it, so that its silence means something. .02 is more
-    than 5 standard errors here: missed once in seven, and the seeds are fixed.
+    """The same comparison refuses it, so that its silence means something. .02 is 6
+    standard errors here (.0034 each): missed once in fifty, and the seeds are fixed.
+    Of texts that end where the target ends them .02 is 5.3: missed once in twelve.
     """
     trace, live = sampled
     right = sample(trace, "acceptance_rate", LOOKAHEAD).value
     wrong = altered(
-        trace, **{c: trace[c] + sign * 0.02 * right for c in ("accept_prob", "overlap")}
+        trace, **{c: trace[c] + sign * 0.02 for c in ("accept_prob", "overlap")}
     )
     moved = sample(wrong, "acceptance_rate", LOOKAHEAD).value - right
-    assert moved == pytest.approx(sign * 0.02, abs=0.003)
+    assert moved == pytest.approx(sign * 0.02, abs=0.0005)
     problem = agreement.compare(wrong, live).problem
     assert f"accept {right + moved:.3f} and" in problem
     assert "standard errors apart" in problem

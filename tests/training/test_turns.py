@@ -49,22 +49,27 @@ def test_within_a_group_every_text_is_as_likely() -> None:
 
 def test_the_mean_moves_for_groups_that_were_seen() -> None:
     turns = Turns(recipe_of(["fairspec"]), GROUPS, ALPHAS, 1)
-    before = turns.shares(1)[1]
+    before = turns.shares(turns.alphas)[1]
     turns.saw(np.array([0.0, 0.5]), np.array([0.0, 3.0]))
     assert turns.alphas.tolist() == pytest.approx([0.95, KEEP * 0.9 + 0.5 * (1 - KEEP)])
-    assert turns.shares(2)[1] > before
+    assert turns.shares(turns.alphas)[1] > before
 
 
-def test_who_skips_what_was_drawn_goes_on_where_it_stopped() -> None:
-    recipe = recipe_of(["fairspec"])
+@pytest.mark.parametrize("ahead", [0, 20])
+def test_who_skips_what_was_drawn_goes_on_where_it_stopped(ahead: int) -> None:
+    """Also where some of it was drawn before the means moved, as loaders do."""
+    recipe = recipe_of(["fairspec", "tau=40"])
     whole, first, second = (Turns(recipe, GROUPS, ALPHAS, 100) for _ in range(3))
+    moved = np.array([0.5, 0.99]), np.ones(2)
     expected = []
-    for n, text in enumerate(whole):
+    for n, text in enumerate(whole, 1):
         expected.append(text)
-        if n == 49:
-            whole.saw(np.array([0.5, 0.99]), np.ones(2))
+        if n == 50 + ahead:
+            whole.saw(*moved)
     order = iter(first)
-    assert [next(order) for _ in range(50)] == expected[:50]
-    first.saw(np.array([0.5, 0.99]), np.ones(2))
+    assert [next(order) for _ in range(50 + ahead)] == expected[: 50 + ahead]
+    first.saw(*moved)
     second.resume(first.state)
     assert list(second)[50:] == expected[50:]
+    unmoved = list(Turns(recipe, GROUPS, ALPHAS, 100))
+    assert unmoved[50 + ahead :] != expected[50 + ahead :]
