@@ -88,7 +88,12 @@ def _pool(
     n_rest = round(len(several) * recipe.general / (1 - recipe.general))
     several += [Prompt(f"nobody#{k}", "", "", "", "") for k in range(n_rest)]
     asked = PromptSet(
-        mending.name, tuple(several), False, mending.synthetic, mending.licence, ""
+        mending.name,
+        tuple(several),
+        crossed=False,
+        synthetic=mending.synthetic,
+        licence=mending.licence,
+        sentence="",
     )
     decoding = Decoding(n_new, temperature=1.0, seed=recipe.seed)
     writer = tracing.Writer(loan.identity, decoding, loan.work)

@@ -113,7 +113,7 @@ def search(
     expected = effects[worst][0] - effects[best][0]
     n_texts = len(seen.known)
     smallest, shown = _smallest(seen, (best, worst), expected, store)
-    return Found(best, worst, expected, smallest, shown, n_texts)
+    return Found(best, worst, expected, smallest, shown=shown, n_texts=n_texts)
 
 
 def _ends(

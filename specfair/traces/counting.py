@@ -108,7 +108,7 @@ def path(
         ended[written] = np.isin(trace["token"][offsets[1:][written] - 1], eos)
         limits = np.where(ended, decoding.max_new_tokens, lengths)
         stops |= np.isin(trace["proposal"], eos)
-    return Path(offsets, limits, runs, most, stops, counting.first)
+    return Path(offsets, limits, runs, most, stops=stops, first=counting.first)
 
 
 def _streaks(accepted: Mask) -> Ints:
