@@ -182,6 +182,19 @@ METRICS: Mapping[str, Metric] = {
         title="Overlap",
         stored=True,
     ),
+    "reach": Metric(
+        sentence="share of the target's tokens that the draft can propose at all, "
+        "where its vocabulary is a part of the target's or another's",
+        title="Reach",
+        stored=True,
+        charted=True,
+    ),
+    "alpha_within_reach": Metric(
+        sentence="alpha over the tokens that the draft can propose at all",
+        title="Alpha within reach",
+        stored=True,
+        charted=True,
+    ),
     "kl": Metric(
         sentence="mean Kullback-Leibler divergence of the draft from the target at "
         "temperature 1, in nats",

@@ -64,12 +64,12 @@ class Audit:
         """What a reader must know of the prompts: what was dropped, and what was
         cut.
         """
-        n_cut = self.made.n_cut
+        notes, n_cut = (*self.prompts.notes, *self.made.notes), self.made.n_cut
         if not n_cut:
-            return (*self.prompts.notes, *self.made.notes)
+            return notes
         context = self.identity(BASE).context
         cut = f"{n_cut:,} of {len(self.prompts):,} prompts were cut from the left"
-        return (*self.prompts.notes, f"{cut} to fit {context} tokens")
+        return (*notes, f"{cut} to fit {context} tokens")
 
     def measure(self, stages: Sequence[Stage]) -> None:
         """Measure all that is missing of these stages, so that what is asked of them

@@ -28,6 +28,7 @@ from specfair.models.identity import usual_here, versions
 from specfair.outputs import without_folders
 from specfair.run.rows import SwapRow
 from specfair.run.run import Run, merge
+from specfair.run.summary import LIMITS
 from specfair.vocabulary import BASE, METRICS, TUNED, Stage
 
 
@@ -164,6 +165,8 @@ def _provenance(audit: Audit) -> dict[str, object]:
         "n_near_ties": near_ties,
     }
     about = {"synthetic": audit.prompts.synthetic, "transformers_usual": usual_here()}
+    limits = audit.identity(BASE).limits
+    about |= {LIMITS: limits} if limits else {}
     return header | about | counted | versions()
 
 

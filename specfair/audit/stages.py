@@ -63,10 +63,12 @@ class Stages:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader must know of what a server said."""
-        return tuple(
-            n for f in self._found.values() if f.served for n in f.served.notes
-        )
+        """What a reader must know of what a server said, and of what a draft cannot
+        say.
+        """
+        served = (f.served.notes for f in self._found.values() if f.served)
+        limits = dict.fromkeys(f.pair.limits for f in self._found.values())
+        return (*(note for notes in served for note in notes), *filter(None, limits))
 
     @cached_property
     def texts(self) -> PromptSet:

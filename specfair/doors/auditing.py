@@ -15,7 +15,7 @@ from specfair.errors import plain
 from specfair.gates import bounds
 from specfair.gates.waivers import waivers_of
 from specfair.run.run import Run
-from specfair.run.summary import by_mistake
+from specfair.run.summary import by_mistake, reach
 from specfair.run.verdict import Verdict
 from specfair.vocabulary import BASE, USAGE, exit_code
 
@@ -55,7 +55,7 @@ def _finish(session: Session, run: holding.Asked, to: outputs.Outputs | None) ->
     if to:
         writing.write_files(report, to, lost)
     rest = holding.others([each for each in unheld if not each[1]])
-    said = filter(None, [by_mistake(report)])
+    said = filter(None, [reach(report), by_mistake(report)])
     for line in (*wrong, *rest, *said, *lost):
         tell(line)
     if lost or wrong:

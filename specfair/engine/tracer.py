@@ -172,6 +172,9 @@ def _traces(
             columns = draft.read(asked, text)
         else:
             columns = next(sheets)[1].kept(kept)
+        if pair.reach is not None:
+            reached = np.isin(text.columns["token"], list(pair.reach))
+            columns = {**columns, "reached": reached}
         read = Reading(pair.draft_name, pair.draft_fingerprint, columns)
         found.append(Trace(text, read))
     return found

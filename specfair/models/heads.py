@@ -4,11 +4,12 @@ the target they were made for.
 Knows formats and what they say of a target; does not know how a head proposes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 from transformers import AutoModel, PreTrainedModel
 
@@ -27,6 +28,19 @@ class HeadFiles:
     settings: Mapping[str, Any]
     weights: Mapping[str, Tensor]
     model: Any = None
+
+    @property
+    def reach(self) -> Collection[int] | None:
+        """The target's tokens that it can propose; None where that is all."""
+        if self.kind != EAGLE3:
+            return None
+        layer = self.settings["transformer_layer_config"]
+        n_own = self.settings["draft_vocab_size"]
+        if n_own == layer["vocab_size"]:
+            return None
+        apart = self.weights.get("d2t", torch.zeros(n_own, dtype=torch.long)).flatten()
+        own: list[int] = (torch.arange(len(apart)) + apart).tolist()
+        return own
 
 
 def open_head(kind: Kind, folder: Path, target: PreTrainedModel) -> HeadFiles:

@@ -39,6 +39,19 @@ class Identity:
     dtype: str  # as torch calls it: torch.float32
     device: str  # its type: cpu, cuda
     first_choice: bool = False  # whether the draft proposes that, also when sampling
+    # of the target's tokens those that the draft cannot propose, where it has a
+    # vocabulary of its own
+    n_beyond: int | None = None
+
+    @property
+    def limits(self) -> str:
+        """What is to be said of the draft's vocabulary, where that is its own."""
+        if self.n_beyond is None:
+            return ""
+        why = "are not in the draft's reduced vocabulary"
+        if kind_of(self.draft_name).of_files:
+            why = "have no twin in the draft's, whose tokenizer is another"
+        return f"{self.n_beyond:,} of the target's tokens {why}: it never proposes them"
 
     @property
     def kept(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ decoding, traces or groups; it loads no library itself.
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +69,18 @@ class Pair:
         return min(map(n_rows, self.models))
 
     @property
+    def reach(self) -> Collection[int] | None:
+        """The target's tokens that the draft can propose; None where that is all."""
+        reach: Collection[int] | None = getattr(self.draft, "reach", None)
+        return reach
+
+    @property
+    def n_beyond(self) -> int | None:
+        """How many the tokenizer writes that the draft cannot propose."""
+        written = set(self.tokenizer.get_vocab().values())
+        return None if self.reach is None else len(written.difference(self.reach))
+
+    @property
     def context(self) -> int | None:
         """The longest text both can read; None where neither has a limit."""
         limits = [
@@ -89,6 +101,7 @@ class Pair:
             tokenizer_fingerprint=self.tokenizer_fingerprint,
             truncate=self.truncate,
             first_choice=self.first_choice,
+            n_beyond=self.n_beyond,
             eos=self.eos,
             n_vocab=self.n_vocab,
             context=self.context,

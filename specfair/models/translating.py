@@ -5,7 +5,7 @@ proposes twins only, and reads a token without one by its text. Knows vocabulari
 not know how anything is proposed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,11 @@ class Translated:
     tokenizer: PreTrainedTokenizerBase
     of: PreTrainedTokenizerBase  # the target's
     twins: Mapping[int, int]  # the target's tokens to the draft's
+
+    @property
+    def reach(self) -> Collection[int]:
+        """The target's tokens that it can propose."""
+        return self.twins.keys()
 
     def piece(self, token: int) -> list[int]:
         """The draft's tokens for one of the target's."""

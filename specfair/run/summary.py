@@ -9,9 +9,12 @@ from collections.abc import Mapping
 
 from specfair.run.rows import GapRow
 from specfair.run.run import Run
+from specfair.vocabulary import BASE
 
 # of cases, in a run's provenance; absent where all were asked
 SELECTION = "selection"
+# of the draft's vocabulary, likewise; absent where it is the target's
+LIMITS = "draft_vocabulary"
 
 
 def properties(run: Run) -> dict[str, str]:
@@ -44,7 +47,7 @@ def summary(run: Run, place: str, ungated: Mapping[str, int]) -> list[str]:
     elsewhere = Counter(filter(None, map(run.elsewhere, run.verdicts)))
     for about, count in elsewhere.items():
         lines.append(f"of these, {count} about another audit: {about}")
-    lines += _gaps(run)
+    lines += [*_gaps(run), *filter(None, [reach(run)])]
     gone = [row.name for row in run.baseline if row.decision == "gone"]
     if gone:
         lines.append(
@@ -101,6 +104,21 @@ def _gaps(run: Run) -> list[str]:
         for g in gaps
         if g not in finite
     ]
+
+
+def reach(run: Run) -> str:
+    """What the draft can never propose, and how much of the text is left; "" where its
+    vocabulary is the target's.
+    """
+    said = str(run.provenance.get(LIMITS, ""))
+    rows = [row for row in run.estimates if (row.metric, row.stage) == ("reach", BASE)]
+    found = {row.group: row.value for row in rows if math.isfinite(row.value)}
+    everyone = found.pop("", math.nan)
+    if not said or not found:
+        return said
+    lowest = min(found, key=lambda group: found[group])
+    of_text = f"{everyone:.3f} of the text, {found[lowest]:.3f} of {lowest}'s"
+    return f"{said}; it reaches {of_text}"
 
 
 def _at(gap: GapRow) -> str:

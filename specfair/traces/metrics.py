@@ -15,7 +15,7 @@ from specfair.stats.tally import Array
 from specfair.texts.prompts import Prompt
 from specfair.traces.replay import replay
 from specfair.traces.tally import RATES, Tally
-from specfair.traces.trace import Trace
+from specfair.traces.trace import LIMITED, Trace
 from specfair.vocabulary import CONFIDENT, METRICS
 
 Sums = tuple[Array, Array]  # numerators and denominators by prompt
@@ -47,6 +47,15 @@ def _alpha(trace: Trace, _: Count) -> Sums:
     return trace.per_prompt(trace.acceptance), trace.lengths.astype(np.float64)
 
 
+def _reach(trace: Trace, _: Count) -> Sums:
+    return trace.per_prompt(trace["reached"]), trace.lengths.astype(np.float64)
+
+
+def _alpha_within_reach(trace: Trace, count: Count) -> Sums:
+    """Beyond it no coin is ever anything but 0."""
+    return _alpha(trace, count)[0], _reach(trace, count)[0]
+
+
 def _confident_rejections(trace: Trace, _: Count) -> Sums:
     confidence, accepted = trace["proposal_draft_prob"], trace["accepted"]
     # a decision on NaN is none: it stays visible
@@ -63,12 +72,15 @@ def _speedup_predicted(trace: Trace, count: Count) -> Sums:
     ) * tally.n_drafted
 
 
-# what a reading need not have: a lookup gives no probabilities
-_NEEDED: Mapping[str, tuple[str, ...]] = {
-    "overlap": ("overlap",),
-    "kl": ("kl",),
-    "cross_entropy": ("kl",),
-    "confident_rejections": ("proposal_draft_prob",),
+# what a reading need not have: a lookup gives no probabilities, and most drafts propose
+# from the whole vocabulary
+_NEEDED: Mapping[str, str] = {
+    "overlap": "overlap",
+    "kl": "kl",
+    "cross_entropy": "kl",
+    "confident_rejections": "proposal_draft_prob",
+    "reach": "reached",
+    "alpha_within_reach": "reached",
 }
 
 
@@ -81,6 +93,8 @@ SUMS: Mapping[str, Callable[[Trace, Count], Sums]] = {
     "cross_entropy": _mean("target_entropy", "kl"),
     "confident_rejections": _confident_rejections,
     "speedup_predicted": _speedup_predicted,
+    "reach": _reach,
+    "alpha_within_reach": _alpha_within_reach,
 }
 
 
@@ -96,8 +110,8 @@ def sample(
 
 def has(trace: Trace, metric: str) -> bool:
     """Whether a trace shows the metric, and its draft gives what it is about."""
-    needed = _NEEDED.get(metric, ())
-    return metric in SUMS and all(name in trace.columns for name in needed)
+    needed = _NEEDED.get(metric, "token")
+    return metric in SUMS and needed in trace.columns
 
 
 def sums(trace: Trace, metric: str, count: Count) -> Sums:
@@ -105,9 +119,12 @@ def sums(trace: Trace, metric: str, count: Count) -> Sums:
     if metric not in SUMS:
         raise UsageError(unknown("metric of a pair", metric, SUMS))
     if not has(trace, metric):
+        why = "gives no probabilities at a position"
+        if _NEEDED[metric] in LIMITED:
+            why = "can propose every token"
         raise UsageError(
-            f"metric {metric!r}: draft {trace.reading.draft!r} gives no probabilities "
-            "at a position. Ask for alpha or acceptance_rate."
+            f"metric {metric!r}: draft {trace.reading.draft!r} {why}. "
+            "Ask for alpha or acceptance_rate."
         )
     over, under = SUMS[metric](trace, count)
     return (

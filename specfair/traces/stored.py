@@ -19,6 +19,7 @@ from specfair.texts import tables
 from specfair.texts.prompts import Prompt
 from specfair.traces.trace import (
     BY_START,
+    LIMITED,
     READING,
     SCHEMA,
     TEXT,
@@ -125,6 +126,7 @@ def _reading(table: "pa.Table", header: dict[str, Any]) -> Trace:
     if "drafted" in table.column_names:
         few = {n: kind for n, kind in READING.items() if n in table.column_names}
         kinds = {**few, **BY_START}
+    kinds = {**kinds, **{n: k for n, k in LIMITED.items() if n in table.column_names}}
     names = (("draft", str), ("draft_fingerprint", str), ("cost_ratio", float | None))
     about = {name: typed(kind, header[name]) for name, kind in names}
     text = _laid_out(table, header, _read(table, {"token": TEXT["token"]}))

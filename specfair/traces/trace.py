@@ -62,6 +62,8 @@ BY_START: Mapping[str, type] = {
     # engine does: also beyond the text's end, if it does so
     "drafted": np.int32,
 }
+# of a draft that can propose a part of the target's vocabulary only
+LIMITED: Mapping[str, type] = {"reached": np.bool_}  # whether the token is one of them
 COLUMNS: Mapping[str, type] = {**TEXT, **READING}
 
 
@@ -136,7 +138,8 @@ class Reading:
 
     draft: str  # name as the user gave it
     draft_fingerprint: str
-    columns: Columns  # those of READING, or of BY_START and what else there is
+    # those of READING, or of BY_START and what else there is, and perhaps of LIMITED
+    columns: Columns
     # draft step time / target step time, where it was measured
     cost_ratio: float | None = None
 

@@ -25,14 +25,21 @@ def trace() -> Trace:
 
 def test_every_metric_is_defined_once_and_measured(trace: Trace) -> None:
     sentences = [d.sentence for d in METRICS.values()]
-    assert len(set(sentences)) == len(METRICS) == 12
+    assert len(set(sentences)) == len(METRICS) == 14
     assert set(METRICS) - set(SUMS) == {"time_to_first_token", "time_per_token"}
+    limited = {"reached": np.arange(trace.n_tokens) % 3 > 0}
+    read = replace(trace.reading, columns={**trace.reading.columns, **limited})
     for name in SUMS:
-        found = sample(trace, name, FIVE)
+        found = sample(replace(trace, reading=read), name, FIVE)
         assert math.isfinite(found.value), name
         assert found.groups == ("a", "b")
         assert found.prompt.tolist() == [p.id for p in trace.prompts]
         assert found.template[7] == "t1"
+
+
+def test_reach_is_of_drafts_that_cannot_propose_everything(trace: Trace) -> None:
+    with pytest.raises(UsageError, match=r"'reach': draft .* can propose every token"):
+        sample(trace, "reach", FIVE)
 
 
 def test_means_are_over_positions(trace: Trace) -> None:
