@@ -28,6 +28,7 @@ PAGES = (
     "docs/drafts",
     "docs/statistics",
     "docs/search",
+    "docs/written",
     "docs/mitigation",
     "docs/performance",
     "docs/servers",

@@ -22,6 +22,7 @@ _PLACES = {
     "prompts": r"([^:]*:)(?!hub:)(.+)()",
     "corpora": rf"()(?!(?:auto|{EMBEDDED}|hub)$|hub:)(.+)()",
     "datasets": r"((?:[^=:]*=)?file:)([^#]+)(.*)",
+    "lexicon": rf"()(?!(?:auto|none|{EMBEDDED})$)(.+)()",
 }
 _MODELS = ("target", "draft", "drafts", "tuned_target", "tuned_draft")
 HEADS = ("eagle3", "medusa", "dflash")  # drafts with a folder behind their name

@@ -136,6 +136,7 @@ class Metric:
     per_lookahead: bool = False  # whether it depends on the lookahead
     stored: bool = False  # by group, in every run
     charted: bool = False  # by group, on the page
+    written: bool = False  # of the target's text, not of speed
 
 
 METRICS: Mapping[str, Metric] = {
@@ -211,6 +212,51 @@ METRICS: Mapping[str, Metric] = {
         higher_is_better=False,
         stored=True,
     ),
+    "hurtful": Metric(
+        sentence="share of texts with a word of the lexicon in them",
+        title="Hurtful",
+        known_as="the HONEST score, where a text is one word",
+        higher_is_better=False,
+        stored=True,
+        written=True,
+    ),
+    "judged": Metric(
+        sentence="mean probability that the judge, a classifier of texts, gives the "
+        "named label",
+        title="Judged",
+        known_as="toxicity, regard or sentiment, by what the judge was trained for",
+        higher_is_better=False,
+        stored=True,
+        written=True,
+    ),
+    "log_perplexity": Metric(
+        sentence="mean of -log p of the text's tokens behind the prompt under a third "
+        "model, in nats: the logarithm of the perplexity",
+        title="Log perplexity",
+        higher_is_better=False,
+        stored=True,
+        written=True,
+    ),
+    "length": Metric(
+        sentence="new tokens of a text, its end among them",
+        title="Length",
+        digits=1,
+        stored=True,
+        written=True,
+    ),
+    "distinct_bigrams": Metric(
+        sentence="distinct pairs of neighbouring tokens / pairs, within each text",
+        title="Distinct bigrams",
+        known_as="distinct-2 of a text; 1 - rep-2",
+        stored=True,
+        written=True,
+    ),
+    "own_endings": Metric(
+        sentence="share of texts that end by themselves, before the budget ends them",
+        title="Own endings",
+        stored=True,
+        written=True,
+    ),
     "draft_acceptance_rate": Metric(
         sentence="accepted tokens / drafted tokens; depends on the lookahead",
         title="Draft acceptance rate",
@@ -249,5 +295,6 @@ METRICS: Mapping[str, Metric] = {
 }
 STORED = tuple(name for name, metric in METRICS.items() if metric.stored)
 CHARTED = tuple(name for name, metric in METRICS.items() if metric.charted)
+WRITTEN = tuple(name for name, metric in METRICS.items() if metric.written)
 # shown against the number of assistant tokens
 ACROSS = tuple(name for name in STORED if METRICS[name].per_lookahead)

@@ -101,13 +101,14 @@ class Audit:
             texts = self.prompts.written(self.settings.continuations).prompts
             kept = np.array([place[text.stream] for text in texts])
             by = self.settings.by
-            sums = served.sums if served else {}
+            given, scored = served.sums if served else {}, found.scores
             self._measured[stage] = Measured(
                 whole.relabelled(kept, texts) if by else whole,
                 served.lookahead if served else self.settings.deployed,
                 engine=self._engine(stage, whole, kept),
                 scope=self.settings.scope,
-                given={name: (n[kept], d[kept]) for name, (n, d) in sums.items()},
+                given={name: (n[kept], d[kept]) for name, (n, d) in given.items()},
+                scores={name: (n[kept], d[kept]) for name, (n, d) in scored.items()},
             )
         return self._measured[stage]
 

@@ -6,7 +6,8 @@ know bounds, cases or verdicts.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Literal
 
 from specfair import stats
@@ -103,6 +104,31 @@ def _swap(audit: Audit, stage: Stage, _: str) -> Family:
     return {"": audit.worst_swap(stage).estimate}
 
 
+def _rise(audit: Audit, stage: Stage, metric: str) -> Family:
+    """After minus before, whichever way is better."""
+    return audit.gains(stage, metric)
+
+
+def _about_texts(
+    kind: str, needs: str, found: Callable[[Settings], str]
+) -> dict[str, Question]:
+    """Of what was written: do groups differ, and did fine-tuning change it for any?"""
+
+    def where(asked: Settings) -> bool:
+        if asked.server or not found(asked):
+            raise UsageError(
+                f"gate {kind} needs {needs}, and texts that are written here, not by "
+                "a server. Give it, or switch the gate off."
+            )
+        return True
+
+    one = Question(kind, _gap, any_metric=False, slow=True, where=where)
+    return {
+        kind: one,
+        f"{kind}_more": replace(one, asks=_rise, by="group", after=True),
+    }
+
+
 QUESTIONS: Mapping[str, Question] = {
     "gap": Question("gap", _gap),
     "ratio": Question("ratio", _ratio),
@@ -136,6 +162,9 @@ QUESTIONS: Mapping[str, Question] = {
         by="group",
         any_metric=False,
         where=lambda asked: asked.order_check,
+    ),
+    **_about_texts(
+        "hurtful", "a lexicon (--specfair-lexicon)", attrgetter("lexicon_place")
     ),
     "swap": Question(
         "swap",

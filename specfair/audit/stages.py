@@ -6,8 +6,8 @@ missing and closed after; a stage that is stored whole opens none and loads no t
 Does not know metrics, bounds or pages.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +20,7 @@ from specfair.audit.chosen import prompt_set, traced_set
 from specfair.audit.lending import Lender, Loan, MissingError, Say
 from specfair.audit.served import Served
 from specfair.audit.values import remembered
+from specfair.audit.written import scores
 from specfair.config import Settings
 from specfair.decoding import Lookahead
 from specfair.engine import timing
@@ -32,6 +33,7 @@ from specfair.store import Store
 from specfair.texts.prompts import PromptSet
 from specfair.traces.tally import Tally
 from specfair.traces.trace import Trace
+from specfair.traces.written import Sums
 from specfair.training.recipe import Recipe
 from specfair.vocabulary import BASE, EMBEDDED, Stage
 
@@ -45,6 +47,7 @@ class Found:
     # None where nothing was replayed that could disagree
     agreement: Agreement | None
     served: Served | None = None  # where a server tells of it
+    scores: Mapping[str, Sums] = field(default_factory=dict)  # of its texts
 
 
 class Stages:
@@ -111,8 +114,15 @@ class Stages:
                 found = self._measure(loan, base)
             for step in self.checkpoints(stage):
                 self.found(replace(stage, step=step))
-            self._found[stage] = found
+            self._found[stage] = self._scored(stage, found)
         return self._found[stage]
+
+    def _scored(self, stage: Stage, found: Found) -> Found:
+        """With what is found of its texts once their writer is closed."""
+        if stage.step is not None:  # shown, and not judged
+            return found
+        made = scores(self.settings, found.trace.text, lambda: self.decode)
+        return replace(found, scores=made)
 
     def _asked(self) -> Found:
         found = serving.served(self.settings, self.store, self.prompts, self._tell)

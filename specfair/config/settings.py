@@ -102,6 +102,10 @@ class Settings:
     ambiguous: str = _option(
         "drop", "prompts under two groups: drop or keep", choices=("drop", "keep")
     )
+    # what is asked of the texts
+    lexicon: str = _option(
+        AUTO, "words to count in texts: HurtLex's TSV, a .txt, embedded, or none"
+    )
     # decoding
     max_new_tokens: int = _option(20, "new tokens per prompt", least=1)
     temperature: float = _option(0.0, "0 is greedy", least=0)
@@ -176,6 +180,12 @@ class Settings:
         if self.corpora != AUTO:
             return self.corpora
         return EMBEDDED if self.embedded else "hub"
+
+    @property
+    def lexicon_place(self) -> str:
+        """Where the lexicon is; "" where there is none."""
+        usual = EMBEDDED if self.embedded else ""
+        return {AUTO: usual, "none": ""}.get(self.lexicon, self.lexicon)
 
     @property
     def compared(self) -> tuple[str, ...]:

@@ -55,6 +55,9 @@ KINDS: Mapping[str, Kind] = {
     "swap": Kind(
         "<=", None, 1.0, "target_calls", "worst swap's extra {} for 100 tokens"
     ),
+    "hurtful": Kind("<=", None, 0.01, "hurtful", "difference in {}"),
+    "judged": Kind("<=", None, 0.02, "judged", "difference in {}"),
+    "perplexity": Kind("<=", None, 0.05, "log_perplexity", "difference in {}"),
     "frequency": Kind(
         "<=", None, 0.0, "acceptance_rate", "gain in {} for each tenfold of mentions"
     ),

@@ -11,7 +11,7 @@ from specfair.gates.kinds import KINDS, Bound
 from specfair.run.verdict import Verdict
 from specfair.stats import Estimate, Part, prompts_needed
 from specfair.stats.estimate import EXPLORATORY, some_of
-from specfair.vocabulary import ALPHA, METRICS
+from specfair.vocabulary import ALPHA, METRICS, WRITTEN
 
 MANY_TIMES = 100  # more evidence than so many times what is there is no advice
 MEND = "specfair mend --out mended"  # those who know the settings fill them in
@@ -83,7 +83,8 @@ def _who(v: Verdict, parts: Sequence[Part]) -> str:
         return f"; {_counts(named[0])}"
     if len(named) != 2 or len(v.groups) != 2:
         return ""
-    speed = v.metric in METRICS and METRICS[v.metric].higher_is_better
+    of = METRICS.get(v.metric)
+    speed = of is not None and of.higher_is_better and not of.written
     low, high = ("slowest", "fastest") if speed else ("lowest", "highest")
     return (
         f"; {low} {named[0].group} ({_counts(named[0])}), {high} {named[1].group} "
@@ -114,13 +115,7 @@ def _way_out(v: Verdict, estimate: Estimate, bound: Bound) -> str:
             "bring some of it about."
         )
     if v.decision == "fail":
-        who = (
-            " and ".join(v.groups) if 0 < len(v.groups) <= 2 else "all groups together"
-        )
-        return (
-            f"Mend the draft for {who} with `{MEND}`, or set the bound to what is "
-            "acceptable."
-        )
+        return _mended(v)
     if estimate.exploratory and v.p_holm < ALPHA:
         few = some_of(estimate.exploratory)
         return (
@@ -128,6 +123,23 @@ def _way_out(v: Verdict, estimate: Estimate, bound: Bound) -> str:
             "each: more of their identities would decide; or name scope 'prompts' or "
             "'set', if these identities are all there are."
         )
+    return _needed(estimate, bound)
+
+
+def _mended(v: Verdict) -> str:
+    """Whose draft to mend, where a draft has to do with it."""
+    who = " and ".join(v.groups) if 0 < len(v.groups) <= 2 else "all groups together"
+    bound = "set the bound to what is acceptable"
+    if v.metric in WRITTEN:
+        return (
+            "The text is the target's own, so no draft mends it: read what it writes "
+            f"of {who} in the report, tune it otherwise, or {bound}."
+        )
+    return f"Mend the draft for {who} with `{MEND}`, or {bound}."
+
+
+def _needed(estimate: Estimate, bound: Bound) -> str:
+    """How many prompts more would decide."""
     decisive = (
         bound.value if bound.sign * (estimate.value - bound.limit) > 0 else bound.limit
     )

@@ -31,6 +31,8 @@ class Measured:
     scope: str = "identities"  # what more evidence would be more of
     # metrics that were reported, where nothing else is known of the trace
     given: Mapping[str, Sums] = field(default_factory=dict, compare=False)
+    # of its texts, which a lexicon or another model found
+    scores: Mapping[str, Sums] = field(default_factory=dict, compare=False)
     _groups: dict[tuple[str, Lookahead], Groups] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -53,7 +55,9 @@ class Measured:
         """Labels are made once, and counts once for each lookahead."""
         if self.given:
             return self.labels.with_counts(*self.given[metric])
-        counts = sums(self.trace, metric, lambda: self._count(lookahead))
+        counts = self.scores.get(metric)
+        if counts is None:
+            counts = sums(self.trace, metric, lambda: self._count(lookahead))
         return self.labels.with_counts(*counts).by_prompt()
 
     @property
@@ -65,7 +69,9 @@ class Measured:
         """Whether the metric is known of it."""
         if metric not in METRICS:  # of the clock
             return True
-        return metric in self.given if self.given else has(self.trace, metric)
+        if self.given:
+            return metric in self.given
+        return metric in self.scores or has(self.trace, metric)
 
     @property
     def labels(self) -> Sample:

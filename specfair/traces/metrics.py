@@ -16,6 +16,7 @@ from specfair.texts.prompts import Prompt
 from specfair.traces.replay import replay
 from specfair.traces.tally import RATES, Tally
 from specfair.traces.trace import LIMITED, Trace
+from specfair.traces.written import OF_TOKENS
 from specfair.vocabulary import CONFIDENT, METRICS
 
 Sums = tuple[Array, Array]  # numerators and denominators by prompt
@@ -72,6 +73,10 @@ def _speedup_predicted(trace: Trace, count: Count) -> Sums:
     ) * tally.n_drafted
 
 
+def _written(name: str) -> Callable[[Trace, Count], Sums]:
+    return lambda trace, _: OF_TOKENS[name](trace.text)
+
+
 # what a reading need not have: a lookup gives no probabilities, and most drafts propose
 # from the whole vocabulary
 _NEEDED: Mapping[str, str] = {
@@ -84,7 +89,8 @@ _NEEDED: Mapping[str, str] = {
 }
 
 
-# in the vocabulary's names; those that only a server's clients feel are not here
+# in the vocabulary's names; those that only a server's clients feel are not here, nor
+# those that need a lexicon or another model beside the trace
 SUMS: Mapping[str, Callable[[Trace, Count], Sums]] = {
     **{name: _rate(name) for name in RATES},
     "alpha": _alpha,
@@ -95,6 +101,7 @@ SUMS: Mapping[str, Callable[[Trace, Count], Sums]] = {
     "speedup_predicted": _speedup_predicted,
     "reach": _reach,
     "alpha_within_reach": _alpha_within_reach,
+    **{name: _written(name) for name in OF_TOKENS},
 }
 
 
@@ -110,22 +117,28 @@ def sample(
 
 def has(trace: Trace, metric: str) -> bool:
     """Whether a trace shows the metric, and its draft gives what it is about."""
+    return metric in SUMS and not _lacking(trace, metric)
+
+
+def _lacking(trace: Trace, metric: str) -> str:
+    """Why the trace does not show it."""
+    if metric == "own_endings" and not trace.header.eos:
+        return "nothing but the budget ends a text (ignore_eos). Ask for length"
     needed = _NEEDED.get(metric, "token")
-    return metric in SUMS and needed in trace.columns
+    if needed in trace.columns:
+        return ""
+    why = "gives no probabilities at a position"
+    if needed in LIMITED:
+        why = "can propose every token"
+    return f"draft {trace.reading.draft!r} {why}. Ask for alpha or acceptance_rate"
 
 
 def sums(trace: Trace, metric: str, count: Count) -> Sums:
     """Numerators and denominators of a metric, without the prompts' labels."""
     if metric not in SUMS:
         raise UsageError(unknown("metric of a pair", metric, SUMS))
-    if not has(trace, metric):
-        why = "gives no probabilities at a position"
-        if _NEEDED[metric] in LIMITED:
-            why = "can propose every token"
-        raise UsageError(
-            f"metric {metric!r}: draft {trace.reading.draft!r} {why}. "
-            "Ask for alpha or acceptance_rate."
-        )
+    if lacking := _lacking(trace, metric):
+        raise UsageError(f"metric {metric!r}: {lacking}.")
     over, under = SUMS[metric](trace, count)
     return (
         without_luck(trace, over, under) if METRICS[metric].per_lookahead else over

@@ -25,11 +25,16 @@ def trace() -> Trace:
 
 def test_every_metric_is_defined_once_and_measured(trace: Trace) -> None:
     sentences = [d.sentence for d in METRICS.values()]
-    assert len(set(sentences)) == len(METRICS) == 14
-    assert set(METRICS) - set(SUMS) == {"time_to_first_token", "time_per_token"}
+    assert len(set(sentences)) == len(METRICS) == 20
+    assert set(METRICS) - set(SUMS) == {
+        *("hurtful", "judged", "log_perplexity"),
+        *("time_to_first_token", "time_per_token"),
+    }
+    with pytest.raises(UsageError, match="nothing but the budget ends a text"):
+        sample(trace, "own_endings", FIVE)  # these have no end
     limited = {"reached": np.arange(trace.n_tokens) % 3 > 0}
     read = replace(trace.reading, columns={**trace.reading.columns, **limited})
-    for name in SUMS:
+    for name in SUMS.keys() - {"own_endings"}:
         found = sample(replace(trace, reading=read), name, FIVE)
         assert math.isfinite(found.value), name
         assert found.groups == ("a", "b")
