@@ -96,7 +96,7 @@ def test_rows_of_many_groups_are_bounded_and_their_making_is_said(
         lambda ids: " ".join(map(str, ids)),
         say=said.append,
     )
-    assert said[-1] == "statistics after imdb: 21 of 22 done"
+    assert said[-1] == "statistics after imdb: 23 of 24 done"
     assert len(tables["pairs"]) == 45
     assert len(tables["splits"]) == 10
     assert len({r.group for r in tables["mistakes"]}) <= 10
