@@ -260,9 +260,7 @@ class _Tracing:
 
 
 def _fingerprint(prompts: Sequence[Prompt]) -> str:
-    # asdict by hand: it copies every text, and there are many
-    plain = [{n: getattr(p, n) for n in Prompt.__slots__} for p in prompts]
-    return digest({"prompts": plain})
+    return digest({"prompts": [prompt.plain for prompt in prompts]})
 
 
 def _about(text: Text) -> dict[str, str]:

@@ -45,19 +45,6 @@ class Said:
         return Said(own, used, {name: c[rows] for name, c in self.columns.items()})
 
 
-def beside(steps: Sequence[Said]) -> Said:
-    """Several positions of the same rows as one: (n_rows, n_steps) flattened."""
-    own = torch.stack([step.own for step in steps], 1).flatten(0, 1)
-    used = own
-    if steps[0].used is not steps[0].own:
-        used = torch.stack([step.used for step in steps], 1).flatten(0, 1)
-    columns = {
-        name: torch.stack([step.columns[name] for step in steps], 1).flatten()
-        for name in steps[0].columns
-    }
-    return Said(own, used, columns)
-
-
 def recalled(logits: Tensor, columns: Mapping[str, Tensor], decoding: Decoding) -> Said:
     """What the target said of a text whose columns are known. Logits (n,
     vocabulary).
@@ -124,14 +111,14 @@ def _joined(found: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
 def _tile(said: Said, draft: Tensor, at: At, decoding: Decoding) -> dict[str, Tensor]:
     own, used = said.own, said.used
     other = torch.softmax(draft, dim=-1)
-    first, logit = sampling.best(draft)
-    normaliser = logit - sampling.at(other, first).log()
+    normaliser = draft.amax(-1) - other.amax(-1).log()
     cross_entropy = normaliser - _mean_logit(own, draft)
     divergence = (cross_entropy - said.columns["target_entropy"]).clamp(min=0.0)
     found = {"kl": divergence}
     if used is not own:
         other = deployed(draft, decoding)
     if decoding.greedy or at.first_choice:
+        first = sampling.best(draft)
         same = (first == at.token).float()
         accept = torch.where(divergence.isnan(), torch.nan, same)
         found |= _proposed(said, other, at.token, proposal=first, accept=accept)

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from specfair.engine import output
-from specfair.engine.columns import At, Said, beside, read, recalled, spoken
+from specfair.engine.columns import At, Said, read, recalled, spoken
 from specfair.engine.cursor import Cursor
 from specfair.engine.drafts import Draft, Opened
 from specfair.engine.sampling import TOKEN, choose
@@ -47,8 +47,9 @@ def run_pass(job: Job, rows: Rows) -> None:
     """Position by position through the texts of these prompts."""
     writes = output.overheard(job.task.pair.target) if job.given is None else None
     with writes or nullcontext([]) as heard:
-        target = _target(job, rows, heard)
-        readers = [_reader(job, rows, draft, sheet=s) for draft, s in job.drafts]
+        uniforms = job.task.uniforms(rows)
+        target = _target(job, rows, uniforms, heard=heard)
+        readers = [_reader(job.task, rows, uniforms, each) for each in job.drafts]
         while True:
             said = target.step()
             for reader in readers:
@@ -64,10 +65,9 @@ def run_pass(job: Job, rows: Rows) -> None:
             reader.flush()
 
 
-def _steps(task: Task, n_rows: int) -> int:
-    """Positions whose logits are held at a time."""
-    most = _CHUNK.get(task.pair.device.type, 1 << 22)
-    return max(1, most // (n_rows * task.pair.n_vocab))
+def _held(task: Task) -> int:
+    """Positions of a row whose logits are held at a time, all rows together."""
+    return _CHUNK.get(task.pair.device.type, 1 << 22) // task.pair.n_vocab
 
 
 @dataclass(slots=True)
@@ -150,7 +150,7 @@ class _Again:
         are read.
         """
         task, device = self.job.task, self.job.task.pair.device
-        n = 1 if self.cursor is None else _steps(task, len(self.rows))
+        n = 1 if self.cursor is None else max(1, _held(task) // len(self.rows))
         start, end = self.position, min(self.position + n, self.job.task.shape[1])
         self.position = end
         kept, sheet = list[Said](), self.job.text
@@ -193,7 +193,9 @@ class _Again:
         self.rows = self.rows[rows.cpu().numpy()]
 
 
-def _target(job: Job, rows: Rows, heard: Sequence[Tensor]) -> _Writing | _Again:
+def _target(
+    job: Job, rows: Rows, uniforms: Tensor, *, heard: Sequence[Tensor]
+) -> _Writing | _Again:
     task, device = job.task, job.task.pair.device
     unread = _Unread(*task.batch(rows))
     cursor = Cursor(task.pair.target, len(rows), task.pair.n_vocab)
@@ -206,20 +208,24 @@ def _target(job: Job, rows: Rows, heard: Sequence[Tensor]) -> _Writing | _Again:
         cursor,
         unread,
         heard,
-        uniforms=task.uniforms(rows),
+        uniforms=uniforms,
         going=unread.valid.any(1),
         eos=torch.tensor(task.eos, dtype=torch.long, device=device),
     )
 
 
-def _reader(job: Job, rows: Rows, draft: Draft, *, sheet: Sheet) -> "_Reading":
+def _reader(
+    task: Task, rows: Rows, uniforms: Tensor, reader: tuple[Draft, Sheet]
+) -> "_Reading":
+    draft, sheet = reader
     return _Reading(
-        job.task,
+        task,
         draft.open(rows.tolist()),
         rows,
         sheet,
-        unread=_Unread(*job.task.batch(rows)),
-        uniforms=job.task.uniforms(rows),
+        unread=_Unread(*task.batch(rows)),
+        uniforms=uniforms,
+        held=_held(task),
     )
 
 
@@ -235,12 +241,13 @@ class _Reading:
     sheet: Sheet
     unread: _Unread
     uniforms: Tensor  # (n_rows, max_new_tokens, draws)
+    held: int  # positions of a row that may be pending, all rows together
     pending: list[Said] = field(default_factory=list)  # by the target, per step
     position: int = 0
 
     def add(self, said: Sequence[Said]) -> None:
         self.pending += said
-        if len(self.pending) >= _steps(self.task, len(self.rows)):
+        if (len(self.pending) + 1) * len(self.rows) > self.held:
             self.flush()
 
     def flush(self) -> None:
@@ -250,17 +257,14 @@ class _Reading:
         start, end = self.position, self.position + len(self.pending)
         tokens = torch.stack([said.columns["token"] for said in self.pending], dim=1)
         drafted = self.draft.feed(*self.unread.before(tokens), keep=end - start)
-        at = At(
-            tokens.flatten(),
-            self.uniforms[:, start:end].flatten(0, 1),
-            first_choice=self.task.pair.first_choice,
-        )
-        said, logits = beside(self.pending), drafted.flatten(0, 1)
-        found = read(said, logits, at, self.task.decoding)
-        self.sheet.write(
-            (self.rows[:, None], np.arange(start, end)),
-            {name: column.view(tokens.shape) for name, column in found.items()},
-        )
+        for j, said in enumerate(self.pending):
+            at = At(
+                tokens[:, j],
+                self.uniforms[:, start + j],
+                first_choice=self.task.pair.first_choice,
+            )
+            found = read(said, drafted[:, j], at, self.task.decoding)
+            self.sheet.write((self.rows, start + j), found)
         self.pending, self.position = [], end
 
     def keep_rows(self, rows: Tensor) -> None:

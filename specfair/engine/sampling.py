@@ -150,14 +150,13 @@ def _search(ends: Tensor, below: Tensor) -> Tensor:
     return found.clamp(max=ends.shape[-1] - 1)
 
 
-def best(values: Tensor) -> tuple[Tensor, Tensor]:
-    """The first largest entry's index and its value, of every row; NaN wins."""
-    token, top, _, _ = _best(values)
-    return token, top
+def best(values: Tensor) -> Tensor:
+    """The first largest entry's index of every row; NaN wins."""
+    return _best(values)[0]
 
 
 def best_two(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The same, and the second largest value."""
+    """The same, its value and the second largest value."""
     token, top, tops, inside = _best(values)
     block, place = token[..., None] // _WIDTH, token[..., None] % _WIDTH
     beside = inside.scatter(-1, place, -torch.inf).amax(-1)

@@ -10,6 +10,7 @@ import os
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,7 @@ class Choice:
         return found if kind.of_files else {"kind": kind.name, **found}
 
 
+@cache
 def versions() -> dict[str, str]:
     """The versions a result depends on."""
     found = {}

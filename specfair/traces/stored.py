@@ -75,7 +75,7 @@ def _save(text: Text, header: Mapping[str, Any], columns: Columns, path: Path) -
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    about = {**header, "trace_prompts": [asdict(p) for p in text.prompts]}
+    about = {**header, "trace_prompts": [p.plain for p in text.prompts]}
     owner = np.repeat(np.arange(len(text.prompts), dtype=np.int32), text.lengths)
     table = pa.table({"prompt": owner, **_flat(columns)}).replace_schema_metadata(
         {b"specfair": json.dumps(about).encode()}
@@ -134,9 +134,7 @@ def _reading(table: "pa.Table", header: dict[str, Any]) -> Trace:
 
 
 def _laid_out(table: "pa.Table", header: Mapping[str, Any], columns: Columns) -> Text:
-    prompts = tuple(Prompt(**p) for p in header["trace_prompts"])
-    for prompt in prompts:
-        typed(Prompt, asdict(prompt))
+    prompts = tuple(typed(Prompt, plain) for plain in header["trace_prompts"])
     owner = table["prompt"].to_numpy()
     counts = np.bincount(owner, minlength=len(prompts))
     if len(counts) != len(prompts) or (np.diff(owner) < 0).any():

@@ -41,5 +41,7 @@ def test_a_package_that_is_not_installed_has_no_version(
         raise PackageNotFoundError(name)
 
     monkeypatch.setattr(identity, "version", absent)
+    identity.versions.cache_clear()
     versions = task(PAIR, [], Decoding(4)).header.versions
+    identity.versions.cache_clear()
     assert set(versions.values()) == {"unknown"}

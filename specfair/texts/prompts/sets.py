@@ -9,7 +9,7 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import overload
+from typing import Any, overload
 
 from specfair.errors import DataError, UsageError, counted, unknown
 
@@ -31,6 +31,11 @@ class Prompt:
     def stream(self) -> str:
         """The name of its own random numbers, which no other text shares."""
         return f"{self.id}\0{self.nth}" if self.nth else self.id
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """Its fields by name; asdict would copy every text, and there are many."""
+        return {name: getattr(self, name) for name in self.__slots__}
 
 
 @dataclass(frozen=True, slots=True)
