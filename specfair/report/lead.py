@@ -6,6 +6,7 @@ Knows which rows hold the answers, and says what is not known. Knows nothing of 
 import math
 import re
 
+from specfair.errors import counted
 from specfair.report.lookup import Index, stages, tally
 from specfair.report.text import COMMAND, clean, number
 from specfair.run.rows import SplitRow
@@ -113,6 +114,9 @@ def _mending(found: Index) -> str:
     if command:
         return f"To mend the draft: `{command}`"
     counts = tally(found.run)
+    failed = counts.get("fail", 0) + counts.get("invalid", 0)
+    if failed:
+        return f"{counted(failed, 'check')} failed; what helps stands beside each."
     if "insufficient" in counts:
         return (
             "Nothing failed that asks for mending; more prompts would decide the rest."

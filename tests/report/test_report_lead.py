@@ -90,6 +90,19 @@ def test_the_command_is_that_of_the_first_check_that_needs_it() -> None:
     )
 
 
+def test_a_failure_that_no_mended_draft_answers_is_still_a_failure() -> None:
+    lost = report_samples.verdict(way_out="Tune on more of its texts.")
+    doubt = replace(lost, decision="insufficient")
+    ends = [
+        lead.lead(index(made(verdicts=verdicts)))[-1]
+        for verdicts in ((lost, doubt), (doubt,))
+    ]
+    assert ends == [
+        "1 check failed; what helps stands beside each.",
+        "Nothing failed that asks for mending; more prompts would decide the rest.",
+    ]
+
+
 def test_a_recorded_run_says_all_three() -> None:
     assert len(lead.lead(index(report_samples.full()))) == 3
     assert lead.lead(index(Run(created="now", command="c", groups=()))) == ()
