@@ -81,6 +81,27 @@ def test_every_member_of_a_family_is_held_at_its_own_bound(measured: Audit) -> N
         assert (verdict.bound, verdict.decision) == (-0.9, "pass")
 
 
+def test_members_that_keep_their_own_bounds_charge_the_one_that_does_not(
+    measured: Audit,
+) -> None:
+    """Exact: the others lie right at their own bounds, so Holm's charge is a full one.
+    Held at the bound of the one asked about, they would break it more surely than it
+    does, and leave it no charge at all.
+    """
+    gains = measured.gains("imdb")
+    best = max(gains, key=lambda group: gains[group].value)
+    at = {g: one.high if g == best else one.value for g, one in gains.items()}
+    rules = tuple(parse_rule(f"{g}.gain>={v!r}") for g, v in at.items())
+    settings = replace(measured.settings, gates=rules, family="stage")
+    session = Session(settings, lambda _: None)
+    case = Case(f"imdb-{best}", "n", IMDB, best)
+    bound = session.bound("gain", case)
+    assert bound is not None
+    found = session.judge(gains, bound, case, best)
+    assert found.p_value == pytest.approx(0.05, abs=0.001)
+    assert found.p_holm == pytest.approx(len(gains) * found.p_value)
+
+
 def test_the_bound_that_is_given_holds_whatever_is_configured(measured: Audit) -> None:
     """Also where the project has switched the gate off for this group."""
     rules = (parse_rule("gain>=-0.9"), parse_rule("queer.gain=off"))
