@@ -69,7 +69,7 @@ class Recipe:
     general: float = _key(
         0.2, "share of texts after no prompt at all", least=0, most=0.9
     )
-    tau: float = _key(60.0, "of fairspec: how much it looks at slow groups", least=0)
+    tau: float = _key(150.0, "of fairspec: how much it looks at slow groups", least=0)
     floor: float = _key(
         0.3, "of fairspec: share drawn from all groups alike", least=0, most=1
     )
