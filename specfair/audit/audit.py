@@ -123,11 +123,10 @@ class Audit:
         return self.made.found(stage).pair
 
     def doubt(self, stage: Stage | str) -> str:
-        """Why replayed counts cannot be relied on; empty where live decoding of a
-        sample of prompts agreed, and where nothing is replayed.
+        """Why counts cannot be relied on; empty where live decoding of a sample of
+        prompts agreed, and what is deployed writes the target's texts.
         """
-        agreement = self.made.found(Stage.of(stage)).agreement
-        return agreement.problem if agreement else ""
+        return self.made.found(Stage.of(stage)).problem
 
     def clocked(self, stage: Stage | str) -> Groups:
         """The measured speed-up by group: seconds of the target alone over seconds

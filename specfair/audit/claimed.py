@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 from specfair.audit.served import Served
 from specfair.decoding import Lookahead
 from specfair.traces.counting import SERVED
+from specfair.traces.fidelity import unlike
 from specfair.traces.replay import replay
 from specfair.traces.tally import Tally
 from specfair.traces.trace import Trace
 
 NEAR_TIE = 0.02  # between the target's two best probabilities: servers round otherwise
 FEW = 0.02  # of all requests: what rounding may do to drafts
-Z = 4.0  # standard errors of the texts' surprise
-EXCESS = 0.02  # nats for each token, below which a difference is none
 
 Mask = NDArray[np.bool_]
 
@@ -44,23 +43,14 @@ def of_own_texts(served: Served, own: Trace, lookahead: Lookahead) -> tuple[str,
 
 
 def of_its_texts(served: Served, read: Trace, lookahead: Lookahead) -> tuple[str, str]:
-    """Likewise where texts are sampled: the pair has read those of the server. How
-    surprising they are to the target is its entropy, but for chance.
-    """
+    """Likewise where texts are sampled: the pair has read those of the server."""
     everything = np.ones(len(read), dtype=np.bool_)
     replayed = replay(read, lookahead, counting=SERVED)
     problem, said = _counted(served, replayed, everything)
-    if not read.header.decoding.plain:
-        return problem, said
-    with np.errstate(divide="ignore"):
-        surprise = -np.log(read["target_prob"].astype(np.float64))
-    excess = read.per_prompt(surprise - read["target_entropy"])
-    mean, spread = excess.sum() / read.n_tokens, np.linalg.norm(excess)
-    known = f"{surprise.mean():.2f} nats for each token under the target"
-    if not (abs(excess.sum()) <= Z * spread or abs(mean) <= EXCESS):
-        expected = f"{read['target_entropy'].mean():.2f} were expected"
-        problem = f"the server's texts have {known}, where {expected}: it is lossy"
-    return problem, f"{said}; its texts have {known}"
+    lossy, known = unlike(read)
+    if lossy:
+        problem = f"the server's texts have {lossy}"
+    return problem, "; its texts have ".join(filter(None, (said, known)))
 
 
 def _counted(served: Served, replayed: Tally, known: Mask) -> tuple[str, str]:

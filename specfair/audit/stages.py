@@ -6,8 +6,8 @@ missing and closed after; a stage that is stored whole opens none and loads no t
 Does not know metrics, bounds or pages.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +17,7 @@ import numpy as np
 
 from specfair.audit import claimed, serving, tracing
 from specfair.audit.chosen import prompt_set, traced_set
+from specfair.audit.found import Found
 from specfair.audit.lending import Lender, Loan, MissingError, Say
 from specfair.audit.served import Served
 from specfair.audit.values import remembered
@@ -27,27 +28,17 @@ from specfair.engine import timing
 from specfair.engine.agreement import Agreement, sampled
 from specfair.engine.timing import Times
 from specfair.models.folders import Source, locate
-from specfair.models.identity import Identity, versions
+from specfair.models.identity import versions
+from specfair.models.kinds import kind_of
 from specfair.models.tokens import Decode, decoder
 from specfair.store import Store
 from specfair.texts.prompts import PromptSet
 from specfair.traces.tally import Tally
 from specfair.traces.trace import Trace
-from specfair.traces.written import Sums
 from specfair.training.recipe import Recipe
 from specfair.vocabulary import BASE, EMBEDDED, Stage
 
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What is known of a stage once it is measured."""
-
-    pair: Identity
-    trace: Trace
-    # None where nothing was replayed that could disagree
-    agreement: Agreement | None
-    served: Served | None = None  # where a server tells of it
-    scores: Mapping[str, Sums] = field(default_factory=dict)  # of its texts
+N_WRITTEN = 100  # prompts after which transformers writes, one by one
 
 
 class Stages:
@@ -66,12 +57,9 @@ class Stages:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader must know of what a server said, and of what a draft cannot
-        say.
-        """
-        served = (f.served.notes for f in self._found.values() if f.served)
-        limits = dict.fromkeys(f.pair.limits for f in self._found.values())
-        return (*(note for notes in served for note in notes), *filter(None, limits))
+        """What a reader must know of what was found."""
+        found = self._found.values()
+        return tuple(dict.fromkeys(note for each in found for note in each.notes))
 
     @cached_property
     def texts(self) -> PromptSet:
@@ -167,7 +155,8 @@ class Stages:
         else:
             for text in (self.settings.lookahead, *self.settings.other_lookaheads):
                 self._count(loan, trace, Lookahead.parse(text))
-        return Found(loan.identity, trace, agrees)
+        fidelity = self._fidelity(loan, trace)
+        return Found(loan.identity, trace, agrees, fidelity=fidelity)
 
     def _trace(self, loan: Loan, base: Trace | None) -> Trace:
         writer = tracing.Writer(
@@ -204,6 +193,28 @@ class Stages:
         return remembered(
             self.store, "checks", key, make=make, read=lambda v: Agreement(**v)
         )
+
+    def _fidelity(self, loan: Loan, trace: Trace) -> tuple[str, str]:
+        """Of what transformers writes with a draft of another tokenizer where it
+        samples: other methods are known to keep the target's law.
+        """
+        settings, mapped = self.settings, loan.identity.n_beyond is not None
+        mapped &= kind_of(loan.choice.draft).of_files
+        library = settings.deployed_as == "transformers" and not settings.first_choice
+        if settings.decoding.greedy or not mapped or not library:
+            return "", ""
+
+        def make() -> tuple[str, str]:
+            some = trace.select(sampled(trace, N_WRITTEN))
+            n = f"{len(some):,} prompts"
+            self._tell(f"checking {loan.stage}: {n} by transformers' own generate")
+            return loan.work().fidelity(some, settings.deployed)
+
+        key = self._key(loan, settings.lookahead)
+        wrong, said = remembered(self.store, "fidelity", key, make=make, read=tuple)
+        who = f"transformers {versions()['transformers']}"
+        way_out = "set deployed_as to the engine that is meant, if it is another"
+        return wrong and f"{who} {wrong}; {way_out}", f"{who} {said}"
 
     def times(self, stage: Stage) -> Times:
         """Seconds of the target alone and of speculative decoding."""

@@ -13,13 +13,16 @@ from pathlib import Path
 
 from specfair.decoding import Decoding, Lookahead
 from specfair.engine import agreement, clock, output, speculate, timing, tracer
+from specfair.engine.assisted import assisted
 from specfair.engine.batches import Progress
 from specfair.models import load
 from specfair.models.devices import sharing_cores
+from specfair.models.folders import brief
 from specfair.models.identity import Choice
 from specfair.models.pair import Pair, encode
 from specfair.models.tokens import rules
 from specfair.texts.prompts import Prompt
+from specfair.traces.fidelity import unlike
 from specfair.traces.tally import Tally
 from specfair.traces.trace import Text, Trace
 from specfair.training import finetune, teacher
@@ -75,6 +78,21 @@ class Work:
         decoding = trace.header.decoding
         live = speculate.speculate(self.pair, trace.prompts, decoding, lookahead)
         return agreement.compare(trace, live)
+
+    def fidelity(self, trace: Trace, lookahead: Lookahead) -> tuple[str, str]:
+        """Whether what transformers' own generate writes after these prompts is what
+        the target would: what is wrong with it, and what was found.
+        """
+        decoding = trace.header.decoding
+        try:
+            wrote, _ = assisted(self.pair, trace.prompts, decoding, lookahead)
+        # whatever the library does with a draft that it was not made for
+        except Exception as error:
+            said = f"raises {type(error).__name__}: {brief(error)}"
+            return said, said
+        read = tracer.scored(self.pair, wrote)
+        problem, said = unlike(Trace(read, replace(trace.reading, columns={})), trace)
+        return problem and f"writes texts of {problem}", f"writes texts of {said}"
 
     def count(self, trace: Trace, lookahead: Lookahead) -> Tally:
         """The counts of live decoding of these prompts."""

@@ -49,14 +49,14 @@ class Agreement:
     problem: str = ""
 
 
-def sampled(trace: Trace) -> NDArray[np.bool_]:
-    """Which prompts are decoded live: groups take turns, and in each its identities and
-    templates do.
+def sampled(trace: Trace, most: int = 0) -> NDArray[np.bool_]:
+    """Which prompts are decoded live, as many as a comparison needs or `most`: groups
+    take turns, and in each its identities and templates do.
     """
     by_group: dict[str, list[Prompt]] = defaultdict(list)
     for prompt in trace.prompts:
         by_group[prompt.group].append(prompt)
-    most = N_EXACT if _is_exact(trace) else N_IN_LAW
+    most = most or (N_EXACT if _is_exact(trace) else N_IN_LAW)
     rounds = zip_longest(*(in_turn(members, 0) for members in by_group.values()))
     chosen = [prompt for each in rounds for prompt in each if prompt][:most]
     kept = set(chosen)

@@ -61,7 +61,7 @@ def written(pair: Pair, few: tuple[Prompt, ...], decoding: Decoding) -> Trace:
 def test_sampled_texts_surprise_the_target_as_they_must(
     pair: Pair, few: tuple[Prompt, ...], decoding: Decoding, lossy: bool
 ) -> None:
-    """Four standard errors: one server of 16,000 that is none is called lossy."""
+    """One server of 10,000 that is none is called lossy."""
     wrote = written(pair, few, decoding)
     read = Work(pair).read_of_others(wrote.text)
     tally = replay(read, FIVE, counting=SERVED)

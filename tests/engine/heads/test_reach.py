@@ -90,7 +90,7 @@ def test_a_whole_audit_says_it(
         [
             *("audit", "--target", target, "--draft", draft, "--prompts", "embedded"),
             *("--max-new-tokens", "6", "--prompts-per-group", "15"),
-            *("--temperature", "1"),
+            *("--temperature", "1", "--deployed-as", "vllm"),
             *("--gate", "reach.gap<=0", "--cost-ratio", "0.2"),
             *("--store", str(tmp_path / "store"), "--out", str(tmp_path / "run")),
         ]
