@@ -12,6 +12,15 @@ from specfair.models.identity import Identity
 from specfair.traces.trace import Trace
 from specfair.traces.written import Sums
 
+# what greedy transformers does with a draft of another tokenizer, by engine
+_ANEW = "transformers writes the draft's text anew in the target's tokens"
+REWRITTEN = {
+    "replay": f"{_ANEW}; counts are of the tokens that both have, engine = 'live' has "
+    "its own",
+    "live": f"{_ANEW}; counts are those of its own generate, the rest is of the tokens "
+    "that both have",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Found:

@@ -17,7 +17,7 @@ import numpy as np
 
 from specfair.audit import claimed, serving, tracing
 from specfair.audit.chosen import prompt_set, traced_set
-from specfair.audit.found import Found
+from specfair.audit.found import REWRITTEN, Found
 from specfair.audit.lending import Lender, Loan, MissingError, Say
 from specfair.audit.served import Served
 from specfair.audit.values import remembered
@@ -194,23 +194,30 @@ class Stages:
             self.store, "checks", key, make=make, read=lambda v: Agreement(**v)
         )
 
-    def _fidelity(self, loan: Loan, trace: Trace) -> tuple[str, str]:
-        """Of what transformers writes with a draft of another tokenizer where it
-        samples: other methods are known to keep the target's law.
+    def _by_library(self, loan: Loan) -> bool:
+        """Whether what is deployed is transformers with a draft of another tokenizer,
+        of which no replay has all.
         """
         settings, mapped = self.settings, loan.identity.n_beyond is not None
-        mapped &= kind_of(loan.choice.draft).of_files
         library = settings.deployed_as == "transformers" and not settings.first_choice
-        if settings.decoding.greedy or not mapped or not library:
+        return library and mapped and kind_of(loan.choice.draft).of_files
+
+    def _fidelity(self, loan: Loan, trace: Trace) -> tuple[str, str]:
+        """Of what transformers writes with a draft of another tokenizer; other methods
+        are known to keep the target's law.
+        """
+        if not self._by_library(loan):
             return "", ""
+        if self.settings.decoding.greedy:
+            return "", REWRITTEN[self.settings.engine]
 
         def make() -> tuple[str, str]:
             some = trace.select(sampled(trace, N_WRITTEN))
             n = f"{len(some):,} prompts"
             self._tell(f"checking {loan.stage}: {n} by transformers' own generate")
-            return loan.work().fidelity(some, settings.deployed)
+            return loan.work().fidelity(some, self.settings.deployed)
 
-        key = self._key(loan, settings.lookahead)
+        key = self._key(loan, self.settings.lookahead)
         wrong, said = remembered(self.store, "fidelity", key, make=make, read=tuple)
         who = f"transformers {versions()['transformers']}"
         way_out = "set deployed_as to the engine that is meant, if it is another"
@@ -237,12 +244,14 @@ class Stages:
             return self._count(loan, trace, lookahead)
 
     def _count(self, loan: Loan, trace: Trace, lookahead: Lookahead) -> Tally:
-        key = self._key(loan, str(lookahead))
+        key, library = self._key(loan, str(lookahead)), self._by_library(loan)
+        if library:
+            key["by"] = "transformers"
         return remembered(
             self.store,
             "counts",
             key,
-            make=lambda: loan.work().count(trace, lookahead),
+            make=lambda: loan.work().count(trace, lookahead, library=library),
             read=lambda v: Tally(**{name: np.array(v[name]) for name in v}),
         )
 

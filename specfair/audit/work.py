@@ -94,9 +94,11 @@ class Work:
         problem, said = unlike(Trace(read, replace(trace.reading, columns={})), trace)
         return problem and f"writes texts of {problem}", f"writes texts of {said}"
 
-    def count(self, trace: Trace, lookahead: Lookahead) -> Tally:
-        """The counts of live decoding of these prompts."""
+    def count(self, trace: Trace, lookahead: Lookahead, *, library: bool) -> Tally:
+        """The counts of live decoding of these prompts, by us or by transformers."""
         decoding = trace.header.decoding
+        if library:
+            return assisted(self.pair, trace.prompts, decoding, lookahead)[1]
         return speculate.count(self.pair, trace.prompts, decoding, lookahead)
 
     def times(

@@ -16,6 +16,7 @@ from transformers.generation.streamers import BaseStreamer
 
 from specfair.decoding import Decoding, Lookahead
 from specfair.engine.task import Task, task
+from specfair.errors import UsageError
 from specfair.models.load import quiet
 from specfair.models.pair import Pair
 from specfair.models.translating import Translated
@@ -66,6 +67,11 @@ def assisted(
     pair: Pair, prompts: Sequence[Prompt], decoding: Decoding, lookahead: Lookahead
 ) -> tuple[Text, Tally]:
     """What `generate` writes and counts after each prompt."""
+    if lookahead.schedule == "pmin":
+        raise UsageError(
+            f"lookahead {lookahead}: transformers always proposes the doubtful token. "
+            "Use confidence-N@X."
+        )
     asked = task(pair, prompts, decoding)
     how = _how(asked, lookahead)
     with quiet(), torch.random.fork_rng():

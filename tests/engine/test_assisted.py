@@ -9,6 +9,7 @@ import torch
 from specfair.decoding import Decoding, Lookahead
 from specfair.engine import tracer
 from specfair.engine.assisted import assisted
+from specfair.errors import UsageError
 from specfair.models import load
 from specfair.models.pair import Pair
 from specfair.texts import prompts
@@ -47,3 +48,8 @@ def test_sampling_follows_the_seed_and_leaves_the_generator_alone(pair: Pair) ->
     np.testing.assert_array_equal(first.columns["token"], again.columns["token"])
     assert torch.equal(state, torch.random.get_rng_state())
     assert first.lengths.tolist() == [6] * 8
+
+
+def test_what_transformers_does_not_do_is_refused(pair: Pair) -> None:
+    with pytest.raises(UsageError, match="always proposes the doubtful token"):
+        assisted(pair, FEW[:1], Decoding(4), Lookahead.parse("pmin-4@0.5"))
