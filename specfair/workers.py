@@ -1,5 +1,6 @@
 """Which of several processes that share one store this is, as their launcher says it:
-torchrun, accelerate, srun, a Slurm array, or pytest's xdist.
+torchrun, accelerate, srun, a Slurm array, or pytest's xdist; and how workers of a Ray
+cluster are asked for.
 
 Knows environment variables. Workers need not know of each other: each begins somewhere
 else, takes what nobody has begun, and waits at the end for what others still do. So
@@ -7,6 +8,7 @@ their number matters to nothing, and a killed one costs what it had begun.
 """
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,6 +42,27 @@ class Worker:
         """The things, beginning at this worker's part of them."""
         start = self.nth * len(things) // self.n
         return [*things[start:], *things[:start]]
+
+
+@dataclass(frozen=True, slots=True)
+class Hired:
+    """Workers of a Ray cluster.
+
+    >>> Hired.of("ray:4x2")
+    Hired(n=4, gpus=2.0)
+    """
+
+    n: int = 0  # 0 is as many as the cluster has room for
+    gpus: float | None = None  # of each; by default one, where the cluster has any
+
+    @classmethod
+    def of(cls, text: str) -> "Hired | None":
+        """ray, ray:N or ray:NxG; None for anything else."""
+        found = re.fullmatch(r"ray(?::([1-9]\d*)(?:x(\d+(?:\.\d+)?))?)?", text)
+        if found is None:
+            return None
+        n, gpus = found.groups()
+        return cls(int(n or 0), None if gpus is None else float(gpus))
 
 
 def here(environ: Mapping[str, str] = os.environ) -> Worker:

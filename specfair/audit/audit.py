@@ -7,7 +7,7 @@ pages.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -78,9 +78,11 @@ class Audit:
         missing = self.made.plan(stages)
         if len(missing) > 1:
             self.say(f"to be measured: {', '.join(map(str, missing))}")
-        turned = missing if workers.together() else workers.here().turned(missing)
-        for stage in turned:
-            self.made.found(stage)
+        if BASE in missing:
+            self.made.found(BASE)  # all others start from it
+        after = [stage for stage in missing if stage != BASE]
+        turned = after if workers.together() else workers.here().turned(after)
+        self.made.pairs.each([partial(self.made.found, stage) for stage in turned])
 
     @property
     def base(self) -> Measured:

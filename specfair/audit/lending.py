@@ -5,15 +5,19 @@ Knows settings, what the store remembers of pairs, and how a tuned pair comes ab
 does not know what a pair is called for.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from specfair import workers
+from specfair.audit.crew import Crew
 from specfair.audit.pace import Pace
+from specfair.audit.portions import side_by_side
 from specfair.audit.values import remembered
 from specfair.config import Settings
 from specfair.models.identity import (
@@ -29,6 +33,7 @@ from specfair.texts import corpora
 from specfair.training.recipe import Recipe
 from specfair.training.tuned import Training, Tuned
 from specfair.vocabulary import Stage, steps_to
+from specfair.workers import Hired
 
 if TYPE_CHECKING:
     from specfair.audit.work import Work
@@ -56,17 +61,20 @@ class Loan:
     store: Store
     opening: Callable[[Choice], AbstractContextManager["Work"]]
     closing: ExitStack
+    at_once: Callable[[], int] = lambda: 1  # portions that can be in work
+    lock: Lock = field(default_factory=Lock)  # several threads may call for it
     _work: "Work | None" = None
     _identity: Identity | None = None
 
     def work(self) -> "Work":
         """The pair, opened by now."""
-        if self._work is None:
-            self._work = self.closing.enter_context(self.opening(self.choice))
-            if self._identity is not None:
-                place = self.store.path("pairs", self.choice.key)
-                refuse_another(self._identity, self._work.pair.identity, place)
-        return self._work
+        with self.lock:
+            if self._work is None:
+                self._work = self.closing.enter_context(self.opening(self.choice))
+                if self._identity is not None:
+                    place = self.store.path("pairs", self.choice.key)
+                    refuse_another(self._identity, self._work.identity, place)
+            return self._work
 
     @property
     def identity(self) -> Identity:
@@ -76,7 +84,7 @@ class Loan:
                 self.store,
                 "pairs",
                 self.choice.key,
-                make=lambda: self.work().pair.identity.kept,
+                make=lambda: self.work().identity.kept,
                 read=lambda plain: Identity.of(plain, self.choice.names),
             )
         return self._identity
@@ -97,13 +105,33 @@ class Lender:
     closed: bool = False
     _choices: dict[Stage, Choice] = field(default_factory=dict)
     _tuned: dict[str, Mapping[str, Tuned]] = field(default_factory=dict)
+    _crew: Crew | None = None
+
+    def __post_init__(self) -> None:
+        hired = Hired.of(self.settings.workers)
+        if hired:
+            opening = partial(open_pair, tiny=self.settings.embedded)
+            self._crew = Crew(hired, opening, self.say)
+
+    def _at_once(self) -> int:
+        """How many portions can be in work: where others work, one more than they are,
+        so that none of them waits for what it did to be stored.
+        """
+        return self._crew.n + 1 if self._crew and not self.closed else 1
+
+    def each(self, jobs: Sequence[Callable[[], object]]) -> None:
+        """Do all of these; where others do the work, side by side."""
+        with self._crew.at_work() if self._crew else nullcontext():
+            side_by_side(jobs, max(1, len(jobs)) if self._crew else 1)
 
     @contextmanager
     def lent(self, stage: Stage) -> Iterator[Loan]:
         """A stage's pair, for as long as the block takes."""
         choice = self.choice(stage)
         with ExitStack() as closing:
-            loan = Loan(stage, choice, self.store, self._open, closing)
+            loan = Loan(
+                stage, choice, self.store, self._open, closing, at_once=self._at_once
+            )
             try:
                 yield loan
             finally:
@@ -112,6 +140,8 @@ class Lender:
     def _open(self, choice: Choice) -> AbstractContextManager["Work"]:
         if self.closed:
             raise MissingError
+        if self._crew:
+            return self._crew.opened(choice)
         return open_pair(choice, tiny=self.settings.embedded)
 
     def choice(self, stage: Stage) -> Choice:

@@ -96,7 +96,7 @@ def _pool(
         sentence="",
     )
     decoding = Decoding(n_new, temperature=1.0, seed=recipe.seed)
-    writer = tracing.Writer(loan.identity, decoding, loan.work)
+    writer = tracing.Writer(loan.identity, decoding, loan.work, at_once=loan.at_once)
     behind: Sequence[Prompt] = several
     if recipe.name == "counterfactual":
         behind = swapped(several, recipe.seed)

@@ -144,11 +144,11 @@ def keep_baseline(
 
 
 def _shared(settings: Settings) -> dict[str, object]:
-    """The settings without what says where things lie on this machine."""
+    """The settings without what says where things lie and who works."""
     return {
         k: v
         for k, v in asdict(settings.shown).items()
-        if k not in ("store", "report", "gates", "root")
+        if k not in ("store", "report", "gates", "root", "workers")
     }
 
 

@@ -164,6 +164,7 @@ class Stages:
             self.settings.decoding,
             loan.work,
             keep_states=self.settings.keep_states * 1e9,
+            at_once=loan.at_once,
         )
         found = tracing.traced(
             self.store,

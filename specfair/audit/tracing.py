@@ -9,16 +9,16 @@ which portion, and in which order; a killed run goes on where it stopped.
 """
 
 import hashlib
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from specfair.audit.lending import Say
+from specfair.audit.pace import Left
 from specfair.audit.portions import portions, shared
 from specfair.decoding import Decoding
 from specfair.models.identity import Identity, versions
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
     from specfair.audit.work import Work
 
 PORTION = 512  # prompts to a file, and what a worker takes at a time
-PATIENCE = 10.0  # seconds between two lines of progress
-
-Progress: TypeAlias = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +51,7 @@ class Writer:
     keep_states: float = 0
     # reads a text without any model; by default the pair's draft reads it
     read: Callable[[Text], Trace] | None = None
+    at_once: Callable[[], int] = lambda: 1  # portions that can be in work
 
 
 def text_key(pair: Identity, decoding: Decoding) -> dict[str, Any]:
@@ -119,13 +117,15 @@ class _Tracing:
         known = {prompt for part in parts for prompt in part.prompts}
         jobs, end = [], 0
         n_left = sum(prompt not in known for prompt in prompts)
+        left = Left(n_left, self.say)
         for portion in portions(prompts, PORTION):
             some, end = [p for p in portion if p not in known], end + len(portion)
-            told = f"{n_left:,} of {len(prompts):,} prompts, {self.writer.decoding}"
             if some:
-                jobs.append(partial(self._text, some, end, (told, n_left)))
-            n_left -= len(some)
-        return [*parts, *shared(jobs)]
+                jobs.append(partial(self._text, some, end, left))
+        if jobs:
+            n = f"{n_left:,} of {len(prompts):,} prompts"
+            self.say(f"{n}, {self.writer.decoding}")
+        return [*parts, *shared(jobs, self.writer.at_once)]
 
     def _before(self) -> list[Text]:
         """The text in a trace of the version before, which held text and reading: taken
@@ -146,28 +146,23 @@ class _Tracing:
         )
         return [old]
 
-    def _text(
-        self, some: Sequence[Prompt], n: int, told: tuple[str, int], *, wait: bool
-    ) -> Text:
+    def _text(self, some: Sequence[Prompt], n: int, left: Left, *, wait: bool) -> Text:
         """A portion, which ends with the nth prompt. What the draft makes of it is
         stored first, so that who finds the text finds it as well.
         """
-        decoding = self.writer.decoding
+        decoding, progress = self.writer.decoding, left.part()
+        room = self.writer.keep_states / (n * decoding.max_new_tokens)
 
         def write(old: Text | None) -> Text:
             if old is not None:
                 return old
-            progress, work = self._told(*told), self.writer.work()
-            size = work.state_size
-            keeps = n * decoding.max_new_tokens * size <= self.writer.keep_states
-            trace = work.trace(
-                some, decoding, keep=size if keeps else 0, progress=progress
-            )
+            work = self.writer.work()
+            trace = work.trace(some, decoding, room=room, progress=progress)
             self._reading(trace.text, lambda: trace, wait=True)
             self._keep(trace.text)
             return replace(trace.text, states=None)
 
-        return self.store.update(
+        text = self.store.update(
             f"texts/{digest(self.key)}",
             self.key | {"prompts": _fingerprint(some)},
             change=write,
@@ -175,6 +170,8 @@ class _Tracing:
             write=save_text,
             wait=wait,
         )
+        progress(len(some), len(some))
+        return text
 
     def _keep(self, text: Text) -> None:
         if text.states is not None:
@@ -200,17 +197,19 @@ class _Tracing:
         place = {prompt: i for i, prompt in enumerate(prompts)}
         found = [each.select(_of_text(each, text, place)) for each in stored]
         missing = set(prompts) - {p for each in found for p in each.prompts}
-        jobs = []
+        jobs, left = [], Left(len(missing), self.say)
+        if missing:
+            self.say(f"{len(missing):,} texts to be read")
         # of a prompt that was written twice, the last text counts
         for part in reversed(parts):
             some = [i for i, p in enumerate(part.prompts) if p in missing]
             if some:
-                jobs.append(partial(self._read, part, np.array(some), len(missing)))
+                jobs.append(partial(self._read, part, np.array(some), left))
                 missing -= set(part.prompts)
-        read = concatenate([*found, *shared(jobs)])
+        read = concatenate([*found, *shared(jobs, self.writer.at_once)])
         return Trace(text, read.select(_places(read.prompts, prompts)).reading)
 
-    def _read(self, part: Text, places: Ints, n_left: int, *, wait: bool) -> Trace:
+    def _read(self, part: Text, places: Ints, left: Left, *, wait: bool) -> Trace:
         """What the draft makes of the texts at these places."""
 
         def some(text: Text) -> Text:
@@ -218,13 +217,15 @@ class _Tracing:
             return text if whole else text.select(places)
 
         def make() -> Trace:
-            progress = self._told(f"{n_left:,} texts to be read", n_left)
             if self.writer.read is not None:
                 return self.writer.read(some(part))
             text, work = some(self._recalled(part)), self.writer.work()
             return work.read(text, progress=progress)
 
-        return self._reading(some(part), make, wait=wait)
+        progress = left.part()
+        read = self._reading(some(part), make, wait=wait)
+        progress(len(places), len(places))
+        return read
 
     def _reading(self, text: Text, make: Callable[[], Trace], *, wait: bool) -> Trace:
         def change(old: Trace | None) -> Trace:
@@ -242,21 +243,6 @@ class _Tracing:
             write=save_reading,
             wait=wait,
         )
-
-    def _told(self, told: str, n_left: int) -> Progress:
-        """Says what begins, and to those who wait how many prompts are left, at most
-        every few seconds.
-        """
-        self.say(told)
-        said = time.monotonic()
-
-        def progress(n_done: int, _: int) -> None:
-            nonlocal said
-            if time.monotonic() - said >= PATIENCE:
-                said = time.monotonic()
-                self.say(f"{n_left - n_done:,} prompts to go")
-
-        return progress
 
 
 def _fingerprint(prompts: Sequence[Prompt]) -> str:

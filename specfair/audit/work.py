@@ -18,7 +18,7 @@ from specfair.engine.batches import Progress
 from specfair.models import load
 from specfair.models.devices import sharing_cores
 from specfair.models.folders import brief
-from specfair.models.identity import Choice
+from specfair.models.identity import Choice, Identity
 from specfair.models.pair import Pair, encode
 from specfair.models.tokens import rules
 from specfair.texts.prompts import Prompt
@@ -38,21 +38,23 @@ class Work:
     pair: Pair
 
     @property
-    def state_size(self) -> int:
-        """Bytes a token of what can be kept of the target."""
-        return output.size(self.pair.target)
+    def identity(self) -> Identity:
+        """Which pair it is."""
+        return self.pair.identity
 
     def trace(
         self,
         prompts: Sequence[Prompt],
         decoding: Decoding,
         *,
-        keep: int = 0,
+        room: float = 0,
         progress: Progress,
     ) -> Trace:
         """What the target writes after these prompts, and what the draft makes of it;
-        so many bytes a token are kept of the target's states.
+        the target's states stay where there is room for their bytes of a token.
         """
+        size = output.size(self.pair.target)
+        keep = size if size <= room else 0
         return tracer.trace_drafts(
             [self.pair], prompts, decoding, keep=keep, progress=progress
         )[0]

@@ -22,6 +22,7 @@ from specfair.vocabulary import (
     dataset_name,
     in_turn,
 )
+from specfair.workers import Hired
 
 _URL = re.compile(r"https?://[^/@?#\s]+(/[^@?#\s]*)?")
 
@@ -52,6 +53,8 @@ def refuse(settings: Settings, options: Collection[Field[Any]]) -> None:
     certain = settings.first_choice or settings.temperature == 0
     if settings.lookahead.startswith(("pmin", "adaptive")) > certain:
         broken["lookahead"] = "its proposals must be greedy, or confidence-N@X"
+    if settings.workers and not Hired.of(settings.workers):
+        broken["workers"] = "ray, ray:4 or ray:4x2 (four workers, two GPUs each)"
     for url in (settings.server, settings.server_plain):
         _check_address(url)
     if settings.lookahead.startswith("adaptive") and settings.engine == "live":

@@ -143,6 +143,9 @@ class Settings:
     # the run
     report: str = _option("reports/latest.html", "the page; .json, .md beside it")
     store: str = _option(STORE, "where traces and tuned models are kept")
+    workers: str = _option(
+        "", "ray, ray:N or ray:NxG: a Ray cluster works, N at once, G GPUs each"
+    )
     keep_states: float = _option(
         2.0, "GB of the target's states kept, for drafts to come; 0 for none", least=0
     )

@@ -16,10 +16,10 @@ import pytest
 import torch
 
 from specfair import config
-from specfair.audit import tracing
+from specfair.audit import pace, tracing
 from specfair.audit.work import Work
 from specfair.decoding import Decoding
-from specfair.engine import tracer
+from specfair.engine import output, tracer
 from specfair.models import load
 from specfair.models.pair import Pair
 from specfair.store import Store, digest
@@ -133,6 +133,7 @@ NOT_IN_THE_KEY = {
     "retries": "likewise",
     "lookahead": "replayed",
     "cost_ratio": "no column",
+    "workers": "who does it, which changes nothing",
     "keep_states": "kept beside the text, which is the same",
     "root": "where relative places start; what lies there is in the key",
     "engine": "reads the trace",
@@ -283,21 +284,21 @@ def test_every_portion_is_kept(
     runs: list[tuple[str, int]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A run that is killed between two portions goes on where it stopped."""
+    """A run that is killed within the second portion goes on where the first ended."""
     monkeypatch.setattr(tracing, "PORTION", 20)
-    said: list[str] = []
+    monkeypatch.setattr(pace, "PATIENCE", 0.0)
+    half = len(some) // 2  # both portions are alike
 
     def stop(line: str) -> None:
-        said.append(line)
-        if len(said) == 2:
+        if "to go" in line and int(line.split(maxsplit=1)[0]) < len(some) - half:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         tracing.traced(Store(tmp_path), source(pair), some, stop)
-    half = len(some) // 2  # both portions are alike
-    assert runs == [("trace_drafts", half)]
+    portions = [("trace_drafts", half), ("trace_drafts", len(some) - half)]
+    assert runs == portions
     found = tracing.traced(Store(tmp_path), source(pair), some, quiet)
-    assert runs == [("trace_drafts", half), ("trace_drafts", len(some) - half)]
+    assert runs == [*portions, portions[1]]
     assert_same(found, tracer.trace(pair, some, DECODING))
 
 
@@ -433,7 +434,7 @@ def test_states_are_kept_up_to_a_size(
     the target, to the same columns.
     """
     monkeypatch.setattr(tracing, "PORTION", 20)
-    size = len(some) // 2 * DECODING.max_new_tokens * Work(pair).state_size
+    size = len(some) // 2 * DECODING.max_new_tokens * output.size(pair.target)
     other = replace(pair, draft_fingerprint="other")
     for name, limit, n_kept in (("none", size - 1, 0), ("one", size, 1)):
         store = tmp_path / name
@@ -518,6 +519,6 @@ def test_who_waits_long_is_told_how_much_is_left(
     said: list[str] = []
     tracing.traced(Store(tmp_path / "quick"), source(pair), some, said.append)
     assert said == [f"{len(some)} of {len(some)} prompts, greedy, at most 6 new tokens"]
-    monkeypatch.setattr(tracing, "PATIENCE", 0.0)
+    monkeypatch.setattr(pace, "PATIENCE", 0.0)
     tracing.traced(Store(tmp_path / "slow"), source(pair), some, said.append)
-    assert said[-1] == "0 prompts to go"
+    assert said[-1] == "0 prompts to go, 0:00 left"
