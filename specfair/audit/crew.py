@@ -9,22 +9,21 @@ models, and the store that trained ones are written to, lie where all of them se
 import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from importlib import import_module
 from pathlib import Path
 from threading import Condition
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, cast
 
+from specfair.audit.hand import Hand, Opening
 from specfair.errors import ModelError, UsageError
 from specfair.models.identity import Choice, Identity, versions
 from specfair.workers import Hired
 
 if TYPE_CHECKING:
     from specfair.audit.work import Work
-
-Opening: TypeAlias = Callable[[Choice], AbstractContextManager["Work"]]
 
 LIVES = 3  # workers that one thing may cost before it is given up
 RETURNS = 20  # how often a worker that was lost is started again
@@ -255,60 +254,3 @@ class _Elsewhere:
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         return partial(self.crew.ask, self.choice, name)
-
-
-class Hand:
-    """One worker, in a process of its own: it keeps the pair open that it was asked
-    about last.
-    """
-
-    def __init__(self, home: str, opening: Opening) -> None:
-        with suppress(OSError):
-            os.chdir(home)  # relative places start there
-        self._opening, self._closing = opening, ExitStack()
-        self._choice: Choice | None = None
-        self._work: Work | None = None
-        self._seen: list[tuple[Any, ...]] = []
-
-    def ready(self, needed: Mapping[str, str]) -> None:
-        """A result is stored under the versions of who asked for it."""
-        here = versions()
-        for name, version in needed.items():
-            if here[name] != version:
-                raise UsageError(
-                    f"a worker has {name} {here[name]}, this process {version}; "
-                    "results depend on it. Install the same on all nodes."
-                )
-
-    def told(self) -> list[tuple[Any, ...]]:
-        """How far it has come with what it does, since it was asked last."""
-        told, self._seen = self._seen, []
-        return told
-
-    def do(
-        self,
-        choice: Choice,
-        what: str,
-        given: tuple[Any, ...],
-        named: dict[str, Any],
-        *,
-        watched: bool,
-    ) -> tuple[Identity, Any]:
-        """One thing that an open pair can do, and which pair did it."""
-        self._seen = []
-        work = self._opened(choice)
-        found = getattr(work, what)
-        if watched:
-            named = named | {"progress": self._note}
-        return work.identity, found(*given, **named) if callable(found) else found
-
-    def _opened(self, choice: Choice) -> "Work":
-        if self._work is None or choice != self._choice:
-            self._work = None  # or both pairs would be in memory
-            self._closing.close()
-            self._work = self._closing.enter_context(self._opening(choice))
-            self._choice = choice
-        return self._work
-
-    def _note(self, *seen: Any) -> None:
-        self._seen.append(seen)

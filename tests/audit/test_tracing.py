@@ -134,6 +134,7 @@ NOT_IN_THE_KEY = {
     "lookahead": "replayed",
     "cost_ratio": "no column",
     "workers": "who does it, which changes nothing",
+    "lexicon": "read beside the text, which is the same",
     "keep_states": "kept beside the text, which is the same",
     "root": "where relative places start; what lies there is in the key",
     "engine": "reads the trace",
