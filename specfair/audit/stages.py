@@ -58,7 +58,7 @@ class Stages:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader must know of what was found."""
-        found = self._found.values()
+        found = [self._found[stage] for stage in self.measured]
         return tuple(dict.fromkeys(note for each in found for note in each.notes))
 
     @cached_property
