@@ -33,8 +33,8 @@ SHORT = ("--recipe", "clm,max_steps=4")
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     """Two nodes of five processors each, as far as Ray knows."""
-    import ray
-    from ray.cluster_utils import Cluster
+    ray: Any = pytest.importorskip("ray", reason="an extra: specfair[ray]")
+    Cluster = pytest.importorskip("ray.cluster_utils").Cluster  # noqa: N806  # a class
 
     node = {"num_cpus": 5, "object_store_memory": 80_000_000}
     found = Cluster(
