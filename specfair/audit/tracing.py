@@ -49,8 +49,6 @@ class Writer:
     work: "Callable[[], Work]"  # opens the pair
     # at most so many bytes of what goes into the target's output layer stay
     keep_states: float = 0
-    # reads a text without any model; by default the pair's draft reads it
-    read: Callable[[Text], Trace] | None = None
     at_once: Callable[[], int] = lambda: 1  # portions that can be in work
 
 
@@ -217,8 +215,6 @@ class _Tracing:
             return text if whole else text.select(places)
 
         def make() -> Trace:
-            if self.writer.read is not None:
-                return self.writer.read(some(part))
             text, work = some(self._recalled(part)), self.writer.work()
             return work.read(text, progress=progress)
 

@@ -21,12 +21,13 @@ from specfair.audit.work import Work
 from specfair.decoding import Decoding
 from specfair.engine import output, tracer
 from specfair.models import load
+from specfair.models.kinds import kind_of
 from specfair.models.pair import Pair
 from specfair.store import Store, digest
 from specfair.texts import prompts
 from specfair.texts.prompts import Prompt, PromptSet
 from specfair.traces.stored import load_text, save_text
-from specfair.traces.trace import COLUMNS, READING, Reading, Text, Trace
+from specfair.traces.trace import COLUMNS, Text, Trace
 
 DECODING = Decoding(6)
 
@@ -486,32 +487,25 @@ def test_the_text_of_the_version_before_is_taken_over(
     assert runs == [("reread", len(few)), ("trace_drafts", rest), ("reread", len(few))]
 
 
-def test_a_text_may_be_read_without_any_model(
-    tmp_path: Path, pair: Pair, some: PromptSet
+@pytest.mark.parametrize("draft", ["prompt-lookup:10/3", "ngram:5,1-2"])
+def test_a_lookup_in_a_later_run_calls_no_model(
+    tmp_path: Path, pair: Pair, some: PromptSet, draft: str, ran: list[str]
 ) -> None:
-    """From its tokens and its prompts' tokens, as what looks up does."""
-    tracing.traced(Store(tmp_path), source(pair), some, quiet)
-
-    def read(text: Text) -> Trace:
-        first = np.array([ids[0] for ids in text.inputs])
-        proposal = np.repeat(first, text.lengths).astype(np.int32)
-        columns = {
-            name: np.zeros(len(proposal), kind) for name, kind in READING.items()
-        }
-        return Trace(text, Reading("first", "f", columns | {"proposal": proposal}))
-
-    def refuse() -> Work:
-        raise AssertionError("the pair was opened")
-
-    writer = tracing.Writer(
-        replace(pair.identity, draft_fingerprint="f"), DECODING, refuse, read=read
-    )
-    found = tracing.traced(Store(tmp_path), writer, some, quiet)
-    for i, prompt in enumerate(some):
-        ids = pair.tokenizer(prompt.text)["input_ids"]
-        assert set(found["proposal"][found.offsets[i] : found.offsets[i + 1]]) == {
-            ids[0]
-        }
+    """Neither does it need the target's states, and it reads what it would have read in
+    the first run.
+    """
+    first = Store(tmp_path / "first")
+    tracing.traced(first, source(pair, keep_states=0), some, quiet)
+    kind = kind_of(draft)
+    other = replace(pair, draft=kind, draft_fingerprint=kind.fingerprint(""))
+    ran.clear()
+    found = tracing.traced(first, source(other, keep_states=0), some, quiet)
+    assert ran == []
+    at_once = tracing.traced(Store(tmp_path / "other"), source(other), some, quiet)
+    assert ran != []
+    for name in ("ahead", "drafted", "accepted"):
+        np.testing.assert_array_equal(found[name], at_once[name])
+    assert found["drafted"].any()
 
 
 def test_who_waits_long_is_told_how_much_is_left(
