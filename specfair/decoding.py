@@ -21,6 +21,14 @@ PROPOSALS: Mapping[str, str] = {
     "sglang": "greedy",
     "llama.cpp": "greedy",
 }
+# ways of counting rounds (see `traces.counting`), and what each leaves out or adds
+COUNTINGS: Mapping[str, str] = {
+    "canonical": "",
+    "served": "counted as servers do: from a text's second token on, without the pass "
+    "over its prompt",
+    "as_deployed": "counted as transformers does: in the order of the prompts, with "
+    "what is drafted beyond a text's end",
+}
 _LOOKAHEAD = re.compile(r"(\w+)-([0-9]{1,9})(?:@(0?\.[0-9]{1,4}))?")
 _DOUBTING: tuple[Schedule, ...] = ("confidence", "pmin", "adaptive")
 

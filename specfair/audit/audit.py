@@ -18,13 +18,14 @@ from specfair.audit.lending import Say
 from specfair.audit.stages import Stages
 from specfair.audit.worst import Swapped, worst
 from specfair.config import Settings
-from specfair.decoding import Lookahead
+from specfair.decoding import COUNTINGS, Lookahead
 from specfair.engine import timing
 from specfair.models.identity import Identity
 from specfair.stats import Estimate
 from specfair.texts import corpora
 from specfair.texts.mentions import Mentions, count_mentions
 from specfair.texts.prompts import PromptSet
+from specfair.traces.counting import COUNTED
 from specfair.traces.groups import Groups
 from specfair.traces.measured import Measured
 from specfair.traces.metrics import Engine
@@ -65,6 +66,7 @@ class Audit:
         cut.
         """
         notes, n_cut = (*self.prompts.notes, *self.made.notes), self.made.n_cut
+        notes += tuple(filter(None, [COUNTINGS[self.settings.counting]]))
         if not n_cut:
             return notes
         context = self.identity(BASE).context
@@ -116,8 +118,9 @@ class Audit:
 
     def _engine(self, stage: Stage, whole: Trace, kept: Ints) -> Engine:
         # checkpoints are shown and not judged
+        counting = COUNTED[self.settings.counting]
         if self.settings.engine == "replay" or stage.step is not None:
-            return replayed
+            return lambda _, k: replayed(whole, k, counting=counting)[kept]
         return lambda _, lookahead: self.made.count(stage, whole, lookahead)[kept]
 
     def identity(self, stage: Stage) -> Identity:

@@ -16,6 +16,7 @@ from specfair.audit import questions
 from specfair.audit.audit import Audit
 from specfair.audit.case import Case, invoked, told_how
 from specfair.audit.lending import Say
+from specfair.decoding import COUNTINGS
 from specfair.errors import UsageError, unknown
 from specfair.gates import baseline, bounds, kept
 from specfair.gates.waivers import Waiver, waived
@@ -229,9 +230,10 @@ def snapshot(audit: Audit, stages: Sequence[Stage]) -> baseline.Baseline:
     named by their last part only.
     """
     settings, pair = audit.settings, audit.identity(BASE)
+    counted = COUNTINGS[settings.counting]
     about = {
         "metric": audit.base.gated,
-        "lookahead": str(audit.base.lookahead),
+        "lookahead": ", ".join(filter(None, (str(audit.base.lookahead), counted))),
         "decoding": str(settings.decoding),
         "continuations": str(settings.continuations),
         "prompts": audit.prompts.name,

@@ -42,6 +42,10 @@ def refuse(settings: Settings, options: Collection[Field[Any]]) -> None:
         broken["engine"] = (
             "of a pair it is replay or live, of a server auto or its kind"
         )
+    if settings.counting != "canonical" and (
+        settings.server or settings.engine == "live"
+    ):
+        broken["counting"] = "live decoding and servers count in their own way"
     if not settings.server and (settings.server_plain or settings.order_check):
         broken["server"] = "server_plain and order_check go with a server"
     if settings.scope == "set" and settings.temperature > 0:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from specfair import project, vocabulary
-from specfair.decoding import PROPOSALS, Decoding, Lookahead
+from specfair.decoding import COUNTINGS, PROPOSALS, Decoding, Lookahead
 from specfair.models.kinds import SHAPES
 from specfair.training.recipe import KEYS, Recipe, recipe_of
 from specfair.vocabulary import (
@@ -118,6 +118,12 @@ class Settings:
     seed: int = _option(0, "of sampling, training and statistics")
     lookahead: str = _option(
         "constant-5", "constant-N, heuristic-N, confidence-N@X, pmin-N@X, adaptive-N@X"
+    )
+    counting: str = _option(
+        "canonical",
+        "canonical, which no engine decides; served, from the second token on; "
+        "as_deployed, what transformers counts",
+        choices=tuple(COUNTINGS),
     )
     cost_ratio: float = _option(
         0.0, "deployed time of a draft step over a target's; 0: as measured", least=0

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar, get_args
 
+from specfair.decoding import COUNTINGS
 from specfair.errors import StoreError, ordinal
 from specfair.run.mended import MendingRow
 from specfair.run.rows import (
@@ -186,7 +187,8 @@ def measured_on(settings: Mapping[str, Any], prompts: str, decoding: str) -> str
         return "; ".join(filter(None, (settings["server"], prompts, decoding)))
     texts = settings.get("continuations", 1)
     decoding += f", {texts} texts a prompt" if texts > 1 else ""
-    parts = (pair, prompts, decoding, str(settings.get("lookahead", "")))
+    counted = COUNTINGS.get(str(settings.get("counting", "")), "")
+    parts = (pair, prompts, decoding, str(settings.get("lookahead", "")), counted)
     return "; ".join(filter(None, parts))
 
 

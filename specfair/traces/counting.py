@@ -5,6 +5,7 @@ prompt, and which outcome of the coins is looked at; the loops that count are re
 and expectation's. A further server is a further value.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -59,6 +60,10 @@ SERVED = Counting("served", expected=True, ends="text", carried=False, first=1)
 # cannot show is what a draft wrote after its first rejected token, so n_drafted is an
 # upper bound there (it might have been EOS).
 AS_DEPLOYED = Counting("as_deployed", expected=False, ends="draft", carried=True)
+
+COUNTED: Mapping[str, Counting] = {
+    each.name: each for each in (CANONICAL, SERVED, AS_DEPLOYED)
+}
 
 
 class Path(NamedTuple):

@@ -11,9 +11,13 @@ import pytest
 from specfair import config
 from specfair.audit.audit import Audit
 from specfair.audit.rows import training_rows
-from specfair.decoding import Lookahead
+from specfair.audit.session import snapshot
+from specfair.decoding import COUNTINGS, Lookahead
 from specfair.errors import DataError
+from specfair.run.run import measured_on
+from specfair.traces.counting import COUNTED
 from specfair.traces.metrics import SUMS
+from specfair.traces.replay import replay
 from specfair.vocabulary import BASE, Stage
 from tests.conftest import small_audit
 
@@ -210,3 +214,28 @@ def test_a_ready_pair_is_compared_without_training(tmp_path: Path) -> None:
     made, said = small_audit(tmp_path, tuned_draft=str(fixtures() / "pair" / "draft"))
     assert made.gain("tuned").value == 0.0
     assert not any("fine-tuning" in line for line in said)
+
+
+@pytest.mark.parametrize("counting", ["served", "as_deployed"])
+def test_rounds_are_counted_as_is_asked(tmp_path: Path, counting: str) -> None:
+    """Every lookahead of the same trace, and whoever reads of it is told."""
+    audit, _ = small_audit(tmp_path, counting=counting)
+    trace = audit.base.trace
+    for text in ("constant-5", "heuristic-5"):
+        ahead = Lookahead.parse(text)
+        tally = replay(trace, ahead, counting=COUNTED[counting])
+        same = np.array_equal(tally.n_drafted, replay(trace, ahead).n_drafted)
+        # only the heuristic's length is carried on
+        assert same == (counting == "as_deployed" and text == "constant-5")
+        found = audit.base.groups("draft_acceptance_rate", ahead).overall.value
+        assert found == pytest.approx(tally.n_accepted.sum() / tally.n_drafted.sum())
+    assert COUNTINGS[counting] in audit.notes
+    about = snapshot(audit, (BASE,)).about["lookahead"]
+    assert about == f"constant-5, {COUNTINGS[counting]}"
+
+
+def test_counting_is_part_of_what_was_measured() -> None:
+    plain = measured_on({"lookahead": "constant-5"}, "p", "greedy")
+    served = measured_on({"lookahead": "constant-5", "counting": "served"}, "p", "")
+    assert "count" not in plain
+    assert served.endswith(COUNTINGS["served"])
