@@ -25,7 +25,7 @@ from specfair.audit.written import scores
 from specfair.config import Settings
 from specfair.decoding import Lookahead
 from specfair.engine import timing
-from specfair.engine.agreement import Agreement, sampled
+from specfair.engine.agreement import N_WRITTEN, Agreement, sampled
 from specfair.engine.timing import Times
 from specfair.models.folders import Source, locate
 from specfair.models.identity import versions
@@ -37,8 +37,6 @@ from specfair.traces.tally import Tally
 from specfair.traces.trace import Trace
 from specfair.training.recipe import Recipe
 from specfair.vocabulary import BASE, EMBEDDED, Stage
-
-N_WRITTEN = 100  # prompts after which transformers writes, one by one
 
 
 class Stages:
@@ -185,7 +183,8 @@ class Stages:
         lookahead = self.settings.lookahead
 
         def make() -> Agreement:
-            some = trace.select(sampled(trace))
+            adaptive = lookahead.startswith("adaptive")
+            some = trace.select(sampled(trace, N_WRITTEN if adaptive else 0))
             n = f"{len(some):,} prompts"
             self._tell(f"checking {loan.stage}: {n} decoded live, {lookahead}")
             return loan.work().agreement(some, self.settings.deployed)

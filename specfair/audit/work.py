@@ -9,6 +9,7 @@ import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 
 from specfair.decoding import Decoding, Lookahead
@@ -72,12 +73,17 @@ class Work:
         return clock.cost_ratio(self.pair)
 
     def agreement(self, trace: Trace, lookahead: Lookahead) -> agreement.Agreement:
-        """Whether live decoding of these prompts counts what the replay counts; of a
-        threshold that moves, where it starts.
+        """Whether live decoding of these prompts counts what the replay counts. A
+        threshold that moves is moved by transformers, where that does it here; else it
+        is held where it starts.
         """
-        if lookahead.schedule == "adaptive":
-            lookahead = replace(lookahead, schedule="confidence")
         decoding = trace.header.decoding
+        if lookahead.schedule == "adaptive":
+            both_models = len(self.pair.models) == 2
+            if both_models and agreement.is_exact(trace) and find_spec("sklearn"):
+                counts = assisted(self.pair, trace.prompts, decoding, lookahead)[1]
+                return agreement.compare_with_library(trace, lookahead, counts)
+            lookahead = replace(lookahead, schedule="confidence")
         live = speculate.speculate(self.pair, trace.prompts, decoding, lookahead)
         return agreement.compare(trace, live)
 

@@ -27,6 +27,7 @@ from specfair.errors import StoreError, UsageError
 from specfair.models import load
 from specfair.models.identity import Choice
 from specfair.models.pair import Pair
+from specfair.traces import adaptive
 from specfair.vocabulary import BASE, DATASETS, Stage
 from tests.conftest import small_audit
 
@@ -277,3 +278,15 @@ def test_stops_at_doubts_are_checked_live(tmp_path: Path, lookahead: str) -> Non
     assert audit.doubt(BASE) == ""
     assert str(audit.base.lookahead) == lookahead
     assert audit.acceptance_rate.overall.value > 0.3
+
+
+def test_a_threshold_that_moves_otherwise_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """transformers moves it by its own rule; a replay after which nothing is sure enough
+    is invalid.
+    """
+    pytest.importorskip("sklearn", reason="it is what makes transformers move it")
+    monkeypatch.setattr(adaptive, "best_threshold", lambda *_: 2.0)
+    audit, _ = small_audit(tmp_path, lookahead="adaptive-8@0.4", max_new_tokens=40)
+    assert "count differently" in audit.doubt(BASE)
