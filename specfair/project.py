@@ -24,7 +24,7 @@ _PLACES = {
     "datasets": r"((?:[^=:]*=)?file:)([^#]+)(.*)",
     "lexicon": rf"()(?!(?:auto|none|{EMBEDDED})$)(.+)()",
 }
-_MODELS = ("target", "draft", "drafts", "tuned_target", "tuned_draft")
+_MODELS = ("target", "draft", "drafts", "tuned_target", "tuned_draft", "perplexity_by")
 HEADS = ("eagle3", "medusa", "dflash")  # drafts with a folder behind their name
 _ALIKE = 0.8  # of difflib: "specfiar" and "spec_fair" are, "spectral" is not
 
@@ -107,6 +107,9 @@ def moved(name: str, value: str, start: Path, move: Callable[[str], str]) -> str
     """An option's value with the place in it moved, if there is one: the folder of a
     model or of corpora, or a file, as seen from `start`.
     """
+    if name == "judge":
+        place, mark, label = value.partition("#")
+        return f"{moved('target', place, start, move)}{mark}{label}"
     if name in _MODELS:
         kind, colon, place = value.partition(":")
         if colon and kind in HEADS:

@@ -12,6 +12,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
     PreTrainedModel,
     PreTrainedTokenizerFast,
 )
@@ -44,6 +45,15 @@ _LLAMA = {
 }
 _WINDOW = {"head_dim": 8, "sliding_window": 6}
 _NEO = {key: value for key, value in _LLAMA.items() if key != "num_key_value_heads"}
+_BERT = {
+    "vocab_size": N_VOCAB,
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "max_position_embeddings": CONTEXT,
+    "initializer_range": 0.4,
+}
 ARCHITECTURES: Mapping[str, Mapping[str, Any]] = {
     "gpt2": _GPT,
     "gpt_neo": {
@@ -104,6 +114,27 @@ def model(kind: str = "gpt2", seed: int = 0, **settings: Any) -> PreTrainedModel
         kind, **{**special, **ARCHITECTURES[kind], **settings}
     )
     return AutoModelForCausalLM.from_config(config)
+
+
+def judge(labels: tuple[str, ...], kind: str = "gpt2", **settings: Any) -> Any:
+    """A random classifier of texts, initialised widely enough to have opinions."""
+    torch.manual_seed(5)
+    config = AutoConfig.for_model(
+        kind,
+        **{"pad_token_id": 0, **{**ARCHITECTURES, "bert": _BERT}[kind], **settings},
+        id2label=dict(enumerate(labels)),
+        label2id={label: i for i, label in enumerate(labels)},
+    )
+    made = AutoModelForSequenceClassification.from_config(config)
+    made.eval()
+    return made
+
+
+def saved(made: Any, folder: Any) -> str:
+    """A model and its tokenizer in a folder, as users have them."""
+    made.save_pretrained(folder)
+    tokenizer().save_pretrained(folder)
+    return str(folder)
 
 
 def relative(of: PreTrainedModel, noise: float = 0.05) -> PreTrainedModel:

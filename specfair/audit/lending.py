@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from specfair import workers
@@ -37,6 +38,7 @@ from specfair.workers import Hired
 
 if TYPE_CHECKING:
     from specfair.audit.work import Work
+    from specfair.engine.readers import Read
 
 Say = Callable[[str], None]
 
@@ -45,11 +47,17 @@ class MissingError(Exception):
     """A pair would have to be opened, and nobody wants that now."""
 
 
-def open_pair(choice: Choice, *, tiny: bool) -> AbstractContextManager["Work"]:
-    """The one door behind which models are: nothing before it loads torch."""
-    from specfair.audit.work import at_work
+def _door() -> ModuleType:
+    """The one behind which models are: nothing before it loads torch."""
+    from specfair.audit import work
 
-    return at_work(choice, tiny=tiny)
+    return work
+
+
+def open_pair(choice: Choice, *, tiny: bool) -> AbstractContextManager["Work"]:
+    """Its models, for as long as they are needed."""
+    opened: AbstractContextManager[Work] = _door().at_work(choice, tiny=tiny)
+    return opened
 
 
 @dataclass(slots=True)
@@ -143,6 +151,15 @@ class Lender:
         if self._crew:
             return self._crew.opened(choice)
         return open_pair(choice, tiny=self.settings.embedded)
+
+    def reader(self, how: str, name: str) -> AbstractContextManager["Read"]:
+        """A third model that reads texts."""
+        if self.closed:
+            raise MissingError
+        opened: AbstractContextManager[Read] = _door().reading(
+            how, name, self.settings.device, dtype=self.settings.dtype
+        )
+        return opened
 
     def choice(self, stage: Stage) -> Choice:
         """The models of a stage; those that have to be tuned first are tuned."""

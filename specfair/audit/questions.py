@@ -7,7 +7,6 @@ know bounds, cases or verdicts.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from operator import attrgetter
 from typing import Literal
 
 from specfair import stats
@@ -109,13 +108,11 @@ def _rise(audit: Audit, stage: Stage, metric: str) -> Family:
     return audit.gains(stage, metric)
 
 
-def _about_texts(
-    kind: str, needs: str, found: Callable[[Settings], str]
-) -> dict[str, Question]:
+def _about_texts(kind: str, needs: str, found: str) -> dict[str, Question]:
     """Of what was written: do groups differ, and did fine-tuning change it for any?"""
 
     def where(asked: Settings) -> bool:
-        if asked.server or not found(asked):
+        if asked.server or not getattr(asked, found):
             raise UsageError(
                 f"gate {kind} needs {needs}, and texts that are written here, not by "
                 "a server. Give it, or switch the gate off."
@@ -163,8 +160,10 @@ QUESTIONS: Mapping[str, Question] = {
         any_metric=False,
         where=lambda asked: asked.order_check,
     ),
+    **_about_texts("hurtful", "a lexicon (--specfair-lexicon)", "lexicon_place"),
+    **_about_texts("judged", "a classifier (--specfair-judge MODEL#LABEL)", "judge"),
     **_about_texts(
-        "hurtful", "a lexicon (--specfair-lexicon)", attrgetter("lexicon_place")
+        "perplexity", "a third model (--specfair-perplexity-by)", "perplexity_by"
     ),
     "swap": Question(
         "swap",

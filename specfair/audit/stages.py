@@ -107,7 +107,7 @@ class Stages:
         """With what is found of its texts once their writer is closed."""
         if stage.step is not None:  # shown, and not judged
             return found
-        made = scores(self.settings, found.trace.text, lambda: self.decode)
+        made = scores(self.pairs, found.trace.text, lambda: self.decode)
         return replace(found, scores=made)
 
     def _asked(self) -> Found:

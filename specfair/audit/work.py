@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from specfair.decoding import Decoding, Lookahead
-from specfair.engine import agreement, clock, output, speculate, timing, tracer
+from specfair.engine import agreement, clock, output, readers, speculate, timing, tracer
 from specfair.engine.assisted import assisted
 from specfair.engine.batches import Progress
 from specfair.models import load
@@ -160,3 +160,16 @@ def at_work(choice: Choice, *, tiny: bool) -> Iterator[Work]:
         finally:
             del pair
     gc.collect()  # models hold themselves in circles
+
+
+@contextmanager
+def reading(how: str, name: str, device: str, *, dtype: str) -> Iterator[readers.Read]:
+    """A judge, or a reader, as long as it is needed."""
+    with sharing_cores(tiny=False):
+        opened = readers.judge if how == "judged" else readers.reader
+        read = opened(name, device, dtype)
+        try:
+            yield read
+        finally:
+            del read
+    gc.collect()

@@ -1,24 +1,98 @@
-"""What is found of a stage's texts by something beside the pair: words of a lexicon.
+"""What is found of a stage's texts by something beside the pair: words of a lexicon, a
+judge, a third model.
 
-Knows which of them the settings ask for. Does not know the statistics of what is found.
+Knows which of them the settings ask for, and that what a model said of a text is kept
+under the text and that model: another stage, or another run, asks only about texts that
+are new. Does not know the statistics of what is found.
 """
 
-from collections.abc import Callable, Mapping
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from functools import cache
 
 import numpy as np
 
-from specfair.config import Settings
+from specfair.audit.lending import Lender
+from specfair.audit.values import keep, reader
+from specfair.models.folders import Source, described, fingerprint, locate
+from specfair.models.identity import machine, versions
 from specfair.texts.lexicons import lexicon
 from specfair.traces.trace import Text
 from specfair.traces.written import Decode, Sums, texts
 
+PORTION = 4096  # texts that are kept at a time
+
+Told = tuple[str, str]  # a prompt and the text behind it
+Known = dict[str, tuple[float, float]]
+
 
 def scores(
-    settings: Settings, text: Text, decode: Callable[[], Decode]
+    pairs: Lender, text: Text, decode: Callable[[], Decode]
 ) -> Mapping[str, Sums]:
     """The metrics that are asked for, by text."""
-    if not settings.lexicon_place:
-        return {}
-    words = lexicon(settings.lexicon_place)
-    hurtful = [any(words.found(one)) for one in texts(text, decode())]
-    return {"hurtful": (np.array(hurtful, dtype=np.float64), np.ones(len(hurtful)))}
+    asked, found = pairs.settings.located, dict[str, Sums]()
+    if not (asked.lexicon_place or asked.judge or asked.perplexity_by):
+        return found
+    wrote = texts(text, decode())
+    told = [(p.text, one) for p, one in zip(text.prompts, wrote, strict=True)]
+    if asked.lexicon_place:
+        words = lexicon(asked.lexicon_place)
+        hurtful = np.array([any(words.found(one)) for one in wrote], dtype=np.float64)
+        found["hurtful"] = hurtful, np.ones(len(wrote))
+    if asked.judge:
+        alone = asked.judge_reads == "text"
+        given = [("", one) for one in wrote] if alone else told
+        found["judged"] = _read(pairs, "judged", asked.judge, told=given)
+    if asked.perplexity_by:
+        found["log_perplexity"] = _read(
+            pairs, "log_perplexity", asked.perplexity_by, told=told
+        )
+    return found
+
+
+def _read(pairs: Lender, how: str, name: str, *, told: Sequence[Told]) -> Sums:
+    """What a model says of each text. It is opened where it has not yet said so."""
+    place, _, label = name.partition("#")
+    source = Source(place)
+    folder = locate(source, "judge" if how == "judged" else "perplexity_by")
+    asked = pairs.settings
+    key = {
+        "how": how,
+        "weights": fingerprint(folder, source),
+        "files": described(folder),
+        "label": label,
+        "asked": {"device": asked.device, "dtype": asked.dtype},
+        "machine": machine(),
+        "versions": versions(),
+    }
+    known: Known = {}
+    with ExitStack() as closing:
+
+        @cache
+        def opened() -> Callable[[Sequence[Told]], list[tuple[float, float]]]:
+            read = closing.enter_context(pairs.reader(how, name))
+            n = f"{len(told):,} texts"
+            pairs.say(f"{how}: {n} read by {place}")
+            return read
+
+        def grown(old: Known | None) -> Known:
+            missing = [each for each in some if _name(each) not in (old or {})]
+            if old is not None and not missing:
+                return old
+            new = opened()(missing)
+            return {**(old or {}), **dict(zip(map(_name, missing), new, strict=True))}
+
+        distinct = list(dict.fromkeys(told))
+        for i in range(0, len(distinct), PORTION):
+            some = distinct[i : i + PORTION]
+            known = pairs.store.update(
+                "scores", key, change=grown, read=reader(dict), write=keep
+            )
+    rows = np.array([known[_name(each)] for each in told], dtype=np.float64)
+    return rows[:, 0], rows[:, 1]
+
+
+def _name(told: Told) -> str:
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:24]

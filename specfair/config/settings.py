@@ -106,6 +106,17 @@ class Settings:
     lexicon: str = _option(
         AUTO, "words to count in texts: HurtLex's TSV, a .txt, embedded, or none"
     )
+    judge: str = _option(
+        "", "a text classifier, MODEL#LABEL: how probable the label is of each text"
+    )
+    judge_reads: str = _option(
+        "text",
+        "what the judge is given: the text alone, or the prompt before it (regard)",
+        choices=("text", "prompt+text"),
+    )
+    perplexity_by: str = _option(
+        "", "a third model, by which texts are more or less likely"
+    )
     # decoding
     max_new_tokens: int = _option(20, "new tokens per prompt", least=1)
     temperature: float = _option(0.0, "0 is greedy", least=0)

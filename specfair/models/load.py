@@ -60,8 +60,11 @@ def load(
     own = list(zip(folders, sources, strict=True))[: 2 if kind.of_files else 1]
     _check_replayable(*own[-1])
     with quiet():
-        tokenizers = [_tokenizer(str(f), source.name) for f, source in own]
-        models = [_model(str(f), s, where, precision, loading) for f, s in own]
+        tokenizers = [tokenizer_of(str(f), source.name) for f, source in own]
+        models = [
+            model_of(AutoModelForCausalLM, str(f), s, (where, precision), loading)
+            for f, s in own
+        ]
         drafting = _drafting(kind, models, folder=folders[-1], target=target)
     if len({json.dumps(t.get_vocab(), sort_keys=True) for t in tokenizers}) > 1:
         _check_cache(drafting, draft)
@@ -141,15 +144,17 @@ def assemble(
     )
 
 
-def _model(
+def model_of(
+    auto: Any,
     folder: str,
     source: Source,
-    device: torch.device,
-    dtype: torch.dtype,
+    on: tuple[torch.device, torch.dtype],
     loading: Loading,
 ) -> PreTrainedModel:
+    """One of transformers' Auto classes from a folder, whole and frozen."""
+    device, dtype = on
     try:
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = auto.from_pretrained(
             folder,
             dtype=dtype,
             device_map=loading.device_map,
@@ -188,7 +193,8 @@ def _frozen(model: Any) -> PreTrainedModel:
     return frozen
 
 
-def _tokenizer(folder: str, name: str) -> PreTrainedTokenizerBase:
+def tokenizer_of(folder: str, name: str) -> PreTrainedTokenizerBase:
+    """A model's tokenizer, whose vocabulary can be read."""
     try:
         tokenizer = AutoTokenizer.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False

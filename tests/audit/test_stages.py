@@ -53,7 +53,7 @@ def live_models(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     """How many models that were loaded are in memory at most, so far."""
     alive: weakref.WeakSet[torch.nn.Module] = weakref.WeakSet()
     most = [0]
-    loading = load._model
+    loading = load.model_of
 
     def counted(*asked: Any) -> Any:
         model = loading(*asked)
@@ -66,7 +66,7 @@ def live_models(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
         assert len(alive) == 0, "a model outlived what it was opened for"
         return most[0]
 
-    monkeypatch.setattr(load, "_model", counted)
+    monkeypatch.setattr(load, "model_of", counted)
     return at_most
 
 

@@ -1,6 +1,11 @@
 """What is found of a stage's texts, held to words counted by hand."""
 
+import math
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,8 +15,12 @@ from specfair.audit import questions
 from specfair.audit.audit import Audit
 from specfair.audit.written import scores
 from specfair.config import Settings
+from specfair.engine import readers
 from specfair.errors import UsageError
+from specfair.traces.written import texts
 from specfair.vocabulary import BASE, Stage
+from tests import tiny_models
+from tests.conftest import small_audit
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 
@@ -46,9 +55,76 @@ def test_without_a_lexicon_nothing_is_counted_and_its_gate_says_so(
     measured: Audit,
 ) -> None:
     off = config.override(measured.settings, {"lexicon": "none"})
-    assert scores(off, measured.base.trace.text, lambda: measured.tokens) == {}
+    pairs = replace(measured.made.pairs, settings=off)
+    assert scores(pairs, measured.base.trace.text, lambda: measured.tokens) == {}
     given = {"target": "t", "draft": "d"}
     assert config.override(Settings(), given).lexicon_place == ""
     with pytest.raises(UsageError, match="gate hurtful needs a lexicon"):
         questions.question("hurtful").where(off)
     assert questions.question("hurtful").where(measured.settings)
+
+
+def test_third_models_read_each_text_once_and_a_warm_run_opens_none(
+    tmp_path: Path, measured: Audit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before and after share texts; what was said of one is kept under it and the
+    model, so that only new texts are read, and a new judge reads all of them.
+    """
+    asked: list[tuple[str, int]] = []
+    batches = readers._in_batches
+
+    def watched(opened: Any, read: Any, told: Any) -> list[tuple[float, float]]:
+        how = "reader" if read is readers._surprise else "judge"
+        asked.append((how, len(told)))
+        return batches(opened, read, told)
+
+    monkeypatch.setattr(readers, "_in_batches", watched)
+    nasty = tiny_models.saved(tiny_models.judge(("kind", "nasty")), tmp_path / "judge")
+    third = tiny_models.saved(
+        tiny_models.model("llama", max_position_embeddings=256), tmp_path / "third"
+    )
+    given = {"judge": f"{nasty}#nasty", "perplexity_by": third, "datasets": "imdb"}
+    folder = Path(measured.settings.store).parent
+
+    made, _ = small_audit(folder, **given)
+    stages = (BASE, Stage("imdb"))
+    made.measure(stages)
+    words = [texts(made.measured(s).trace.text, made.tokens) for s in stages]
+    n_new = [len(set(words[0])), len(set(words[1]) - set(words[0]))]
+    assert [n for how, n in asked if how == "judge"] == [n for n in n_new if n]
+    one = made.measured("imdb").judged.overall
+    scores = readers.judge(f"{nasty}#nasty", "cpu", "float32")
+    by_hand = [score for score, _ in scores([("", text) for text in words[1]])]
+    assert one.value == pytest.approx(np.mean(by_hand))
+    assert math.isfinite(made.log_perplexity.overall.value)
+
+    before = len(asked)
+    again, _ = small_audit(folder, **given)
+    again.measure(stages)
+    assert again.measured("imdb").judged.overall.value == one.value
+    assert len(asked) == before
+    more, _ = small_audit(folder, **{**given, "judge_reads": "prompt+text"})
+    assert more.base.judged.overall.value != again.base.judged.overall.value
+    # every prompt is another one
+    assert asked[-1] == ("judge", len(more.base.trace))
+
+
+def test_a_warm_run_with_a_judge_loads_no_torch(
+    tmp_path: Path, measured: Audit
+) -> None:
+    place = tiny_models.saved(tiny_models.judge(("nasty",)), tmp_path)
+    folder = Path(measured.settings.store).parent
+    small_audit(folder, judge=place, datasets="imdb")[0].base  # noqa: B018 - measures
+    program = (
+        "import sys; from pathlib import Path; from tests.conftest import small_audit; "
+        f"a, _ = small_audit(Path({str(folder)!r}), judge={place!r}, datasets='imdb'); "
+        "print(a.base.judged.overall.value); assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
