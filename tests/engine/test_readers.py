@@ -70,7 +70,7 @@ def test_surprise_is_transformers_own_loss_behind_the_prompt(tmp_path: Path) -> 
 
 def test_a_label_has_to_be_one_of_the_judges(tmp_path: Path) -> None:
     place = tiny_models.saved(tiny_models.judge(("kind", "nasty")), tmp_path)
-    for label in ("", "#nast"):
+    for label in ("", "#rude"):
         with pytest.raises(UsageError, match=r"label of judge .*nasty"):
             judge(f"{place}{label}", "cpu", "float32")
 
