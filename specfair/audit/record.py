@@ -18,6 +18,7 @@ from specfair.audit.audit import Audit
 from specfair.audit.case import invoked
 from specfair.audit.rivals import draft_rows
 from specfair.audit.session import Session, snapshot
+from specfair.audit.text_rows import text_rows
 from specfair.audit.writing import tried, with_chance
 from specfair.config import Settings
 from specfair.engine import timing
@@ -60,6 +61,7 @@ def build(session: Session) -> Run:
         measured = audit.measured(stage)
         tables.append(rows.of_stage(measured, stage, audit.tokens, say=audit.say))
         tables.append({"slices": tuple(slicing.stored(audit, stage))})
+        tables.append({"texts": tuple(text_rows(audit, stage))})
         if stage.tuned:
             tables.append(_of_change(audit, stage))
     tables += [_against(session, audit), {"drafts": tuple(draft_rows(audit))}]

@@ -65,7 +65,6 @@ def _opened(auto: Any, name: str, device: str, *, dtype: str) -> tuple[Any, Any]
     if model.config.get_text_config().pad_token_id is None:
         model.config.get_text_config().pad_token_id = tokenizer.pad_token_id
         model.config.pad_token_id = tokenizer.pad_token_id
-    tokenizer.padding_side = "right"
     return model, tokenizer
 
 
@@ -107,6 +106,7 @@ def _label(place: int, model: Any, tokenizer: Any, told: Sequence[Told]) -> Tens
         texts,
         return_tensors="pt",
         padding=True,
+        padding_side="right",
         truncation=True,
         max_length=_context(model, tokenizer),
     )
@@ -123,7 +123,11 @@ def _surprise(model: Any, tokenizer: Any, told: Sequence[Told]) -> Tensor:
     """
     texts = [prompt + text for prompt, text in told]
     given = tokenizer(
-        texts, return_tensors="pt", padding=True, return_offsets_mapping=True
+        texts,
+        return_tensors="pt",
+        padding=True,
+        padding_side="right",
+        return_offsets_mapping=True,
     )
     ends = given.pop("offset_mapping")[:, :, 1]
     begins = torch.tensor([[len(prompt)] for prompt, _ in told])

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from specfair.run.closer import TextRow
 from specfair.run.mended import MendingRow
 from specfair.vocabulary import Stage
 
@@ -289,6 +290,7 @@ ROWS: Mapping[str, type] = {
     "training": EstimateRow,  # at checkpoints
     "frequency": FrequencyRow,
     "examples": ExampleRow,
+    "texts": TextRow,
     "baseline": BaselineRow,
     "mending": MendingRow,
 }

@@ -13,6 +13,7 @@ from typing import Any, TypeVar, get_args
 
 from specfair.decoding import COUNTINGS
 from specfair.errors import StoreError, ordinal
+from specfair.run.closer import TextRow
 from specfair.run.mended import MendingRow
 from specfair.run.rows import (
     ROWS,
@@ -81,6 +82,7 @@ class Run:
     training: tuple[EstimateRow, ...] = ()
     frequency: tuple[FrequencyRow, ...] = ()
     examples: tuple[ExampleRow, ...] = ()
+    texts: tuple[TextRow, ...] = ()
     baseline: tuple[BaselineRow, ...] = ()
     mending: tuple[MendingRow, ...] = ()
     schema: int = SCHEMA

@@ -74,6 +74,11 @@ class Measured:
         return metric in self.scores or has(self.trace, metric)
 
     @property
+    def tally(self) -> Tally:
+        """What the deployed lookahead counts of each text."""
+        return self._count(self.lookahead)
+
+    @property
     def labels(self) -> Sample:
         """The texts' prompts without any count: what all metrics of the trace have in
         common.

@@ -55,7 +55,8 @@ def scatter(
         ends = (x(s.x), y(s.low)), (x(s.x), y(s.high))
         marks.append(canvas.line(*ends, s.colour, opacity=0.6))
     marks += [canvas.dot((x(s.x), y(s.gain)), 3.75, s.colour) for s in spots]
-    marks += _names(spots, [(x(s.x), y(s.gain)) for s in spots])
+    named = [(s.group, s.colour) for s in spots]
+    marks += names(named, [(x(s.x), y(s.gain)) for s in spots], bottom=BOTTOM)
     for power in range(int(right) + 1):
         figure = f"{10**power:,}" if power else "0"
         marks.append(
@@ -90,17 +91,20 @@ def _fan(spots: Sequence[Spot], fit: Fit, x: Scale, y: Scale) -> Markup:
     return canvas.around(frame, fan + middle)
 
 
-def _names(spots: Sequence[Spot], dots: Sequence[canvas.Point]) -> Iterator[Markup]:
-    """Names beside their dots where there is room; one that would touch another is left
-    to the table.
+def names(
+    named: Sequence[tuple[str, str]], dots: Sequence[canvas.Point], *, bottom: float
+) -> Iterator[Markup]:
+    """Names in their colours beside their dots where there is room; one that would
+    touch another is left to the table.
     """
     taken: list[Box] = [(x - 4, y - 4, x + 4, y + 4) for x, y in dots]
-    for i in sorted(range(len(spots)), key=lambda i: spots[i].colour == QUIET):
-        text = canvas.fitted(spots[i].group, LABEL, 10)
+    for i in sorted(range(len(named)), key=lambda i: named[i][1] == QUIET):
+        name, colour = named[i]
+        text = canvas.fitted(name, LABEL, 10)
         for box in _places(*dots[i], canvas.wide(text, 10)):
-            if _free(box, taken):
+            if box[3] <= bottom and _free(box, taken):
                 taken.append(box)
-                ink = SOFT if spots[i].colour == QUIET else spots[i].colour
+                ink = SOFT if colour == QUIET else colour
                 at = (box[0], box[1] + LEADING / 2)
                 yield canvas.letter(text, at, size=10, fill=ink, look="halo")
                 break
@@ -117,7 +121,7 @@ def _places(x: float, y: float, long: float) -> Iterator[Box]:
     ):
         right, bottom = left + long, top + LEADING
         inside = left >= LEFT and right <= RIGHT + 10
-        if inside and top >= TOP and bottom <= BOTTOM:
+        if inside and top >= TOP:
             yield left, top, right, bottom
 
 
