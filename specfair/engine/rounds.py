@@ -17,7 +17,7 @@ from torch.nn.functional import pad
 from specfair.decoding import Decoding, Lookahead
 from specfair.engine import sampling
 from specfair.engine.cursor import Cursor, pad_left
-from specfair.engine.drafts import Opened, draft_of
+from specfair.engine.drafts import Draft, Opened
 from specfair.engine.sampling import (
     COIN,
     REPLACEMENT,
@@ -72,13 +72,15 @@ class Rows:
 _TENSORS = ("tail", "tail_valid", "n_new", "n_ahead", "uniforms")
 
 
-def enter(asked: Task, prompts: NDArray[np.int64], *, n_ahead: int) -> Rows:
+def enter(
+    asked: Task, drafting: Draft, prompts: NDArray[np.int64], *, n_ahead: int
+) -> Rows:
     """Both read the prompts, up to where the first round begins."""
     pair, ids = asked.pair, [asked.ids[i] for i in prompts]
     device = pair.device
     target = Cursor(pair.target, len(ids), pair.n_vocab)
     target.feed(*pad_left([tokens[:-1] for tokens in ids], device, of=ids), keep=1)
-    opened = draft_of(asked).open(prompts.tolist())
+    opened = drafting.open(prompts.tolist())
     opened.feed(*pad_left([tokens[:-2] for tokens in ids], device, of=ids), keep=1)
     tail, valid = pad_left([(tokens[:1] + tokens)[-2:] for tokens in ids], device)
     valid[:, 0] &= torch.tensor([len(tokens) > 1 for tokens in ids], device=device)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from specfair.decoding import Decoding, Lookahead
 from specfair.engine.columns import At, reduced
-from specfair.engine.drafts import Ahead, draft_of
+from specfair.engine.drafts import Ahead, Draft, draft_of
 from specfair.engine.rounds import Outcome, Round, Rows, advance, decide, draft, enter
 from specfair.engine.sheet import Sheet, within
 from specfair.engine.task import Task, task
@@ -107,8 +107,9 @@ def _job(
 ) -> "_Job":
     ahead = Lookahead(lookahead) if isinstance(lookahead, int) else lookahead
     asked = task(pair, prompts, decoding)
+    drafting = draft_of(asked)  # once: a head is built of its files
     # what only looks up has no distributions to write down
-    return _Job(asked, ahead, recording=not isinstance(draft_of(asked), Ahead))
+    return _Job(asked, ahead, drafting, recording=not isinstance(drafting, Ahead))
 
 
 @dataclass(slots=True)
@@ -119,6 +120,7 @@ class _Job:
 
     task: Task
     lookahead: Lookahead
+    drafting: Draft
     recording: bool = True
     text: Sheet = field(init=False)
     reading: Sheet = field(init=False)
@@ -202,7 +204,7 @@ def _drain(job: _Job, n_slots: int) -> None:
 
 
 def _enter(job: _Job, prompts: Ints) -> Rows:
-    return enter(job.task, prompts, n_ahead=job.lookahead.n)
+    return enter(job.task, job.drafting, prompts, n_ahead=job.lookahead.n)
 
 
 def _round(job: _Job, rows: Rows) -> Tensor:
