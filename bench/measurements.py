@@ -86,6 +86,8 @@ def seconds(work: Callable[[], object]) -> float:
     clock = time.process_time if alone else time.perf_counter
     start = clock()
     work()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
     return clock() - start
 
 
