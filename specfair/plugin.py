@@ -258,7 +258,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
     config, lost = session.config, False
     parts, errors = config.stash[_PARTS], config.stash[_ERRORS]
     if _RUN in config.stash:
-        parts += _run(config).part()
+        parts += _run(config).part(session.items)
     if hasattr(config, "workeroutput"):
         config.workeroutput |= {"specfair_parts": parts, "specfair_errors": errors}
     elif parts:

@@ -155,3 +155,33 @@ def test_torchrun_s_ranks_share_the_work(alone: Path, tmp_path: Path) -> None:
     assert texts(tmp_path / "store") == texts(alone / "store")
     assert verdicts(tmp_path / "run") == verdicts(alone / "run")
     assert said.count("base: gap of acceptance_rate") == 1  # one rank speaks
+
+
+def evals(folder: Path, store: Path, *more: str) -> str:
+    """`pytest evals` on the same, in portions as small."""
+    folder.mkdir()
+    small = "from specfair.audit import tracing\ntracing.PORTION = 9\n"
+    (folder / "small_portions.py").write_text(small, encoding="utf-8")
+    to = [f"--specfair-store={store}", f"--specfair-report={folder / 'run.html'}"]
+    asked = [word.replace("--", "--specfair-") for word in AUDIT[1:-2]]
+    away = ["-p", "no:cacheprovider", "-p", "small_portions", "-q"]
+    paths = os.pathsep.join(map(str, (ROOT, folder)))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", ROOT / "evals", *away, *asked, *to, *more],
+        check=False,  # what it judges is not asked here
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": paths, "SOURCE_DATE_EPOCH": "0"},
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout + done.stderr
+
+
+def test_two_workers_of_xdist_share_the_work(alone: Path, tmp_path: Path) -> None:
+    """They store what `specfair audit` stores, and report what one of them would."""
+    said = evals(tmp_path / "two", tmp_path / "store", "-n", "2")
+    assert (tmp_path / "two" / "run.json").is_file(), said
+    assert texts(tmp_path / "store") == texts(alone / "store")
+    evals(tmp_path / "one", alone / "store")
+    two, one = verdicts(tmp_path / "two"), verdicts(tmp_path / "one")
+    assert {name for name in one if two[name] != one[name]} == set()

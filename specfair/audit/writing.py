@@ -23,7 +23,7 @@ from specfair.gates.kinds import OWN
 from specfair.outputs import Outputs
 from specfair.report import render_html, render_markdown
 from specfair.run.files import write_text_atomically
-from specfair.run.run import Run, merge
+from specfair.run.run import Run, in_order, merge
 from specfair.run.summary import SELECTION, properties, summary
 from specfair.stats import false_failures
 from specfair.vocabulary import ALPHA
@@ -56,6 +56,7 @@ def write_parts(
     never overwrites the report of a whole one, unless its place was `chosen`.
     """
     run = merge(Run.from_json(part["report"]) for part in parts)
+    run = in_order(run, settings.stages, json.loads(parts[0].get("asked", "[]")))
     run = with_chance(run, settings)
     lost = [line for part in parts for line in json.loads(part.get("lost", "[]"))]
     to, aside = outputs.of(settings.report), []

@@ -57,6 +57,11 @@ def refuse(settings: Settings, options: Collection[Field[Any]]) -> None:
     certain = settings.first_choice or settings.temperature == 0
     if settings.lookahead.startswith(("pmin", "adaptive")) > certain:
         broken["lookahead"] = "its proposals must be greedy, or confidence-N@X"
+    if settings.device_map.startswith("tp"):
+        broken["device_map"] = (
+            "ranks that split tensors must keep step, and here each takes portions; "
+            "take auto, or audit a server that splits them (--specfair-server)"
+        )
     if settings.workers and not Hired.of(settings.workers):
         broken["workers"] = "ray, ray:4 or ray:4x2 (four workers, two GPUs each)"
     for url in (settings.server, settings.server_plain):

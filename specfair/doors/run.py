@@ -4,6 +4,7 @@ Knows pytest's configuration and the audit behind it, and is loaded when one of 
 asked for. Does not know hooks: the plugin does.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -26,6 +27,7 @@ from specfair.doors.asked import (
 from specfair.doors.selecting import case_name, parameters, stage_of
 from specfair.errors import SpecfairError, plain
 from specfair.gates import kept
+from specfair.outputs import without_folders
 from specfair.vocabulary import Stage
 
 
@@ -89,11 +91,16 @@ class Runner:
             excuse=excuse,
         )
 
-    def part(self) -> list[dict[str, str]]:
-        """What this process found, as it is sent to the one that writes."""
+    def part(self, items: list[pytest.Item]) -> list[dict[str, str]]:
+        """What this process found, as it is sent to the one that writes, and in which
+        order one process would have asked.
+        """
         if self.session is None:
             return []
-        return [record.part(self.session) | holding.held_by(self.session)]
+        own = (i for i in items if "specfair" in getattr(i, "fixturenames", ()))
+        asked = json.dumps([without_folders(command_of(item)) for item in own])
+        found = record.part(self.session) | holding.held_by(self.session)
+        return [found | {"asked": asked}]
 
     def write(
         self, session: pytest.Session, parts: list[dict[str, str]], *, mistaken: bool

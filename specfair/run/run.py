@@ -168,6 +168,33 @@ def merge(parts: Iterable[Run]) -> Run:
     )
 
 
+def in_order(run: Run, stages: Iterable[Stage], asked: Iterable[str]) -> Run:
+    """The same as one process would have found it that measured the stages, and asked
+    with these commands, in this order: of several, any may have been first.
+    """
+    stage_at = {stage.dataset: i for i, stage in enumerate(stages)}
+    test_at = {command: i for i, command in enumerate(asked)}
+    verdicts = sorted(
+        run.verdicts, key=lambda v: test_at.get(v.reproduce, len(test_at))
+    )
+    asked_at: dict[tuple[str, str], int] = {}
+    for verdict in verdicts:
+        asked_at.setdefault((verdict.case, verdict.gate), len(asked_at))
+
+    def place(row: Any) -> int:
+        if isinstance(row, ExampleRow):
+            return asked_at.get((row.case, row.gate), len(asked_at))
+        stage = getattr(row, "stage", None)
+        name = stage.dataset if stage else getattr(row, "dataset", "")
+        return stage_at.get(name, len(stage_at))
+
+    tables: dict[str, Any] = {
+        name: tuple(sorted(getattr(run, name), key=place)) for name in ROWS
+    }
+    datasets = sorted(run.datasets, key=lambda d: stage_at.get(d, len(stage_at)))
+    return replace(run, verdicts=tuple(verdicts), datasets=tuple(datasets), **tables)
+
+
 def _each_once(values: Iterable[T]) -> tuple[T, ...]:
     """By what they show: a number that is none does not equal itself."""
     return tuple({repr(value): value for value in values}.values())

@@ -18,6 +18,8 @@ from specfair.errors import UsageError
         ({"counting": "served", "server": "http://h:1"}, "in their own way"),
         ({"draft": "prompt-lokup:5"}, "Did you mean 'prompt-lookup'"),
         ({"draft": "ngram:5"}, "Write ngram:5,2-4"),
+        ({"workers": "ray:0"}, "workers = 'ray:0' .*ray:4x2"),
+        ({"device_map": "tp"}, "device_map = 'tp' .*take auto, or audit a server"),
         ({"proposals": "best"}, "sampled or greedy"),
         ({"deployed_as": "vlm"}, "transformers or vllm or"),
         ({"max_new_tokens": 0}, "max_new_tokens = 0"),

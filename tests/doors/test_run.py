@@ -15,13 +15,13 @@ def never(text: str) -> NoReturn:
 
 def test_a_session_begins_with_the_first_desk(request: pytest.FixtureRequest) -> None:
     runner = Runner(request.config, print)
-    assert runner.part() == []
+    assert runner.part([]) == []
     first, second = (
         runner.desk(request.node, {}, fail=never, excuse=never) for _ in range(2)
     )
     assert first.session is second.session is runner.session
     assert first.case.name == request.node.name
-    [part] = runner.part()
+    [part] = runner.part([])
     assert {"report", "ungated", "lost"} & set(part)
 
 

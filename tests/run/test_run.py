@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from specfair.errors import StoreError
-from specfair.run.rows import EstimateRow, GapRow
-from specfair.run.run import SCHEMA, Run
-from specfair.vocabulary import BASE
+from specfair.run.rows import EstimateRow, ExampleRow, GapRow
+from specfair.run.run import SCHEMA, Run, in_order, merge
+from specfair.vocabulary import BASE, Stage
 from tests import report_samples
 from tests.report_samples import verdict
 
@@ -153,3 +153,32 @@ def test_a_decision_nobody_knows_is_no_pass() -> None:
 def test_a_run_of_an_older_schema_is_refused_in_one_line() -> None:
     with pytest.raises(StoreError, match="schema 1; this version reads 2"):
         Run.from_json('{"schema": 1}')
+
+
+def test_parts_of_a_run_may_come_in_any_order() -> None:
+    """Two workers: each has the base pair and a dataset, and asked every other test."""
+    stages, gates = (BASE, Stage("imdb"), Stage("sst2")), ("gap", "ratio", "gain")
+
+    def part(measured: tuple[Stage, ...], asked: tuple[str, ...]) -> Run:
+        return Run(
+            created="now",
+            command="c",
+            groups=("a", "b"),
+            datasets=tuple(s.dataset for s in measured[1:]),
+            verdicts=tuple(verdict(gate=g, reproduce=g) for g in asked),
+            estimates=tuple(
+                EstimateRow(stage, "alpha", "", group, 0.5, 0.4, 0.6, 3, 2)
+                for stage in measured
+                for group in ("a", "b")
+            ),
+            examples=tuple(
+                ExampleRow(verdict().case, g, "a", text, 0.1)
+                for g in asked
+                for text in ("slow", "slower")
+            ),
+        )
+
+    whole = part(stages, gates)
+    first, second = part(stages[:2], gates[1:2]), part(stages[::2], gates[::2])
+    for parts in ([first, second], [second, first]):
+        assert in_order(merge(parts), stages, gates) == whole

@@ -7,6 +7,7 @@ What it writes for a prompt follows from the prompt alone, so that tests know it
 import asyncio
 import json
 import random
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -73,16 +74,17 @@ class Simulated:
     headers: list[str] = field(default_factory=list)
 
     @contextmanager
-    def serving(self) -> Iterator[str]:
+    def serving(self, secure: ssl.SSLContext | None = None) -> Iterator[str]:
         """Its address, for as long as the block takes."""
         loop = asyncio.new_event_loop()
         server = loop.run_until_complete(
-            asyncio.start_server(self._talk, "127.0.0.1", 0)
+            asyncio.start_server(self._talk, "127.0.0.1", 0, ssl=secure)
         )
         thread = threading.Thread(target=loop.run_forever)
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            kind = "https" if secure else "http"
+            yield f"{kind}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         finally:
             loop.call_soon_threadsafe(loop.stop)
             thread.join()

@@ -2,8 +2,12 @@
 this process.
 """
 
+import shutil
+import ssl
+import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -89,6 +93,40 @@ def test_where_nobody_listens_the_others_do_not_wait() -> None:
     with pytest.raises(ModelError, match="it answers nobody"):
         ask(asking)
     assert time.monotonic() - start < 0.05
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="makes the certificate")
+def test_a_certificate_must_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who signed it must be known, and it must be of this server: no other try, and no
+    prompt is sent before.
+    """
+    key, held = tmp_path / "key.pem", tmp_path / "held.pem"
+    made = f"openssl req -x509 -newkey rsa:2048 -nodes -keyout {key} -out {held}"
+    about = "-days 2 -subj /CN=specfair -addext subjectAltName=IP:127.0.0.1"
+    subprocess.run([*made.split(), *about.split()], check=True, capture_output=True)
+    secure = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    secure.load_cert_chain(held, key)
+    simulated, said = Simulated(), list[str]()
+    with simulated.serving(secure) as url:
+        with pytest.raises(ModelError, match="SSL_CERT_FILE") as caught:
+            ask(client(url, said))
+        assert "\n" not in str(caught.value)
+        monkeypatch.setenv("SSL_CERT_FILE", str(held))
+        with pytest.raises(ModelError, match="certificate that does not hold"):
+            ask(client(url.replace("127.0.0.1", "localhost"), said))
+        assert said == []
+        assert not simulated.headers
+        reply = ask(client(url, said))
+        assert reply.n_tokens == len(events_of(rounds_of("one", 9))) - 1
+        with pytest.raises(ModelError, match="gave no answer to prompt 'one'"):
+            ask(client(url.replace("https", "http"), retries=1))
+    with (
+        Simulated().serving() as url,
+        pytest.raises(ModelError, match="gave no answer"),
+    ):
+        ask(client(url.replace("http", "https"), retries=1))
 
 
 def test_the_key_is_sent_and_neither_printed_nor_kept(
