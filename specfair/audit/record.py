@@ -19,6 +19,7 @@ from specfair.audit.case import invoked
 from specfair.audit.rivals import draft_rows
 from specfair.audit.session import Session, snapshot
 from specfair.audit.text_rows import text_rows
+from specfair.audit.waiting import wait_rows
 from specfair.audit.writing import tried, with_chance
 from specfair.config import Settings
 from specfair.engine import timing
@@ -65,7 +66,7 @@ def build(session: Session) -> Run:
         if stage.tuned:
             tables.append(_of_change(audit, stage))
     tables += [_against(session, audit), {"drafts": tuple(draft_rows(audit))}]
-    tables += [{"swaps": tuple(_swaps(audit))}]
+    tables += [{"swaps": tuple(_swaps(audit)), "waits": tuple(wait_rows(audit))}]
     own = [v for v in empty.verdicts if not empty.elsewhere(v)]
     tables.append(
         {

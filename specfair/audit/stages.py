@@ -235,7 +235,7 @@ class Stages:
 
         with self.pairs.lent(stage) as loan:
             key = self._key(loan, settings.lookahead)
-            key["prompts"] = compared.fingerprint
+            key |= {"prompts": compared.fingerprint, "energy": True}
             return remembered(self.store, "times", key, make=make, read=Times.of)
 
     def count(self, stage: Stage, trace: Trace, lookahead: Lookahead) -> Tally:

@@ -19,9 +19,10 @@ from transformers import PreTrainedModel
 
 from specfair.decoding import Decoding, Lookahead
 from specfair.engine.cursor import Cursor
+from specfair.engine.energy import meter
 from specfair.engine.heads.opening import head_draft
 from specfair.engine.speculate import decode
-from specfair.engine.timing import Times
+from specfair.engine.timing import N_REPEATS, Times
 from specfair.engine.tracer import generate
 from specfair.errors import UsageError
 from specfair.models.devices import does_not_fit, fits
@@ -32,8 +33,6 @@ from specfair.models.translating import Translated
 from specfair.texts.prompts import Prompt
 
 _Way = Callable[[Sequence[Prompt]], Sequence[Any]]
-
-N_REPEATS = 2  # of each batch, once in either order
 
 
 def clock(
@@ -61,6 +60,8 @@ def clock(
             np.zeros(shape, dtype=np.int64),
             np.zeros(shape),
             np.zeros(shape),
+            len(next(iter(batches.values()))[0]),
+            np.zeros(shape) if meter(pair.device) else None,
         )
         ways = (
             partial(generate, pair, decoding=decoding),
@@ -87,6 +88,7 @@ def _take(
 ) -> None:
     """Write the times down."""
     alone, speculative = ways
+    told = meter(device)
     for batch in batches:
         speculative(batch[0])
     for place in np.ndindex(times.alone.shape):
@@ -95,7 +97,10 @@ def _take(
         for repeat in range(N_REPEATS):
             order = (alone, times.alone), (speculative, times.speculative)
             for way, taken in order if repeat % 2 == 0 else order[::-1]:
+                before = told() if told else 0.0
                 taken[place] += _seconds(device, partial(way, members))
+                if told and times.joules is not None and way is speculative:
+                    times.joules[place] += told() - before
 
 
 def batched(

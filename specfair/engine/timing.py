@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specfair.stats import Sample
+from specfair.stats.tally import Array
 
 METRIC = "speedup_measured"
 DEFINITION = (
@@ -20,6 +21,8 @@ DEFINITION = (
     "batch, in alternation"
 )
 N_ROUNDS = 10  # batches of each group; fewer than eight clusters would be exploratory
+N_REPEATS = 2  # of each batch, once in either order
+PER = 100.0  # tokens of a text
 N_PROMPTS = 4 * N_ROUNDS  # of each group, at most
 
 
@@ -33,6 +36,8 @@ class Times:
     n_tokens: NDArray[np.int64]  # (n_rounds, n_groups)
     alone: NDArray[np.float64]  # (n_rounds, n_groups)
     speculative: NDArray[np.float64]
+    n_texts: int = 1  # of a batch
+    joules: NDArray[np.float64] | None = None  # speculative, where the device tells
 
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> "Times":
@@ -42,6 +47,8 @@ class Times:
             np.array(plain["n_tokens"], dtype=np.int64),
             np.array(plain["alone"], dtype=np.float64),
             np.array(plain["speculative"], dtype=np.float64),
+            int(plain["n_texts"]),
+            np.array(told, dtype=np.float64) if (told := plain["joules"]) else None,
         )
 
     @property
@@ -49,13 +56,36 @@ class Times:
         """Each batch of each group is one observation; groups timed in the same round
         are compared with each other.
         """
+        return self._sample(self.alone, self.speculative)
+
+    @property
+    def seconds(self) -> Sample:
+        """How long 100 tokens of a text take, while those of its batch are written."""
+        waited = self.speculative * (PER * self.n_texts / N_REPEATS)
+        return self._sample(waited, self.n_tokens.astype(np.float64))
+
+    @property
+    def alone_seconds(self) -> float:
+        """The same by the target alone, over all groups."""
+        tokens = float(self.n_tokens.sum())
+        return float(self.alone.sum()) * PER * self.n_texts / N_REPEATS / tokens
+
+    @property
+    def energy(self) -> Sample | None:
+        """Joules for 100 tokens: a text's share of its batch's."""
+        if self.joules is None:
+            return None
+        spent = self.joules * (PER / N_REPEATS)
+        return self._sample(spent, self.n_tokens.astype(np.float64))
+
+    def _sample(self, over: Array, under: Array) -> Sample:
         n_rounds, n_groups = self.alone.shape
         group = np.tile(np.array(self.groups, dtype=np.str_), n_rounds)
         turn = np.repeat(np.arange(n_rounds).astype(np.str_), n_groups)
         name = np.char.add(np.char.add(group, " "), turn)
         return Sample(
-            self.alone.ravel(),
-            self.speculative.ravel(),
+            over.ravel(),
+            under.ravel(),
             prompt=name,
             group=group,
             cluster=name,

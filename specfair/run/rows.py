@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from specfair.run.closer import TextRow
+from specfair.run.closer import TextRow, WaitRow
 from specfair.run.mended import MendingRow
 from specfair.vocabulary import Stage
 
@@ -291,6 +291,7 @@ ROWS: Mapping[str, type] = {
     "frequency": FrequencyRow,
     "examples": ExampleRow,
     "texts": TextRow,
+    "waits": WaitRow,
     "baseline": BaselineRow,
     "mending": MendingRow,
 }

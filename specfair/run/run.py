@@ -13,7 +13,7 @@ from typing import Any, TypeVar, get_args
 
 from specfair.decoding import COUNTINGS
 from specfair.errors import StoreError, ordinal
-from specfair.run.closer import TextRow
+from specfair.run.closer import TextRow, WaitRow
 from specfair.run.mended import MendingRow
 from specfair.run.rows import (
     ROWS,
@@ -83,6 +83,7 @@ class Run:
     frequency: tuple[FrequencyRow, ...] = ()
     examples: tuple[ExampleRow, ...] = ()
     texts: tuple[TextRow, ...] = ()
+    waits: tuple[WaitRow, ...] = ()
     baseline: tuple[BaselineRow, ...] = ()
     mending: tuple[MendingRow, ...] = ()
     schema: int = SCHEMA

@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 
+from specfair.run.closer import WaitRow
 from specfair.run.rows import GapRow
 from specfair.run.run import Run
 from specfair.vocabulary import BASE
@@ -47,6 +48,7 @@ def summary(run: Run, place: str, ungated: Mapping[str, int]) -> list[str]:
     elsewhere = Counter(filter(None, map(run.elsewhere, run.verdicts)))
     for about, count in elsewhere.items():
         lines.append(f"of these, {count} about another audit: {about}")
+    lines += [f"clock, {_at(row)}: {row.said}" for row in run.waits]
     lines += [*_gaps(run), *filter(None, [reach(run)])]
     gone = [row.name for row in run.baseline if row.decision == "gone"]
     if gone:
@@ -121,5 +123,5 @@ def reach(run: Run) -> str:
     return f"{said}; it reaches {of_text}"
 
 
-def _at(gap: GapRow) -> str:
+def _at(gap: GapRow | WaitRow) -> str:
     return f"after {gap.stage}" if gap.stage.tuned else "before fine-tuning"

@@ -1,5 +1,8 @@
 """Measured times as a sample: ratios of sums by group, paired by round."""
 
+import json
+from dataclasses import fields, replace
+
 import numpy as np
 import pytest
 
@@ -39,3 +42,30 @@ def test_rounds_pair_the_groups() -> None:
     ratio = Groups(times.sample, "speedup_measured").ratio()
     assert ratio.value == pytest.approx(0.8, abs=0.02)
     assert ratio.high - ratio.low < 0.1
+
+
+def test_seconds_and_joules_for_100_tokens() -> None:
+    """Two batches of five texts, ten tokens in all, timed twice: a text has two tokens,
+    and all five wait for the batch; joules are shared among them.
+    """
+    times = replace(TIMES, n_texts=5, joules=np.full((2, 2), 4.0))
+    found = Groups(times.seconds).by_group
+    assert found["a"].value == pytest.approx(100 * 1.5 / 2 / 2)  # 1 s and 2 s, twice
+    assert found["b"].value == pytest.approx(100 * 2.0 / 2 / 2)
+    assert times.alone_seconds == pytest.approx(100 * 2.5 / 2 / 2)
+    assert times.energy is not None
+    assert Groups(times.energy).overall.value == pytest.approx(100 * 4 / 2 / 10)
+    assert TIMES.energy is None
+    plain = json.loads(json.dumps(vars_of(times)))
+    again = Times.of(plain)
+    assert again.n_texts == 5
+    assert again.joules is not None
+    assert again.joules.tolist() == [[4.0, 4.0], [4.0, 4.0]]
+
+
+def vars_of(times: Times) -> dict:
+    """As the store keeps them."""
+    return {
+        f.name: v.tolist() if isinstance(v := getattr(times, f.name), np.ndarray) else v
+        for f in fields(times)
+    }

@@ -16,6 +16,7 @@ from specfair.report.sections.slices import within_groups
 from specfair.report.sections.swaps import worst_swap
 from specfair.report.sections.tokens import confident_mistakes, distributions
 from specfair.report.sections.training import over_training
+from specfair.report.sections.waits import seconds_waited
 from specfair.report.sections.written import what_was_written
 
 # nothing, where the run has nothing to say of it
@@ -26,6 +27,7 @@ SECTIONS: tuple[Callable[[Index], Section | None], ...] = (
     within_groups,
     which_draft,
     worst_swap,
+    seconds_waited,
     what_was_written,
     distributions,
     confident_mistakes,
