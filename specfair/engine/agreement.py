@@ -5,9 +5,11 @@ Knows how far two counts of the same prompts may differ. In float32 greedy decod
 follow one path, so every count of every prompt must be equal, save where the target's
 two best tokens are nearly tied and rounding may choose. Otherwise both are draws of the
 same law, and the acceptance rates of all prompts together may differ by Z standard
-errors of the paired difference: a false alarm in one of 10,000 checks. The replay knows
-no groups, so what is wrong with it is wrong for all. With N_IN_LAW prompts of the
-embedded pair an error of .02 is found 9 times in 10; fewer or shorter texts find less.
+errors of the paired difference: a false alarm in one of 10,000 checks. The texts are
+compared likewise: byte for byte, or in the law of their length, repetition and endings.
+The replay knows no groups, so what is wrong with it is wrong for all. With N_IN_LAW
+prompts of the embedded pair an error of .02 is found 9 times in 10; fewer or shorter
+texts find less.
 Does not know how either was made.
 """
 
@@ -27,7 +29,8 @@ from specfair.traces.counting import AS_DEPLOYED
 from specfair.traces.metrics import without_luck
 from specfair.traces.replay import replay
 from specfair.traces.tally import Tally
-from specfair.traces.trace import Trace
+from specfair.traces.trace import Trace, offsets_of
+from specfair.traces.written import OF_TOKENS, Sums
 
 if TYPE_CHECKING:
     from specfair.engine.speculate import Live
@@ -37,6 +40,7 @@ N_IN_LAW = 1_280  # and where both are draws
 N_WRITTEN = 100  # and where transformers decodes them, one by one
 Z = 3.9
 FEW = 0.02  # of all prompts: where a threshold that is somebody's probability may round
+EXACT = 1e-9  # of rounding alone
 NEAR_TIE = 1e-4  # between the target's two best probabilities
 
 _COUNTS = ("n_new_tokens", "n_rounds", "n_drafted", "n_tested", "n_accepted")
@@ -81,9 +85,25 @@ def compare(trace: Trace, live: "Live") -> Agreement:
         return Agreement(
             len(trace), 0, f"the models' probabilities are NaN or infinite for {which}"
         )
-    if is_exact(trace):
-        return _exact(trace, replayed, live.tally)
-    return _in_law(trace, replayed, live.tally)
+    if not is_exact(trace):
+        return _in_law(trace, replayed, live)
+    found = _exact(trace, replayed, live.tally)
+    other = _other_texts(trace, live)
+    return replace(found, problem=other) if other else found
+
+
+def _other_texts(trace: Trace, live: "Live") -> str:
+    """Byte for byte, save behind a near-tie."""
+    tied = trace.per_prompt(trace["margin"] < NEAR_TIE) > 0
+    pairs = enumerate(live.texts)
+    other = [i for i, own in pairs if not np.array_equal(trace.text.of(i), own)]
+    other = [i for i in other if not tied[i]]
+    if not other:
+        return ""
+    return (
+        f"plain and speculative decoding write different texts for {len(other)} "
+        f"prompts, {trace.prompts[other[0]].id!r} among them"
+    )
 
 
 def compare_with_library(
@@ -121,23 +141,38 @@ def _exact(
     return Agreement(len(trace), int(tied.sum()), problem)
 
 
-def _in_law(trace: Trace, replayed: Tally, live: Tally) -> Agreement:
+def _in_law(trace: Trace, replayed: Tally, live: "Live") -> Agreement:
+    """What is accepted, and what is counted of the texts themselves."""
     accepted = without_luck(trace, replayed.n_accepted, replayed.n_tested)
-    counts = ((accepted, replayed.n_tested), (live.n_accepted, live.n_tested))
-    rates = [float(divide(over.sum(), under.sum())) for over, under in counts]
-    errors = [
-        (over - rate * under) / max(under.sum(), 1.0)
-        for (over, under), rate in zip(counts, rates, strict=True)
-    ]
-    difference, spread = (
-        rates[1] - rates[0],
-        float(np.linalg.norm(errors[1] - errors[0])),
-    )
-    problem = ""
-    if abs(difference) > Z * spread:
-        problem = (
-            f"replay and live decoding accept {rates[0]:.3f} and {rates[1]:.3f} of "
-            f"what they test in {len(trace)} prompts, more than {Z} standard errors "
-            "apart"
+    counted = live.tally.n_accepted, live.tally.n_tested
+    told = _apart((accepted, replayed.n_tested), counted)
+    if told:
+        return Agreement(
+            len(trace), 0, f"replay and live decoding accept {told} of what they test"
         )
-    return Agreement(len(trace), 0, problem)
+    lengths = np.array([len(text) for text in live.texts], dtype=np.int64)
+    tokens = {"token": np.concatenate([*live.texts, np.zeros(0, np.int32)])}
+    offsets = offsets_of(lengths)
+    text = replace(trace.text.bare, offsets=offsets, columns=tokens)
+    for name, count in OF_TOKENS.items():
+        told = _apart(count(trace.text), count(text))
+        if told:
+            problem = f"plain and speculative decoding write texts of {name} {told}"
+            return Agreement(len(trace), 0, problem)
+    return Agreement(len(trace), 0)
+
+
+def _apart(plain: Sums, speculative: Sums) -> str:
+    """Two rates of the same prompts where they are further apart than chance has it."""
+    rates, errors = [], []
+    for over, under in (plain, speculative):
+        rates.append(float(divide(over.sum(), under.sum())))
+        errors.append((over - rates[-1] * under) / max(under.sum(), 1.0))
+    spread = float(np.linalg.norm(errors[1] - errors[0]))
+    if not abs(rates[1] - rates[0]) > Z * spread + EXACT:
+        return ""
+    n = len(plain[0])
+    return (
+        f"{rates[0]:.3f} and {rates[1]:.3f} ({n} prompts, more than {Z} standard "
+        "errors apart)"
+    )

@@ -56,6 +56,26 @@ def test_one_wrong_count_in_greedy_is_found(pair: Pair) -> None:
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_speculation_that_writes_another_text_is_found(
+    pair: Pair, temperature: float
+) -> None:
+    """One token of one text where every byte must be equal; where both are draws,
+    texts that are all cut in half, with the counts as they were.
+    """
+    trace = traced(pair, temperature)
+    live = speculate.speculate(pair, trace.prompts, trace.header.decoding, LOOKAHEAD)
+    assert agreement.compare(trace, live).problem == ""
+    texts = [text.copy() for text in live.texts]
+    if temperature:
+        texts = [text[: len(text) // 2] for text in texts]
+    else:
+        texts[5][0] += 1
+    problem = agreement.compare(trace, replace(live, texts=tuple(texts))).problem
+    said = "texts of length" if temperature else "different texts for 1 prompts"
+    assert said in problem
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_what_is_no_number_is_said_and_its_prompt_named(
     pair: Pair, temperature: float
 ) -> None:
