@@ -175,8 +175,8 @@ def test_quiet_whole_and_legible(
     drawings = browser.find_elements(By.CSS_SELECTOR, ".panel > svg")
     assert len(drawings) > 40
     shown = [drawing for drawing in drawings if drawing.is_displayed()]
-    # of the distributions one stage at a time
-    assert len(drawings) - len(shown) == 5
+    # of the distributions one stage at a time, of the texts one dataset
+    assert len(drawings) - len(shown) == 5 + 4
     assert all(drawing.size["height"] > 50 for drawing in shown)
     assert (
         browser.execute_script("return document.documentElement.scrollWidth") <= width

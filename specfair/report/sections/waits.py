@@ -1,5 +1,6 @@
 """How much longer the slowest group waits, in seconds and joules of a machine."""
 
+from specfair.errors import counted
 from specfair.report.blocks import Panel, Section, Table
 from specfair.report.charts import canvas
 from specfair.report.charts.forest import Line, forest
@@ -44,7 +45,8 @@ def seconds_waited(found: Index) -> Section | None:
             Panel(
                 title=title,
                 drawing=drawn,
-                basis="Lines are 95% intervals over batches timed in turn.",
+                basis=f"n = {counted(len(rows), 'stage')}; lines are 95% intervals "
+                "over batches timed in turn.",
                 table=Table.of(rows, COLUMNS),
             )
         )

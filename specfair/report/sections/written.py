@@ -12,6 +12,7 @@ from specfair.report.lookup import Index, measurable, stages
 from specfair.report.sections.parts import (
     GROUP,
     alternative,
+    basis,
     colour,
     where,
 )
@@ -94,8 +95,7 @@ def _panel(found: Index, at: Stage, metric: str) -> Panel | None:
     return Panel(
         title=title,
         drawing=plane(drawn, even=0.0, axes=axes, name=alternative(title), alike=False),
-        basis="Right is faster, up is worse; lines are 95% intervals"
-        f"{many.drawn(len(things))}.",
+        basis=f"{basis(rows)} Right is faster, up is worse.",
         table=Table.of(rows, columns),
         dataset=at.dataset,
         tab=f"{where(at)}: {METRICS[metric].title.lower()}",
