@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from specfair.audit.search import Seen, search
+from specfair.audit.search import Answers, search
 from specfair.stats.tally import Array
 from specfair.texts.swaps import (
     CASINGS,
@@ -78,7 +78,7 @@ def compared(seed: int, slower: Mapping[str, float], n_identities: int) -> list[
     where = made_space(n_identities).halves()[0]
     costs = MadeCosts(seed, slower)
     found = search(where, costs.per_100, seed=seed)
-    rng, seen = np.random.default_rng(seed), Seen(where, costs.per_100)
+    rng, seen = np.random.default_rng(seed), Answers(where, costs.per_100)
     worst = (-np.inf, "", "")
     while len(seen.known) < found.n_texts:
         context, first, second = drawn(where, rng)

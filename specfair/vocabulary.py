@@ -42,7 +42,7 @@ DECISIONS: tuple[Decision, ...] = ("fail", "invalid", "insufficient", "pass")
 _STEP = re.compile(r"@[0-9]{0,18}\Z")
 
 
-def in_turn(text: str) -> list[str]:
+def steps_of(text: str) -> list[str]:
     """The datasets of a sequence, which is often only one."""
     return [part.strip() for part in text.split(THEN)]
 
@@ -67,7 +67,7 @@ def dataset_name(text: str) -> str:
     'sst2->r'
     """
     if THEN in text:
-        return THEN.join(map(dataset_name, in_turn(text)))
+        return THEN.join(map(dataset_name, steps_of(text)))
     own = OWN_DATASET.fullmatch(text)
     return (own["alias"] or PurePath(own["path"]).stem) if own else text
 

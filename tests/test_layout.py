@@ -32,6 +32,7 @@ GROUND = {
     ("project", "vocabulary"),
 }
 HIDDEN = 2  # the doors: where weights are opened, and where pytest meets the audit
+HOMONYMS = 5
 ALLOWED = {
     "torch": {"models", "engine", "training"},
     "pytest": {"plugin", "doors"},
@@ -142,6 +143,21 @@ def test_the_page_about_the_house_is_true() -> None:
 def test_the_ground_floor_is_not_crowded() -> None:
     assert len(list(PACKAGE.glob("*.py"))) <= 12
     assert len(FLOORS) <= 7
+
+
+def test_a_name_means_one_thing() -> None:
+    """A public function or class of one name stands in one module; few are excused, as
+    `config.load` and `corpora.load`, which are said with their module.
+    """
+    homes: dict[str, set[str]] = {}
+    for path in modules():
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if not isinstance(node, ast.FunctionDef | ast.ClassDef):
+                continue
+            if not node.name.startswith("_"):
+                homes.setdefault(node.name, set()).add(str(path))
+    several = {name: sorted(where) for name, where in homes.items() if len(where) > 1}
+    assert len(several) <= HOMONYMS, several
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))

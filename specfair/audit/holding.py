@@ -20,7 +20,7 @@ _NARROWING = {"datasets", "tuned_target", "tuned_draft", "groups"}
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Demands:
     """What was to be measured: all that the project names, or less."""
 
     settings: Settings
@@ -28,7 +28,7 @@ class Asked:
     stages: tuple[Stage, ...]
 
     @classmethod
-    def of(cls, settings: Settings, given: Collection[str]) -> "Asked":
+    def of(cls, settings: Settings, given: Collection[str]) -> "Demands":
         """A run of every stage that is configured."""
         return cls(settings, given, settings.stages)
 
@@ -49,7 +49,7 @@ def held_by(session: Session) -> dict[str, str]:
     return {"held": json.dumps(said)}
 
 
-def unheld(run: Asked, parts: Iterable[Mapping[str, str]]) -> list[tuple[Rule, bool]]:
+def unheld(run: Demands, parts: Iterable[Mapping[str, str]]) -> list[tuple[Rule, bool]]:
     """Each rule that nobody was held to, and whether that is a mistake in a run of all
     tests.
 
@@ -67,7 +67,7 @@ def unheld(run: Asked, parts: Iterable[Mapping[str, str]]) -> list[tuple[Rule, b
     ]
 
 
-def idle_waivers(run: Asked, parts: Iterable[Mapping[str, str]]) -> list[str]:
+def idle_waivers(run: Demands, parts: Iterable[Mapping[str, str]]) -> list[str]:
     """A line for each waiver that covers nothing in a run of all there is."""
     found = [json.loads(part["held"]) for part in parts]
     if run.narrowed or not any(each["standard"] for each in found):
@@ -98,7 +98,7 @@ def others(found: Iterable[tuple[Rule, bool]]) -> list[str]:
     return [f"held against nothing in this run: {', '.join(names)}"] if names else []
 
 
-def _excused(rule: Rule, run: Asked) -> bool:
+def _excused(rule: Rule, run: Demands) -> bool:
     if rule.kind == "regression" and not run.settings.baseline:
         return True
     if run.settings.server:  # which does not tell all that a pair does

@@ -114,7 +114,7 @@ def _pool(
     return loan.store.get_or_make("pools", key | versions(), make=make, read=Pool.read)
 
 
-def keep(learned: Learned, to: Path) -> None:
+def keep_draft(learned: Learned, to: Path) -> None:
     """The draft's folder, whole or not at all, with the prompts to judge it by."""
     made = {"training": digest(learned.training.key)}
     if (to / MADE).is_file():
@@ -163,7 +163,7 @@ def judged(settings: Settings, draft: Path, prompts: Path, say: Say) -> Audit:
     return Audit(asked, say)
 
 
-def rows(learned: Learned, audit: Audit) -> Iterator[MendingRow]:
+def mending_rows(learned: Learned, audit: Audit) -> Iterator[MendingRow]:
     """Before and after, on each kind of prompts that judge and on all of them."""
     recipe, pool = learned.training.recipe, learned.pool
     for new in ("", *NEW):

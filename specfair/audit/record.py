@@ -143,7 +143,7 @@ def keep_baseline(
             f"baseline {name!r} would be empty: nothing was measured. Run "
             "evals that measure a pair."
         )
-    return kept.save_baseline(baseline.together(found), name, root=root, update=update)
+    return kept.save_baseline(baseline.joined(found), name, root=root, update=update)
 
 
 def _shared(settings: Settings) -> dict[str, object]:

@@ -31,7 +31,7 @@ TRIES = 200  # of the search for the smallest pair
 
 
 @dataclass(slots=True)
-class Seen:
+class Answers:
     """What was measured so far, and what follows of each identity."""
 
     where: Space
@@ -78,7 +78,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Finding:
     """The best guess."""
 
     fast: str
@@ -91,11 +91,11 @@ class Found:
 
 def search(
     where: Space, cost: Cost, *, seed: int, kept: Sequence[str] = (), store: str = ""
-) -> Found:
+) -> Finding:
     """The two identities that cost most apart. Those `kept` from an earlier time are
     never dropped; `store` is a folder for hypothesis's examples.
     """
-    seen = Seen(where, cost)
+    seen = Answers(where, cost)
     names = where.identities
     slow = fast = names
     n = CONTEXTS
@@ -113,7 +113,7 @@ def search(
     expected = effects[worst][0] - effects[best][0]
     n_texts = len(seen.known)
     smallest, shown = _smallest(seen, (best, worst), expected, store)
-    return Found(best, worst, expected, smallest, shown=shown, n_texts=n_texts)
+    return Finding(best, worst, expected, smallest, shown=shown, n_texts=n_texts)
 
 
 def _ends(
@@ -128,7 +128,7 @@ def _ends(
     return tuple(dict.fromkeys((*first, *(name for name in kept if name in names))))
 
 
-def _explore(seen: Seen, names: Sequence[str], n: int, seed: int) -> None:
+def _explore(seen: Answers, names: Sequence[str], n: int, seed: int) -> None:
     """Let hypothesis draw n contexts for these identities."""
     given = hypothesis()
 
@@ -154,7 +154,7 @@ def _settings(given: Any, *, store: str = "", **more: Any) -> Any:
 
 
 def _smallest(
-    seen: Seen, pair: tuple[str, str], wanted: float, store: str
+    seen: Answers, pair: tuple[str, str], wanted: float, store: str
 ) -> tuple[Swap, float]:
     """The simplest context in which the second costs as much more as wanted, or else
     the one of those seen in which it does most.

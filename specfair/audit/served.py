@@ -150,7 +150,7 @@ class Served:
         return {g: less[g] if e.value < 0 else e for g, e in more.items()}
 
 
-def counted(
+def counts_for(
     adapter: Adapter, prompts: Sequence[Prompt], replies: Sequence[Reply], budget: int
 ) -> Counted:
     """The counts of these replies; one that cannot be true has none, and is named."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from specfair.audit.lending import Say
-from specfair.audit.served import Served, counted, text_of
+from specfair.audit.served import Served, counts_for, text_of
 from specfair.audit.values import keep, reader, remembered
 from specfair.config import Settings
 from specfair.errors import ModelError, UsageError
@@ -104,13 +104,13 @@ def served(settings: Settings, store: Store, prompts: PromptSet, say: Say) -> Se
             f"server {settings.server!r} tells nothing of drafts in {len(first):,} "
             f"replies. Let it: {line.adapter.lacking}."
         )
-    found = counted(line.adapter, tuple(prompts), first, budget)
+    found = counts_for(line.adapter, tuple(prompts), first, budget)
     return Served(
         about=line.about,
         place=settings.server,
         trace=text_of(line.about, prompts, first, settings.decoding),
         told=found,
-        again=counted(line.adapter, tuple(again), replies(again, again), budget)
+        again=counts_for(line.adapter, tuple(again), replies(again, again), budget)
         if again
         else None,
         plain=tuple(replies(plain, prompts)) if plain else (),

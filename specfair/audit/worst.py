@@ -16,7 +16,7 @@ import numpy as np
 from specfair import stats
 from specfair.audit import tracing
 from specfair.audit.lending import Loan
-from specfair.audit.search import Found, search
+from specfair.audit.search import Finding, search
 from specfair.audit.stages import Stages
 from specfair.audit.values import keep, reader
 from specfair.errors import UsageError
@@ -30,7 +30,7 @@ from specfair.traces.replay import replay
 from specfair.vocabulary import ALPHA, Stage
 
 PER = 100.0  # tokens, for which target calls are counted
-Known = dict[str, tuple[float, float]]  # target calls and tokens, by text
+_Known = dict[str, tuple[float, float]]  # target calls and tokens, by text
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Swapped:
     slow one for 100 tokens.
     """
 
-    found: Found
+    found: Finding
     estimate: Estimate
     groups: tuple[str, str]  # of the fast and of the slow
 
@@ -71,7 +71,7 @@ class Costs:
 
     stages: Stages
     loan: Loan
-    known: Known
+    known: _Known
 
     def of(self, texts: Sequence[str]) -> Array:
         """Both, for each text: (texts, 2)."""
@@ -131,7 +131,7 @@ def worst(stages: Stages, stage: Stage) -> Swapped:
     return made
 
 
-def confirm(where: Space, found: Found, costs: Costs) -> Estimate:
+def confirm(where: Space, found: Finding, costs: Costs) -> Estimate:
     """Extra target calls in contexts that the search never saw, written as the smallest
     pair is: a paired test whose unit of evidence is the template.
     """
@@ -184,10 +184,10 @@ def _kept(
     )
 
 
-def _stored(stages: Stages, key: Mapping[str, object], known: Known) -> Known:
+def _stored(stages: Stages, key: Mapping[str, object], known: _Known) -> _Known:
     """The costs that are kept, with these among them."""
 
-    def change(old: Known | None) -> Known:
+    def change(old: _Known | None) -> _Known:
         new = known.keys() - (old or {}).keys()
         return {**(old or {}), **known} if new or old is None else old
 

@@ -20,7 +20,7 @@ from specfair.vocabulary import (
     SERVERS,
     TUNED,
     dataset_name,
-    in_turn,
+    steps_of,
 )
 from specfair.workers import Hired
 
@@ -90,7 +90,7 @@ def _check_names(datasets: Collection[str]) -> None:
     named: dict[str, str] = {}
     for text in datasets:
         name = dataset_name(text)
-        for part in in_turn(text):
+        for part in steps_of(text):
             if dataset_name(part) == part and part not in DATASETS:
                 known = (*DATASETS, "NAME=file:PATH")
                 raise UsageError(unknown("dataset", part, known))

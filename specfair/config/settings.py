@@ -23,7 +23,7 @@ from specfair.vocabulary import (
     TUNED,
     Stage,
     dataset_name,
-    in_turn,
+    steps_of,
 )
 
 if TYPE_CHECKING:
@@ -218,7 +218,7 @@ class Settings:
 
     def dataset(self, name: str) -> str:
         """The dataset that goes by this name, as it was written."""
-        parts = (part for d in self.datasets for part in in_turn(d))
+        parts = (part for d in self.datasets for part in steps_of(d))
         return next((part for part in parts if dataset_name(part) == name), name)
 
     @property
@@ -259,7 +259,7 @@ class Settings:
             value = getattr(self, name)
             if name in ("datasets", "drafts"):
                 moved[name] = tuple(
-                    THEN.join(project.moved(name, p, start, move) for p in in_turn(d))
+                    THEN.join(project.moved(name, p, start, move) for p in steps_of(d))
                     for d in value
                 )
             elif isinstance(value, str):

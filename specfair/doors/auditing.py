@@ -38,10 +38,10 @@ def run_audit(options: argparse.Namespace) -> int:
     session.audit().measure(stages)
     for stage in stages:
         ask_all(session, stage)
-    return _finish(session, holding.Asked(settings, given, stages), to)
+    return _finish(session, holding.Demands(settings, given, stages), to)
 
 
-def _finish(session: Session, run: holding.Asked, to: outputs.Outputs | None) -> int:
+def _finish(session: Session, run: holding.Demands, to: outputs.Outputs | None) -> int:
     """Print the verdicts, write the run, and say what was not held or not written."""
     unheld = holding.unheld(run, [holding.held_by(session)])
     wrong = holding.lines_of_mistakes(unheld)

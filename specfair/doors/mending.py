@@ -45,14 +45,14 @@ def mend_draft(options: argparse.Namespace) -> int:
     learned = mending.learn(settings, recipe, tell if workers.leads() else _silent)
     if not workers.leads():
         return OK
-    mending.keep(learned, to)
+    mending.keep_draft(learned, to)
     show(*_made(learned))
     audit = mending.judged(settings, to, to / mending.JUDGING, tell)
     rules = bounds.all_rules(home.table, [], (TUNED,))
     judging = replace(audit.settings, gates=rules)
     session = Session(judging, tell, audits={judging.measurement: audit})
     audit.measure((BASE, Stage(TUNED)))
-    found = tuple(mending.rows(learned, audit))
+    found = tuple(mending.mending_rows(learned, audit))
     show(*_lines(audit, found))
     for stage in (BASE, Stage(TUNED)):
         ask_all(session, stage)

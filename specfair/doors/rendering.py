@@ -55,7 +55,7 @@ def compare_baselines(options: argparse.Namespace) -> int:
     home = project.find(Path.cwd())
     settings = config.load(home, {"scope": options.scope})
     rules = bounds.all_rules(home.table, options.gate, settings.compared)
-    found = comparison.compare(
+    found = comparison.held_against(
         options.old, options.new, root=home.root, rules=rules, scope=settings.scope
     )
     print(comparison.FORMATS[options.format](found))

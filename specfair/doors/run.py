@@ -130,7 +130,7 @@ class Runner:
         """Say which bounds were held against nothing; the mistakes among them, where
         the run was whole.
         """
-        asked = holding.Asked.of(settings_of(self.config), given(self.config))
+        asked = holding.Demands.of(settings_of(self.config), given(self.config))
         found = holding.unheld(asked, parts)
         wrong = []
         if whole:

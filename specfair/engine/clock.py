@@ -27,7 +27,7 @@ from specfair.engine.tracer import generate
 from specfair.errors import UsageError
 from specfair.models.devices import does_not_fit, fits
 from specfair.models.heads import HeadFiles
-from specfair.models.kinds import Kind
+from specfair.models.kinds import DraftKind
 from specfair.models.pair import Pair, encode
 from specfair.models.translating import Translated
 from specfair.texts.prompts import Prompt
@@ -135,7 +135,7 @@ def cost_ratio(
     """c: the time of one draft step over the time of one target step, medians of steps
     taken in alternation; 0 for a draft that calls no model.
     """
-    if isinstance(pair.draft, Kind):
+    if isinstance(pair.draft, DraftKind):
         return 0.0
     context = pair.context or n_context + n_repeats
     tokens = torch.zeros(

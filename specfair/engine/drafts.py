@@ -20,7 +20,7 @@ from specfair.engine.lookups import Lookup
 from specfair.engine.task import Task
 from specfair.engine.translating import TranslatedDraft
 from specfair.models.heads import HeadFiles
-from specfair.models.kinds import Kind
+from specfair.models.kinds import DraftKind
 from specfair.models.translating import Translated
 from specfair.traces.trace import Columns, Text
 
@@ -87,7 +87,7 @@ class ModelDraft:
 def draft_of(asked: Task) -> Draft:
     """The draft of the pair that is asked."""
     draft, n_vocab = asked.pair.draft, asked.pair.n_vocab
-    if isinstance(draft, Kind):
+    if isinstance(draft, DraftKind):
         return Lookup.of(draft, asked)
     if isinstance(draft, HeadFiles):
         return head_draft(draft, asked.pair.target)

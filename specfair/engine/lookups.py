@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from specfair.engine.task import Task
-from specfair.models.kinds import LOOKUP, Kind
+from specfair.models.kinds import LOOKUP, DraftKind
 from specfair.traces.counting import until
 from specfair.traces.trace import Columns, Text
 
@@ -38,7 +38,7 @@ class Lookup:
     only_beside: bool = False  # nothing is proposed where one token is left
 
     @classmethod
-    def of(cls, kind: Kind, asked: Task) -> "Lookup":
+    def of(cls, kind: DraftKind, asked: Task) -> "Lookup":
         """As it was written."""
         n_ahead, *sizes = kind.numbers
         n_vocab = asked.pair.n_vocab

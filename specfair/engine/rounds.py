@@ -30,7 +30,7 @@ from specfair.engine.task import Task
 
 
 @dataclass(slots=True)
-class Rows:
+class Ongoing:
     """The prompts being decoded now."""
 
     prompts: NDArray[np.int64]
@@ -61,7 +61,7 @@ class Rows:
         for name in _TENSORS:
             setattr(self, name, getattr(self, name)[rows])
 
-    def join(self, other: "Rows") -> None:
+    def join(self, other: "Ongoing") -> None:
         self.target.join(other.target)
         self.draft.join(other.draft)
         self.prompts = np.concatenate([self.prompts, other.prompts])
@@ -74,7 +74,7 @@ _TENSORS = ("tail", "tail_valid", "n_new", "n_ahead", "uniforms")
 
 def enter(
     asked: Task, drafting: Draft, prompts: NDArray[np.int64], *, n_ahead: int
-) -> Rows:
+) -> Ongoing:
     """Both read the prompts, up to where the first round begins."""
     pair, ids = asked.pair, [asked.ids[i] for i in prompts]
     device = pair.device
@@ -85,7 +85,7 @@ def enter(
     tail, valid = pad_left([(tokens[:1] + tokens)[-2:] for tokens in ids], device)
     valid[:, 0] &= torch.tensor([len(tokens) > 1 for tokens in ids], device=device)
     n_new = torch.zeros(len(ids), dtype=torch.long, device=device)
-    return Rows(
+    return Ongoing(
         prompts=prompts,
         target=target,
         draft=opened,
@@ -126,7 +126,7 @@ class Outcome:
     known: Tensor
 
 
-def draft(rows: Rows, decoding: Decoding, lookahead: Lookahead) -> Round:
+def draft(rows: Ongoing, decoding: Decoding, lookahead: Lookahead) -> Round:
     """The draft writes ahead, place by place, as long as it has something to propose
     and is sure enough; the target reads all places at once.
     """
@@ -236,7 +236,7 @@ def owed(now: Round, n_accepted: Tensor, decoding: Decoding) -> Tensor:
     return sampling.residual(own, refused * rejected[:, None])
 
 
-def advance(rows: Rows, now: Round, outcome: Outcome, *, adapt: bool) -> None:
+def advance(rows: Ongoing, now: Round, outcome: Outcome, *, adapt: bool) -> None:
     """Take back what was not accepted, and set up the next round; `adapt` follows the
     heuristic schedule: all that was drafted is a full match, however little that was.
     """

@@ -19,7 +19,15 @@ from torch import Tensor
 from specfair.decoding import Decoding, Lookahead
 from specfair.engine.columns import At, reduced
 from specfair.engine.drafts import Ahead, Draft, draft_of
-from specfair.engine.rounds import Outcome, Round, Rows, advance, decide, draft, enter
+from specfair.engine.rounds import (
+    Ongoing,
+    Outcome,
+    Round,
+    advance,
+    decide,
+    draft,
+    enter,
+)
 from specfair.engine.sheet import Sheet, within
 from specfair.engine.task import Task, task
 from specfair.models.devices import fits
@@ -185,7 +193,7 @@ def _drain(job: _Job, n_slots: int) -> None:
     """Rounds until every prompt is done, keeping the slots filled."""
     ids = job.task.ids
     waiting = sorted(range(len(ids)), key=lambda i: len(ids[i]))
-    active: Rows | None = None
+    active: Ongoing | None = None
     while waiting or active is not None:
         free = n_slots - (0 if active is None else len(active.prompts))
         if waiting and free >= _REFILL * n_slots:
@@ -203,11 +211,11 @@ def _drain(job: _Job, n_slots: int) -> None:
             active.keep(ongoing)
 
 
-def _enter(job: _Job, prompts: Ints) -> Rows:
+def _enter(job: _Job, prompts: Ints) -> Ongoing:
     return enter(job.task, job.drafting, prompts, n_ahead=job.lookahead.n)
 
 
-def _round(job: _Job, rows: Rows) -> Tensor:
+def _round(job: _Job, rows: Ongoing) -> Tensor:
     """One round of every row, written down; which rows go on (n_rows,)."""
     decoding = job.task.decoding
     now = draft(rows, decoding, job.lookahead)
@@ -217,7 +225,7 @@ def _round(job: _Job, rows: Rows) -> Tensor:
     return ~outcome.ended & (rows.n_new < decoding.max_new_tokens)
 
 
-def _note(job: _Job, rows: Rows, now: Round, outcome: Outcome) -> None:
+def _note(job: _Job, rows: Ongoing, now: Round, outcome: Outcome) -> None:
     """Write down the text, the round, and every tested proposal."""
     text, written = outcome.text, outcome.written
     begin = rows.n_new.cpu().numpy()
@@ -244,7 +252,7 @@ def _note(job: _Job, rows: Rows, now: Round, outcome: Outcome) -> None:
         sheet.write(where, found)
 
 
-def _places(rows: Rows, begin: Ints, marked: Tensor) -> tuple[Ints, Ints]:
+def _places(rows: Ongoing, begin: Ints, marked: Tensor) -> tuple[Ints, Ints]:
     """Prompts and positions of what is marked (n_rows, n) from where a round began."""
     row, place = (index.cpu().numpy() for index in marked.nonzero(as_tuple=True))
     return rows.prompts[row], begin[row] + place

@@ -63,7 +63,7 @@ def _rounded(values: Any) -> tuple[float, ...]:
     return tuple(int(v) if v.is_integer() else v for v in rounded)
 
 
-def together(parts: Iterable[Baseline]) -> Baseline:
+def joined(parts: Iterable[Baseline]) -> Baseline:
     """The stages of all parts, which are of one run."""
     found = list(parts)
     return replace(

@@ -38,7 +38,7 @@ class Comparison:
         return UNDECIDED if code == OK and self.absent else code
 
 
-def compare(
+def held_against(
     old: str,
     new: str,
     *,

@@ -15,7 +15,7 @@ from transformers import AutoModel, PreTrainedModel
 
 from specfair.errors import ModelError
 from specfair.models.folders import brief, whole_json
-from specfair.models.kinds import DFLASH, EAGLE3, MEDUSA, MTP, Kind
+from specfair.models.kinds import DFLASH, EAGLE3, MEDUSA, MTP, DraftKind
 from specfair.models.pair import n_rows, text_config
 
 
@@ -43,7 +43,7 @@ class HeadFiles:
         return own
 
 
-def open_head(kind: Kind, folder: Path, target: PreTrainedModel) -> HeadFiles:
+def open_head(kind: DraftKind, folder: Path, target: PreTrainedModel) -> HeadFiles:
     """What is found there; every refusal is a ModelError."""
     name = kind.written
     if kind.name == MTP:

@@ -39,7 +39,7 @@ SHAPES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class DraftKind:
     """A way to draft, with the numbers or the folder behind its name."""
 
     name: str
@@ -63,22 +63,22 @@ class Kind:
         return hashlib.sha256(f"{self.written}{of}".encode()).hexdigest()
 
 
-def kind_of(written: str) -> Kind:
+def kind_of(written: str) -> DraftKind:
     """What is meant by it; a folder of that name is a model whatever it is called."""
     name, colon, rest = written.partition(":")
     if (not colon and name not in KINDS) or os.path.isdir(written):
-        return Kind(MODEL, written, place=written)
+        return DraftKind(MODEL, written, place=written)
     if name not in KINDS:
         if os.path.isabs(written) or len(name) == 1:  # of a drive
-            return Kind(MODEL, written, place=written)
+            return DraftKind(MODEL, written, place=written)
         raise UsageError(unknown("kind of draft", name, KINDS))
     if name in HEADS and rest:
-        return Kind(name, written, place=rest)
+        return DraftKind(name, written, place=rest)
     if name in HEADS or (name == MTP and colon):
         right = MTP if name == MTP else f"{name}:FOLDER"
         raise UsageError(f"draft {written!r} says too little or much. Write {right}.")
     if name == MTP:
-        return Kind(name, written)
+        return DraftKind(name, written)
     pattern, example = _GRAMMAR[name]
     found = re.fullmatch(pattern, rest)
     numbers = tuple(map(int, filter(None, found.groups()))) if found else ()
@@ -88,4 +88,4 @@ def kind_of(written: str) -> Kind:
             f"draft {written!r} says too little or what cannot be; {name} has whole "
             f"numbers from 1 on. Write {example}."
         )
-    return Kind(name, written, numbers)
+    return DraftKind(name, written, numbers)

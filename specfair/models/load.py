@@ -27,7 +27,7 @@ from specfair.models.devices import device_of, dtype_of, fits
 from specfair.models.folders import Source, brief, fingerprint, locate, whole_json
 from specfair.models.heads import open_head
 from specfair.models.identity import Loading
-from specfair.models.kinds import EARLY_EXIT, LOOKUPS, Kind, kind_of
+from specfair.models.kinds import EARLY_EXIT, LOOKUPS, DraftKind, kind_of
 from specfair.models.layers import first_layers
 from specfair.models.pair import Pair, fingerprint_tokenizer, n_rows, text_config
 from specfair.models.translating import Translated, translated
@@ -100,7 +100,7 @@ def _check_replayable(folder: Path, source: Source) -> None:
 
 
 def _drafting(
-    kind: Kind, models: list[PreTrainedModel], *, folder: Path, target: str
+    kind: DraftKind, models: list[PreTrainedModel], *, folder: Path, target: str
 ) -> Any:
     """The draft of this kind, beside a target that is loaded."""
     if kind.of_files:
@@ -110,7 +110,7 @@ def _drafting(
     return kind if kind.name in LOOKUPS else open_head(kind, folder, models[0])
 
 
-def _draft_print(kind: Kind, prints: list[str], drafting: Any) -> str:
+def _draft_print(kind: DraftKind, prints: list[str], drafting: Any) -> str:
     """Of its weights, and of its tokenizer where that is its own."""
     found = [*prints, kind.fingerprint(prints[0])][1]
     if not isinstance(drafting, Translated):

@@ -12,7 +12,7 @@ from specfair.errors import counted
 from specfair.report.blocks import Bundle, Card
 from specfair.report.charts.canvas import WIDTH
 from specfair.report.charts.forest import Judged, beam
-from specfair.report.text import COMMAND, anchor, clean, interval, number, odds
+from specfair.report.text import COMMAND, anchor, clean, interval, number, odds_said
 from specfair.run.rows import N_EXAMPLES, ExampleRow
 from specfair.run.run import Run
 from specfair.run.verdict import Verdict
@@ -112,7 +112,7 @@ def _card(run: Run, v: Verdict, taken: dict[str, int]) -> Card:
         actual=number(v.value),
         interval=interval(v.low, v.high),
         min_effect=number(v.min_effect),
-        p_value=odds(v.p_holm),
+        p_value=odds_said(v.p_holm),
         n=n,
         n_prompts=sum(prompts for prompts, _ in v.n.values()),
         groups=v.groups,

@@ -36,7 +36,7 @@ class Moved(NamedTuple):
         return DECISIONS.index(self.after.outcome) if self.after else len(DECISIONS)
 
 
-def moved(old: Run, new: Run) -> list[Moved]:
+def what_moved(old: Run, new: Run) -> list[Moved]:
     """The checks whose outcome is another, or that only one of the runs asked."""
     was, now = _keyed(old), _keyed(new)
     pairs = [Moved(was.get(key), now.get(key)) for key in dict.fromkeys((*now, *was))]
@@ -46,7 +46,7 @@ def moved(old: Run, new: Run) -> list[Moved]:
 
 def changed(old: Index, new: Index) -> tuple[str, Table]:
     """A sentence, and the checks that come out otherwise."""
-    other = moved(old.run, new.run)
+    other = what_moved(old.run, new.run)
     said = "Every check comes out as before"
     if other:
         outcomes = [WORDS[d] for d in DECISIONS for p in other if _is(p, d)]

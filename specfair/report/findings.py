@@ -33,14 +33,14 @@ WORDS: Mapping[Decision, str] = {
 }
 
 
-def waived(run: Run) -> int:
+def known_failures(run: Run) -> int:
     """How many failures are known and excused."""
     return sum(v.excuse == "waived" for v in run.verdicts)
 
 
 def verdict(run: Run) -> str:
     """The whole run in one sentence, or in two where failures are waived."""
-    n = waived(run)
+    n = known_failures(run)
     said = _verdict(run)
     return f"{said} {counted(n, 'known failure')} waived." if n else said
 
@@ -58,7 +58,7 @@ def _verdict(run: Run) -> str:
     if "insufficient" in counts:
         some = f"{counts['insufficient']} of {n:,}"
         return f"No check failed; {some} need more prompts to decide."
-    if waived(run):
+    if known_failures(run):
         return f"No other of {checks} failed."
     return "The only check passed." if n == 1 else f"All {checks} passed."
 
@@ -214,7 +214,7 @@ def _behind(groups: tuple[str, str], difference: float) -> str:
     return f"{clean(slow, 40)} is {number(abs(difference), 2)} behind {clean(fast, 40)}"
 
 
-def best(found: Index) -> str:
+def best_for_all(found: Index) -> str:
     """The best number of assistant tokens for all, and who would want another."""
     common = best_lookahead(found, BASE, "")
     if common is None:

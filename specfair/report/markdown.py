@@ -12,7 +12,7 @@ from specfair.report import findings, lead, many
 from specfair.report.blocks import Card, Table
 from specfair.report.cards import cards
 from specfair.report.lookup import Index, index, tally
-from specfair.report.sections.before_after import by_dataset, by_group
+from specfair.report.sections.before_after import by_dataset, table_by_group
 from specfair.report.sections.groups import ranking
 from specfair.report.sections.mentions import gaps
 from specfair.report.sections.mitigation import mended, recipes
@@ -35,8 +35,8 @@ def render_markdown(run: Run) -> str:
     """The verdict, what needs somebody, before and after, the gaps."""
     found, counts = index(run), tally(run)
     marked = [f"{MARKS[d]} {n} {findings.WORDS[d]}" for d, n in counts.items()]
-    if findings.waived(run):
-        marked.append(f"{findings.waived(run)} waived")
+    if findings.known_failures(run):
+        marked.append(f"{findings.known_failures(run)} waived")
     said = findings.by_chance(run)
     blocks = (
         f"## specfair: {_escape(findings.verdict(run))}",
@@ -133,7 +133,7 @@ def _sections(found: Index) -> Iterable[str]:
     if speed:
         yield _escape(findings.speed(found), 600)
         yield speed
-        yield _table(by_group(found))
+        yield _table(table_by_group(found))
     share = findings.share(found)
     if share:
         yield _escape(share, 900)

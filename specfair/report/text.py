@@ -73,7 +73,7 @@ def number(value: object, digits: int = 3) -> str:
     return shown.replace("-", "\u2212") if float(shown) else f"{0:.{digits}f}"
 
 
-def odds(p_value: object) -> str:
+def odds_said(p_value: object) -> str:
     """A p-value; none is zero."""
     shown = number(p_value)
     return "< 0.001" if shown == "0.000" else shown

@@ -9,7 +9,7 @@ from specfair.errors import counted
 from specfair.report import findings
 from specfair.report.blocks import Panel, Table
 from specfair.report.charts import canvas
-from specfair.report.charts.curves import Point, Series, curves
+from specfair.report.charts.curves import Mark, Series, curves
 from specfair.report.lookup import Index, figure, index, stages, tally
 from specfair.report.sections.parts import INTERVAL, alternative
 from specfair.report.text import clean, number
@@ -59,7 +59,7 @@ def _trend(found: Sequence[Index], metric: str, title: str) -> Panel | None:
     series, every = [], []
     for stage in at:
         rows = list(_rows(found, metric, stage))
-        points = [Point(i, figure(row), (row.low, row.high)) for i, row in rows]
+        points = [Mark(i, figure(row), (row.low, row.high)) for i, row in rows]
         hue = canvas.QUIET if stage.tuned else canvas.INK
         series.append(Series(points, _name(stage), hue))
         every += rows

@@ -9,7 +9,7 @@ import pytest
 
 from specfair import config
 from specfair.audit.case import Case
-from specfair.audit.holding import Asked, held_by, lines_of_mistakes, others, unheld
+from specfair.audit.holding import Demands, held_by, lines_of_mistakes, others, unheld
 from specfair.audit.session import Session
 from specfair.config import Settings
 from specfair.gates import bounds
@@ -34,7 +34,7 @@ def settings(**changes: object) -> Settings:
     return replace(config.override(Settings(), changes), gates=(*FILE, *TYPED))
 
 
-def wrong(run: Asked, *, held: list[int], standard: bool = True) -> set[str]:
+def wrong(run: Demands, *, held: list[int], standard: bool = True) -> set[str]:
     parts = [{"held": json.dumps({"rules": held, "waivers": [], "standard": standard})}]
     found = unheld(run, parts)
     assert len(found) == len(FILE) + len(TYPED) - len(held)
@@ -55,12 +55,12 @@ def test_a_rule_is_held_once_a_case_is_judged_by_it() -> None:
 
 def test_a_server_does_not_tell_all_that_the_file_bounds() -> None:
     """What was typed for this run is meant for it."""
-    run = Asked.of(settings(server="http://h:1"), ())
+    run = Demands.of(settings(server="http://h:1"), ())
     assert wrong(run, held=[0]) == {"equivalence<=0.1", "sst2.gain>=0"}
 
 
 def test_what_no_test_asked_is_a_mistake_unless_no_baseline_is_there() -> None:
-    run = Asked.of(settings(), ())
+    run = Demands.of(settings(), ())
     assert wrong(run, held=[0]) == {
         "kl.gap<=0.1",
         "imdb.gain>=0",
@@ -68,15 +68,15 @@ def test_what_no_test_asked_is_a_mistake_unless_no_baseline_is_there() -> None:
         "equivalence<=0.1",
         "sst2.gain>=0",
     }
-    assert "regression>=0" in wrong(Asked.of(settings(baseline="main"), ()), held=[0])
+    assert "regression>=0" in wrong(Demands.of(settings(baseline="main"), ()), held=[0])
 
 
 def test_an_option_that_measures_less_excuses_the_file_and_never_what_was_typed() -> (
     None
 ):
-    run = Asked.of(settings(datasets="sst2"), {"datasets"})
+    run = Demands.of(settings(datasets="sst2"), {"datasets"})
     assert wrong(run, held=[0]) == {"kl.gap<=0.1", "equivalence<=0.1", "sst2.gain>=0"}
-    only_base = Asked(settings(), (), (BASE,))
+    only_base = Demands(settings(), (), (BASE,))
     assert wrong(only_base, held=[0]) == {
         "kl.gap<=0.1",
         "equivalence<=0.1",
@@ -87,7 +87,7 @@ def test_an_option_that_measures_less_excuses_the_file_and_never_what_was_typed(
 def test_tests_with_questions_of_their_own_leave_the_bounds_of_the_file_to_the_evals() -> (
     None
 ):
-    assert wrong(Asked.of(settings(), ()), held=[0], standard=False) == {
+    assert wrong(Demands.of(settings(), ()), held=[0], standard=False) == {
         "equivalence<=0.1",
         "sst2.gain>=0",
     }
@@ -102,5 +102,5 @@ def test_processes_of_one_run_are_taken_together(
         for held in places
     ]
     assert not {"gap<=0.1", "kl.gap<=0.1"} & {
-        str(rule) for rule, _ in unheld(Asked.of(settings(), ()), parts)
+        str(rule) for rule, _ in unheld(Demands.of(settings(), ()), parts)
     }

@@ -41,7 +41,7 @@ def learn(folder: Path, *said: str) -> tuple[Learned, list[str]]:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("mending")
-    mending.keep(learn(folder)[0], folder / "mended")
+    mending.keep_draft(learn(folder)[0], folder / "mended")
     return folder
 
 
@@ -79,9 +79,9 @@ def test_the_folder_is_a_draft_with_the_prompts_that_judge_it(place: Path) -> No
     model = AutoModelForCausalLM.from_pretrained(to)
     assert model.config.model_type == "llama"
     assert json.loads((to / mending.MADE).read_text())["recipe"]["name"] == "fairspec"
-    mending.keep(learn(place)[0], to)  # the same command finds it again
+    mending.keep_draft(learn(place)[0], to)  # the same command finds it again
     with pytest.raises(UsageError, match="is there already"):
-        mending.keep(learn(place, "distill")[0], to)
+        mending.keep_draft(learn(place, "distill")[0], to)
 
 
 def test_what_stands_there_is_left_alone(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_before_and_after_on_each_kind_of_prompts(place: Path) -> None:
     learned, _ = learn(place)
     to, said = place / "mended", list[str]()
     audit = mending.judged(settings(place), to, to / mending.JUDGING, said.append)
-    rows = list(mending.rows(learned, audit))
+    rows = list(mending.mending_rows(learned, audit))
     kinds = sorted(set(learned.parts.new.values()))
     assert sorted({row.new for row in rows}) == ["", *kinds]
     whole = [row for row in rows if not row.new]
@@ -150,11 +150,11 @@ def test_a_full_disk_leaves_no_half_a_folder(
 
     monkeypatch.setattr(shutil, "copytree", full)
     with pytest.raises(OSError, match="No space left"):
-        mending.keep(learn(place)[0], tmp_path / "mended")
+        mending.keep_draft(learn(place)[0], tmp_path / "mended")
     assert list(tmp_path.iterdir()) == []
     monkeypatch.undo()
     learned, said = learn(place)
-    mending.keep(learned, tmp_path / "mended")
+    mending.keep_draft(learned, tmp_path / "mended")
     assert said == []
     assert (tmp_path / "mended" / "model.safetensors").is_file()
 

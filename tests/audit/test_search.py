@@ -7,11 +7,11 @@ import pytest
 
 from bench.swaps import MadeCosts, compared, made_space
 from specfair.audit import search as searching
-from specfair.audit.search import Found, search
+from specfair.audit.search import Finding, search
 from specfair.texts.swaps import Space
 
 
-def find(where: Space, seed: int, **slower: float) -> tuple[Found, MadeCosts]:
+def find(where: Space, seed: int, **slower: float) -> tuple[Finding, MadeCosts]:
     costs = MadeCosts(seed, slower)
     return search(where.halves()[0], costs.per_100, seed=seed), costs
 
@@ -49,7 +49,7 @@ def test_who_was_found_before_is_never_dropped(monkeypatch: pytest.MonkeyPatch) 
     where, last = made_space(20).halves()[0], []
     explore = searching._explore
 
-    def spy(seen: searching.Seen, names: tuple[str, ...], n: int, seed: int) -> None:
+    def spy(seen: searching.Answers, names: tuple[str, ...], n: int, seed: int) -> None:
         last.append(names)
         explore(seen, names, n, seed)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from specfair import gates
-from specfair.audit.served import Counted, Served, counted, text_of
+from specfair.audit.served import Counted, Served, counts_for, text_of
 from specfair.decoding import Decoding, Lookahead
 from specfair.servers.adapter import About
 from specfair.servers.llama_cpp import LLAMA_CPP
@@ -43,7 +43,7 @@ def drawn(few: PromptSet, rng: random.Random, *, more: float = 0.0) -> Counted:
             rounds.append((room, next(lost, room)))
             left -= rounds[-1][1] + 1
         replies.append(LLAMA_CPP.read([(0.0, event) for event in events_of(rounds)]))
-    return counted(LLAMA_CPP, tuple(few), replies, BUDGET)
+    return counts_for(LLAMA_CPP, tuple(few), replies, BUDGET)
 
 
 def served(few: PromptSet, told: Counted, again: Counted | None = None) -> Served:
@@ -84,7 +84,7 @@ def test_equal_passes_are_equal(few: PromptSet) -> None:
 def test_metrics_that_do_not_follow_are_left_out_and_named(few: PromptSet) -> None:
     """A histogram tells rounds, and not which of them a draft was rejected in."""
     reply = SGLANG.read(stream(8, NEW))
-    told = counted(SGLANG, tuple(few), [reply] * len(few), BUDGET)
+    told = counts_for(SGLANG, tuple(few), [reply] * len(few), BUDGET)
     found = served(few, told)
     assert [*found.sums] == [
         "mean_acceptance_length",
@@ -101,7 +101,7 @@ def test_times_are_those_that_clients_feel(few: PromptSet) -> None:
     speculation the whole takes half a second.
     """
     reply = SGLANG.read(stream(8, NEW))
-    told = counted(SGLANG, tuple(few), [reply] * len(few), BUDGET)
+    told = counts_for(SGLANG, tuple(few), [reply] * len(few), BUDGET)
     trace = text_of(ABOUT, few, told.replies, Decoding(BUDGET))
     plain = (Reply(8, seconds=(0.1, 0.5)),) * len(few)
     found = Served(ABOUT, "http://h", trace, told, plain=plain)

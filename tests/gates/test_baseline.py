@@ -288,7 +288,7 @@ def test_absent_and_stale_stages() -> None:
 
 
 def test_merge_joins_what_processes_measured() -> None:
-    assert set(baseline.together([make(base=0.0), make(imdb=0.1)]).counts) == {
+    assert set(baseline.joined([make(base=0.0), make(imdb=0.1)]).counts) == {
         BASE,
         Stage("imdb"),
     }

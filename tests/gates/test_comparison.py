@@ -25,7 +25,7 @@ def root(tmp_path: Path) -> Path:
 
 def test_exit_codes(root: Path) -> None:
     codes = {
-        new: comparison.compare("main", new, root=root).exit_code
+        new: comparison.held_against("main", new, root=root).exit_code
         for new in ("main", "better", "worse", "partial")
     }
     assert codes == {"main": 0, "better": 0, "worse": 1, "partial": 3}
@@ -33,24 +33,28 @@ def test_exit_codes(root: Path) -> None:
 
 def test_a_looser_gate_accepts(root: Path) -> None:
     assert (
-        comparison.compare(
+        comparison.held_against(
             "main", "worse", root=root, rules=[parse_rule("regression>=-0.2")]
         ).exit_code
         == 0
     )
-    off = comparison.compare(
+    off = comparison.held_against(
         "main", "worse", root=root, rules=[parse_rule("base.regression=off")]
     )
     assert {v.case.partition("-")[0] for v in off.verdicts} == {"imdb"}
 
 
 def test_what_only_one_has_is_said(root: Path) -> None:
-    assert comparison.compare("main", "partial", root=root).absent == (Stage("imdb"),)
-    assert comparison.compare("partial", "main", root=root).added == (Stage("imdb"),)
+    assert comparison.held_against("main", "partial", root=root).absent == (
+        Stage("imdb"),
+    )
+    assert comparison.held_against("partial", "main", root=root).added == (
+        Stage("imdb"),
+    )
 
 
 def test_every_format_names_the_regression(root: Path) -> None:
-    found = comparison.compare("main", "worse", root=root)
+    found = comparison.held_against("main", "worse", root=root)
     text, md = comparison.FORMATS["text"](found), comparison.FORMATS["md"](found)
     assert "fail         base-a" in text
     assert "| base-a | fail | -0.100 |" in md
@@ -62,7 +66,7 @@ def test_every_format_names_the_regression(root: Path) -> None:
 
 
 def test_what_is_incomplete_is_in_every_format(root: Path) -> None:
-    found = comparison.compare("main", "partial", root=root)
+    found = comparison.held_against("main", "partial", root=root)
     assert "incomplete" in comparison.FORMATS["text"](found)
     assert "incomplete" in comparison.FORMATS["md"](found)
     assert (
@@ -96,9 +100,9 @@ def test_names_are_harmless_in_every_format() -> None:
 def test_a_file_and_a_name(root: Path) -> None:
     """A path to a file is compared wherever it lies; a name stays in its folder."""
     path = str(kept.path_of("worse", root))
-    assert comparison.compare("main", path, root=root).exit_code == 1
+    assert comparison.held_against("main", path, root=root).exit_code == 1
     with pytest.raises(UsageError, match="is a path"):
-        comparison.compare("main", "../worse", root=root)
+        comparison.held_against("main", "../worse", root=root)
 
 
 def test_markdown_escapes_names() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from specfair.errors import ModelError
 from specfair.models.heads import open_head
-from specfair.models.kinds import Kind
+from specfair.models.kinds import DraftKind
 from tests import tiny_models
 
 LAYER = {"hidden_size": 16, "vocab_size": 300, "num_hidden_layers": 1}
@@ -52,7 +52,7 @@ def test_what_does_not_fit_is_refused(
     (tmp_path / "config.json").write_text(json.dumps(settings))
     target = tiny_models.model("llama")
     with pytest.raises(ModelError, match=said) as caught:
-        open_head(Kind(kind, f"{kind}:x"), tmp_path, target)
+        open_head(DraftKind(kind, f"{kind}:x"), tmp_path, target)
     assert "\n" not in str(caught.value)
 
 
@@ -60,4 +60,4 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(MEDUSA))
     (tmp_path / "model.safetensors").write_text("nothing")
     with pytest.raises(ModelError, match=r"'model\.safetensors' that cannot be read"):
-        open_head(Kind("medusa", "medusa:x"), tmp_path, tiny_models.model("llama"))
+        open_head(DraftKind("medusa", "medusa:x"), tmp_path, tiny_models.model("llama"))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from specfair.errors import UsageError
-from specfair.models.kinds import Kind, kind_of
+from specfair.models.kinds import DraftKind, kind_of
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,6 @@ def test_a_folder_is_a_model_whatever_its_name(
 
 
 def test_only_an_early_exit_is_another_draft_for_another_target() -> None:
-    lookup, early = (Kind(n, n, (1,)) for n in ("ngram", "early-exit"))
+    lookup, early = (DraftKind(n, n, (1,)) for n in ("ngram", "early-exit"))
     assert lookup.fingerprint("a") == lookup.fingerprint("b")
     assert early.fingerprint("a") != early.fingerprint("b")

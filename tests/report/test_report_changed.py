@@ -4,7 +4,7 @@ known.
 
 from dataclasses import replace
 
-from specfair.report.changed import changed, moved
+from specfair.report.changed import changed, what_moved
 from specfair.report.lookup import index
 from specfair.vocabulary import BASE
 from tests import report_samples
@@ -25,7 +25,7 @@ def test_checks_that_come_out_otherwise_are_listed_the_gravest_first() -> None:
     others = [v for v in old.verdicts if v not in passed[:3]]
     broken = replace(worse, decision="fail")
     new = replace(old, verdicts=(*others, waived, broken))
-    pairs = moved(old, new)
+    pairs = what_moved(old, new)
     assert [pair.either.case for pair in pairs] == [
         v.case for v in (worse, waived, gone)
     ]

@@ -12,11 +12,11 @@ from markupsafe import Markup
 
 from specfair.report.charts import canvas
 from specfair.report.charts.canvas import FAST, INK, SLOW, WIDTH, Scale
-from specfair.report.charts.curves import Point, Series, Ticks, curves, spread
+from specfair.report.charts.curves import Mark, Series, Ticks, curves, spaced
 from specfair.report.charts.forest import (
+    Halves,
     Judged,
     Line,
-    Parts,
     bars,
     beam,
     forest,
@@ -77,7 +77,7 @@ def test_a_chart_of_nothing_is_still_a_chart() -> None:
 
 
 def test_sums_print_the_total_and_whom_against() -> None:
-    parts = Parts(name="a", against="b", first=-0.02, second=(-0.03, -0.05, -0.01))
+    parts = Halves(name="a", against="b", first=-0.02, second=(-0.03, -0.05, -0.01))
     drawing = bars([parts], domain=(-0.06, 0.01), name="sum")
     assert {"a", "against b", "\u22120.050"} <= set(texts(drawing))
 
@@ -118,11 +118,11 @@ def test_ridges_keep_shares_of_groups_of_any_size_comparable() -> None:
 
 def test_lines_name_the_few_and_thin_out_the_ticks() -> None:
     ticks = Ticks({float(i): f"{i * 1000}" for i in range(12)}, {"constant": 5.5})
-    everyone = [Point(i, 0.5 + i / 100, (0.4, 0.7), "a") for i in range(12)]
+    everyone = [Mark(i, 0.5 + i / 100, (0.4, 0.7), "a") for i in range(12)]
     series = [
         Series(everyone, "everyone", INK),
-        Series([Point(i, 0.4) for i in range(12)]),
-        Series([Point(11, 0.4, part="lonely")]),
+        Series([Mark(i, 0.4) for i in range(12)]),
+        Series([Mark(11, 0.4, part="lonely")]),
     ]
     drawing = curves(series, name="trend", ticks=ticks, reference=0.3)
     assert {"everyone", "constant", "0"} <= set(texts(drawing))
@@ -186,7 +186,7 @@ def test_ticks_are_round_few_and_inside(domain: tuple[float, float]) -> None:
     values = canvas.ticks(domain)
     assert 2 <= len(values) <= 6
     assert domain[0] - 1e-9 <= values[0] <= values[-1] <= domain[1] + 1e-9
-    figures = canvas.figures(values)
+    figures = canvas.alike(values)
     assert len(set(figures)) == len(values)
 
 
@@ -194,12 +194,12 @@ def test_domains_and_spreading() -> None:
     assert canvas.span([math.nan, math.inf]) == pytest.approx((-0.06, 1.06))
     low, high = canvas.span([0.5, 0.5])
     assert high - low == pytest.approx(0.02)
-    places = spread([10.0, 10.5, 30.0, 10.2], 12.0, (0, 100))
+    places = spaced([10.0, 10.5, 30.0, 10.2], 12.0, (0, 100))
     ordered = sorted(places)
     assert all(b - a > 11.5 for a, b in pairwise(ordered))
     assert places[0] < places[3] < places[1] < places[2]
     for edge in (0.0, 50.0):
-        kept = spread([edge, edge, edge], 12.0, (0, 50))
+        kept = spaced([edge, edge, edge], 12.0, (0, 50))
         assert all(0 <= place <= 50 for place in kept)
         assert max(kept) - min(kept) > 23
     assert Scale((0, 10), 100, 0)(2.5) == 75

@@ -283,14 +283,14 @@ def test_best_lookahead_for_all_and_for_each() -> None:
         speed("", "constant-5", 1.9),
         speed("a", "constant-5", 2.1),
     )
-    assert findings.best(index(run(estimates=rows))) == (
+    assert findings.best_for_all(index(run(estimates=rows))) == (
         "Fastest for all together is constant-3 (predicted speed-up 2.00); 1 "
         "group would be faster with another."
     )
-    assert findings.best(index(run(estimates=rows[:2]))).endswith(
+    assert findings.best_for_all(index(run(estimates=rows[:2]))).endswith(
         "and for every group."
     )
-    assert findings.best(index(run())) == ""
+    assert findings.best_for_all(index(run())) == ""
 
 
 def test_look_ups() -> None:

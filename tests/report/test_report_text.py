@@ -60,7 +60,7 @@ def test_anchors_are_safe_in_an_address() -> None:
 
 
 def test_no_p_value_is_zero() -> None:
-    assert [text.odds(p) for p in (0.0, 0.0004, 0.0006, 0.5, None)] == [
+    assert [text.odds_said(p) for p in (0.0, 0.0004, 0.0006, 0.5, None)] == [
         "< 0.001",
         "< 0.001",
         "0.001",

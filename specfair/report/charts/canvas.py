@@ -129,7 +129,7 @@ def ticks(domain: Domain, wanted: int = 4) -> list[float]:
     return [round(i * step, 10) for i in range(first, last + 1)]
 
 
-def figures(values: Sequence[float], sign: str = "") -> list[str]:
+def alike(values: Sequence[float], sign: str = "") -> list[str]:
     """The values with as many decimals as their step needs."""
     step = min((b - a for a, b in pairwise(values)), default=1.0)
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
@@ -140,7 +140,7 @@ def grid_across(x: Scale, top: float, *, bottom: float) -> Markup:
     """A light grid over an x scale, and its figures below."""
     values = ticks(x.domain)
     marks = []
-    for value, figure in zip(values, figures(values), strict=True):
+    for value, figure in zip(values, alike(values), strict=True):
         at = x(value)
         marks.append(line((at, top), (at, bottom), LINE))
         marks.append(letter(figure, (at, bottom + 12), text_anchor="middle"))
@@ -151,7 +151,7 @@ def grid_up(y: Scale, left: float, *, right: float, sign: str = "") -> Markup:
     """A light grid over a y scale, and its figures at the left."""
     values = ticks(y.domain)
     marks = []
-    for value, figure in zip(values, figures(values, sign), strict=True):
+    for value, figure in zip(values, alike(values, sign), strict=True):
         at = y(value)
         marks.append(line((left, at), (right, at), LINE))
         marks.append(letter(figure, (left - 7, at), text_anchor="end"))

@@ -22,7 +22,7 @@ WIDE = 1.5  # steps: a gap between parts of the axis
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class Mark:
     """A value at a place, with its interval where there is one; points of one part are
     joined.
     """
@@ -37,7 +37,7 @@ class Point:
 class Series:
     """A line of points; a named one is labelled at its end and shows its intervals."""
 
-    points: Sequence[Point]
+    points: Sequence[Mark]
     name: str = ""
     colour: str = QUIET
 
@@ -145,7 +145,7 @@ def _parts(xs: Sequence[float]) -> list[list[float]]:
 
 def _ends(named: Sequence[Series], y: Scale) -> Markup:
     """Names at the ends of their lines, moved apart where they would overlap."""
-    places = spread([y(s.points[-1].y) for s in named], LEADING, (TOP, BOTTOM))
+    places = spaced([y(s.points[-1].y) for s in named], LEADING, (TOP, BOTTOM))
     marks = []
     for series, place in zip(named, places, strict=True):
         ink = series.colour
@@ -155,7 +155,7 @@ def _ends(named: Sequence[Series], y: Scale) -> Markup:
     return Markup().join(marks)
 
 
-def spread(
+def spaced(
     wanted: Sequence[float], gap: float, within: tuple[float, float]
 ) -> list[float]:
     """Positions near the wanted ones, at least `gap` apart and within the limits, in

@@ -101,7 +101,7 @@ def _figure(note: str, y: float, *, ink: str, look: str = "") -> Markup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class Halves:
     """One row of a sum: two parts, and the interval of the second."""
 
     name: str
@@ -110,7 +110,7 @@ class Parts:
     second: Spread
 
 
-def bars(lines: Sequence[Parts], *, domain: Domain, name: str) -> Markup:
+def bars(lines: Sequence[Halves], *, domain: Domain, name: str) -> Markup:
     """Two bars a row from zero and a tick at their sum; the interval belongs to the
     second.
     """
@@ -125,7 +125,7 @@ def bars(lines: Sequence[Parts], *, domain: Domain, name: str) -> Markup:
     return canvas.svg(marks, (WIDTH, bottom + BOTTOM), name=name)
 
 
-def _sum(line: Parts, x: Scale, top: float) -> Markup:
+def _sum(line: Halves, x: Scale, top: float) -> Markup:
     upper, middle, lower = (top + TALL * part for part in (0.33, 0.5, 0.67))
     second, low, high = (x(v) for v in line.second)
     whole = line.first + line.second[0]

@@ -29,7 +29,7 @@ from specfair.vocabulary import BASE, Stage
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class _Moved:
     """A group before and after, and its change where that has an interval."""
 
     before: EstimateRow
@@ -74,7 +74,7 @@ def before_after(found: Index) -> Section | None:
         "speed-up higher?",
         answer=findings.speed(found),
         panels=[_panel(found, at, c, domain) for at, c in by_stage.items() if c],
-        tables=[by_dataset(found), by_group(found)],
+        tables=[by_dataset(found), table_by_group(found)],
         key=(
             ("ring", "before, its interval as a band"),
             ("dot", "after, with its 95% interval; grey where the change may be noise"),
@@ -85,18 +85,18 @@ def before_after(found: Index) -> Section | None:
     )
 
 
-def _changes(found: Index, at: Stage) -> list[Moved]:
+def _changes(found: Index, at: Stage) -> list[_Moved]:
     metric, changes = found.run.metric, []
     for group in ("", *found.run.groups):
         before = found.estimate(metric, BASE, group)
         after = found.estimate(metric, at, group)
         if before and after:
-            changes.append(Moved(before, after, found.change(at, group)))
+            changes.append(_Moved(before, after, found.change(at, group)))
     return changes
 
 
 def _panel(
-    found: Index, at: Stage, changes: Sequence[Moved], domain: canvas.Domain
+    found: Index, at: Stage, changes: Sequence[_Moved], domain: canvas.Domain
 ) -> Panel:
     title, ends = findings.dataset(found, at), found.ends()
     drawn = shown([(c.delta, _line(c, ends)) for c in changes])
@@ -124,7 +124,7 @@ def _panel(
     )
 
 
-def _line(change: Moved, ends: tuple[str, str]) -> Line:
+def _line(change: _Moved, ends: tuple[str, str]) -> Line:
     """Dark where the change is measurable, unless the group has its own colour."""
     hue, before, after = colour(change.group, ends), change.before, change.after
     if hue == canvas.QUIET and change.sure:
@@ -140,7 +140,7 @@ def _line(change: Moved, ends: tuple[str, str]) -> Line:
     )
 
 
-def by_group(found: Index) -> Table:
+def table_by_group(found: Index) -> Table:
     """A row a group and a column a dataset, as the original study has it."""
     stages = [Stage(name) for name in found.run.datasets]
     moved = {at: {c.group: c for c in _changes(found, at)} for at in stages}
@@ -167,11 +167,11 @@ def by_dataset(found: Index) -> Table:
     for at in map(Stage, found.run.datasets):
         changes += [change for change in _changes(found, at) if not change.group]
 
-    def gap(change: Moved) -> str:
+    def gap(change: _Moved) -> str:
         row = found.gap(change.after.stage)
         return number(row.gap) if row else "n/a"
 
-    def moved(change: Moved) -> str:
+    def moved(change: _Moved) -> str:
         if change.change is None:
             return "n/a"
         return f"{signed(change.delta)} ({change.spread})"

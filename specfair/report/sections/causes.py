@@ -4,7 +4,7 @@ from specfair.errors import counted
 from specfair.report import findings
 from specfair.report.blocks import Panel, Section, Table
 from specfair.report.charts import canvas
-from specfair.report.charts.forest import Parts, bars
+from specfair.report.charts.forest import Halves, bars
 from specfair.report.lookup import Index, stages
 from specfair.report.sections.parts import CHANGED, alternative, where
 from specfair.report.text import clean, signed
@@ -38,7 +38,7 @@ def _splits(found: Index, at: Stage) -> Panel:
     rows = [row for row in found.run.splits if row.stage == at]
     drawn, known = [], [0.0]
     for row in sorted(rows, key=lambda row: -abs(row.total))[:N_SPLITS]:
-        parts = Parts(
+        parts = Halves(
             name=row.group_a,
             against=row.group_b,
             first=row.harder_text,

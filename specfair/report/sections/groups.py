@@ -22,7 +22,7 @@ from specfair.report.sections.parts import (
     value_lines,
     where,
 )
-from specfair.report.text import clean, interval, number, odds, signed, thousands
+from specfair.report.text import clean, interval, number, odds_said, signed, thousands
 from specfair.run.rows import ENDS, MANY, PairRow, RankRow
 from specfair.vocabulary import ALPHA, BASE, CHARTED, METRICS, Stage
 
@@ -122,7 +122,7 @@ def _matrix(found: Index, at: Stage) -> Panel:
         ("minus", lambda row: clean(row.group_b, 60)),
         ("#difference", lambda row: signed(row.difference)),
         CHANGED,
-        ("#p", lambda row: odds(row.p_holm)),
+        ("#p", lambda row: odds_said(row.p_holm)),
     )
     return Panel(
         title=title,

@@ -9,7 +9,7 @@ from specfair.errors import counted
 from specfair.report import findings, many
 from specfair.report.blocks import Panel, Section, Table
 from specfair.report.charts import canvas
-from specfair.report.charts.curves import Point, Series, Ticks, curves
+from specfair.report.charts.curves import Mark, Series, Ticks, curves
 from specfair.report.lookup import Index, figure, lookaheads, schedule, stages
 from specfair.report.sections.parts import (
     ALIKE,
@@ -43,7 +43,7 @@ def by_lookahead(found: Index) -> Section | None:
         id="section-lookahead",
         name="Lookahead",
         title="What does the number of assistant tokens change?",
-        answer=findings.best(found),
+        answer=findings.best_for_all(found),
         panels=[panel for panel in panels if panel],
         tables=[_best(found, at) for at in every if _common(found, at)],
         key=(
@@ -78,13 +78,13 @@ def _ticks(names: Sequence[str]) -> Ticks:
 
 def _points(
     rows: Sequence[EstimateRow | GapRow], names: Sequence[str], *, sure: bool
-) -> list[Point]:
+) -> list[Mark]:
     """Each row at its lookahead's place, with its interval where that is drawn."""
     places, points = _places(names), []
     for row in rows:
         x, part = places[row.lookahead], schedule(row.lookahead)[0]
         interval = (row.low, row.high) if sure else None
-        points.append(Point(x, figure(row), interval, part))
+        points.append(Mark(x, figure(row), interval, part))
     return points
 
 
@@ -152,7 +152,7 @@ def _gap(found: Index, names: Sequence[str]) -> Panel | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class _Choice:
     """A group's best lookahead, and the one that is best for everyone."""
 
     own: EstimateRow
@@ -174,7 +174,7 @@ def _best(found: Index, at: Stage) -> Table:
         own = findings.best_lookahead(found, at, group)
         common = found.estimate(SPEED, at, group, name)
         if own and common:
-            choices.append(Choice(own, common))
+            choices.append(_Choice(own, common))
     shown = clean(name, 40)
     columns = (
         GROUP,

@@ -24,7 +24,7 @@ from specfair.report.text import (
     clean,
     interval,
     number,
-    odds,
+    odds_said,
     signed,
     signed_interval,
     thousands,
@@ -91,7 +91,7 @@ def _scatter(
     title, what = f"{where(at)}, {_slope(fit)}", "lines are 95% intervals"
     if fit is not None:
         correlation = number(fit.rank_correlation, 2)
-        what = f"rank correlation {correlation}, p {odds(fit.p_value)}"
+        what = f"rank correlation {correlation}, p {odds_said(fit.p_value)}"
     mentions = {r.group: r for r in found.run.mentions if r.dataset == at.dataset}
     columns = (
         GROUP,

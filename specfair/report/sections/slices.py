@@ -11,7 +11,7 @@ from specfair.report.sections.parts import (
     alternative,
     where,
 )
-from specfair.report.text import clean, interval, number, odds
+from specfair.report.text import clean, interval, number, odds_said
 from specfair.run.rows import MANY, SliceRow
 from specfair.vocabulary import ALPHA, BASE, Stage
 
@@ -23,7 +23,7 @@ COLUMNS_OF = (
     ("#expected next time", lambda row: number(row.shrunken)),
     INTERVAL,
     ("#as measured", lambda row: number(row.value)),
-    ("#p", lambda row: odds(row.p_holm)),
+    ("#p", lambda row: odds_said(row.p_holm)),
     PROMPTS,
     CLUSTERS,
 )

@@ -8,7 +8,7 @@ from specfair.report.charts import canvas
 from specfair.report.charts.forest import Line, forest
 from specfair.report.lookup import Index
 from specfair.report.sections.parts import alternative, where
-from specfair.report.text import clean, odds, say, signed, signed_interval
+from specfair.report.text import clean, odds_said, say, signed, signed_interval
 from specfair.run.rows import SwapRow
 
 
@@ -23,7 +23,7 @@ COLUMNS = (
     ("for", lambda row: clean(f"{row.fast} ({row.fast_group})", 80)),
     ("#extra calls", lambda row: signed(row.value, 1)),
     ("#interval", lambda row: signed_interval(row.low, row.high, 1)),
-    ("#p", lambda row: odds(row.p_value)),
+    ("#p", lambda row: odds_said(row.p_value)),
     ("outcome", _outcome),
     ("smallest pair that shows it", lambda row: say(f"{row.first} \u2026", 200)),
     ("", lambda row: say(f"{row.second} \u2026", 200)),

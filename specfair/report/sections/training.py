@@ -3,7 +3,7 @@
 from specfair.errors import counted
 from specfair.report import many
 from specfair.report.blocks import Panel, Section, Table
-from specfair.report.charts.curves import Point, Series, curves
+from specfair.report.charts.curves import Mark, Series, curves
 from specfair.report.lookup import Index
 from specfair.report.sections.parts import EVERYONE, GROUP, alternative, colour
 from specfair.report.text import clean, number, thousands
@@ -40,7 +40,7 @@ def _course(found: Index, metric: str, dataset: str) -> Panel:
     for group in ("", *many.outer(found, BASE, many.DRAWN)):
         own = [row for row in rows if row.group == group]
         name = (group or EVERYONE) if group in ("", *ends) else ""
-        points = [Point(row.stage.step or 0, row.value) for row in own]
+        points = [Mark(row.stage.step or 0, row.value) for row in own]
         series.append(Series(points, name, colour(group, ends)))
     title = f"{clean(dataset, 40)} {clean(metric, 40)}"
     steps = counted(len({row.stage.step for row in rows}), "checkpoint")

@@ -23,7 +23,7 @@ from specfair.decoding import Decoding, Lookahead
 from specfair.engine.heads.mtp import Mtp
 from specfair.errors import DataError, ModelError
 from specfair.models.heads import open_head
-from specfair.models.kinds import MTP, Kind
+from specfair.models.kinds import MTP, DraftKind
 from specfair.models.pair import encode
 from specfair.texts import prompts
 from specfair.texts.prompts import Prompt
@@ -159,7 +159,7 @@ def test_a_whole_audit(
 
 def test_a_target_without_such_layers_is_refused(of: School, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="has 0 layers for multi-token"):
-        open_head(Kind(MTP, MTP), tmp_path, of.pair.target)
+        open_head(DraftKind(MTP, MTP), tmp_path, of.pair.target)
 
 
 def test_prompts_shorter_than_the_layers_are_refused(of: School, glm: Path) -> None:

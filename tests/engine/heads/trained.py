@@ -23,7 +23,7 @@ from specfair.engine.heads.medusa import Medusa
 from specfair.engine.heads.seen import Head, Seen, look, pad_right
 from specfair.models import load
 from specfair.models.heads import open_head
-from specfair.models.kinds import Kind
+from specfair.models.kinds import DraftKind
 from specfair.models.pair import Pair, encode
 from specfair.texts import prompts
 from specfair.texts.prompts import Prompt
@@ -161,5 +161,5 @@ def traced(
 
 def pair_of(of: School, kind: str, folder: Path) -> Pair:
     """The embedded target with the head in this folder."""
-    files = open_head(Kind(kind, f"{kind}:{folder.name}"), folder, of.pair.target)
+    files = open_head(DraftKind(kind, f"{kind}:{folder.name}"), folder, of.pair.target)
     return replace(of.pair, draft=files, draft_name=files.name)
