@@ -114,9 +114,9 @@ def _mending(found: Index) -> str:
     if command:
         return f"To mend the draft: `{command}`"
     counts = tally(found.run)
-    failed = counts.get("fail", 0) + counts.get("invalid", 0)
-    if failed:
-        return f"{counted(failed, 'check')} failed; what helps stands beside each."
+    if "fail" in counts:
+        failed = counted(counts["fail"], "check")
+        return f"{failed} failed; what helps stands beside each."
     if "insufficient" in counts:
         return (
             "Nothing failed that asks for mending; more prompts would decide the rest."
