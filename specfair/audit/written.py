@@ -20,7 +20,7 @@ from specfair.models.folders import Source, described, fingerprint, locate
 from specfair.models.identity import machine, versions
 from specfair.texts.lexicons import lexicon
 from specfair.traces.trace import Text
-from specfair.traces.written import Decode, Sums, texts
+from specfair.traces.written import Decode, Sums, as_written, texts
 
 PORTION = 4096  # texts that are kept at a time
 
@@ -49,7 +49,7 @@ def scores(
         found["log_perplexity"] = _read(
             pairs, "log_perplexity", asked.perplexity_by, told=told
         )
-    return found
+    return {name: as_written(text, sums) for name, sums in found.items()}
 
 
 def _read(pairs: Lender, how: str, name: str, *, told: Sequence[Told]) -> Sums:

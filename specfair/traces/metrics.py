@@ -16,7 +16,7 @@ from specfair.texts.prompts import Prompt
 from specfair.traces.replay import replay
 from specfair.traces.tally import RATES, Tally
 from specfair.traces.trace import LIMITED, Trace
-from specfair.traces.written import OF_TOKENS
+from specfair.traces.written import OF_TOKENS, as_written
 from specfair.vocabulary import CONFIDENT, METRICS
 
 Sums = tuple[Array, Array]  # numerators and denominators by prompt
@@ -74,7 +74,7 @@ def _speedup_predicted(trace: Trace, count: Count) -> Sums:
 
 
 def _written(name: str) -> Callable[[Trace, Count], Sums]:
-    return lambda trace, _: OF_TOKENS[name](trace.text)
+    return lambda trace, _: as_written(trace.text, OF_TOKENS[name](trace.text))
 
 
 # what a reading need not have: a lookup gives no probabilities, and most drafts propose

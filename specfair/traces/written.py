@@ -28,6 +28,14 @@ def _ended(text: Text) -> Flags:
     return found
 
 
+def as_written(text: Text, sums: Sums) -> Sums:
+    """NaN where the target's own numbers are none: that text is nobody's."""
+    lost = ~np.isfinite(text.columns["target_entropy"])
+    of = np.repeat(np.arange(len(text.prompts)), text.lengths)
+    n_lost = np.bincount(of, weights=lost, minlength=len(text.prompts))
+    return np.where(n_lost > 0, np.nan, sums[0]), sums[1]
+
+
 def _each(text: Text) -> Array:
     return np.ones(len(text.prompts))
 

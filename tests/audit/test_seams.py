@@ -44,6 +44,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Run:
     session = Session(settings, lambda _: None, audits={settings.measurement: audit})
     for stage in (BASE, IMDB):
         ask_all(session, stage)
+    audit.clocked(BASE)
     case = Case("imdb-strict", "pytest x", IMDB, audits=[audit])
     session.judge(
         audit.after("imdb").acceptance_rate.difference(),

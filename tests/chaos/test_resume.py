@@ -19,7 +19,7 @@ import pytest
 
 from specfair.traces.stored import load_text
 from tests.chaos.conftest import Chaos
-from tests.chaos.forks import PORTION, Forks, Run
+from tests.chaos.forks import Forks, Run
 
 SMALL = (
     "--groups female,male --prompts-per-group 10 --max-new-tokens 4 --cost-ratio "
@@ -253,7 +253,8 @@ def test_two_at_once(
             said = "\n".join(d.said for d in done)
             assert "Traceback" not in said
             n_stages = 1 + ("--datasets" in either.command)
-            assert said.count("tracing ") == n_stages * -(-N_PROMPTS // PORTION)
+            # one that finds all written has nothing to say
+            assert 1 <= len(re.findall(r"tracing \w+: \d+ of ", said)) <= 2 * n_stages
             assert said.count("step 3 of 3") == 2 * (n_stages - 1)
             tried.case()
 

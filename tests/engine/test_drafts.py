@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from specfair.decoding import Decoding, Lookahead
-from specfair.engine import rounds, speculate, tracer
+from specfair.engine import speculate, tracer
 from specfair.engine.drafts import Draft, Opened, draft_of
 from specfair.engine.task import Task
 from specfair.models.kinds import kind_of
@@ -56,7 +56,7 @@ def test_the_loops_need_no_more_than_the_interface(
         return tracer.trace(PAIR, prompts, decoding), live.trace
 
     expected = run()
-    for module in (tracer, rounds):
+    for module in (tracer, speculate):
         monkeypatch.setattr(module, "draft_of", narrowed)
     for found, wanted in zip(run(), expected, strict=True):
         assert_same(found, wanted)

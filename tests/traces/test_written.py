@@ -1,10 +1,12 @@
 """What is counted of texts, against texts whose figures can be seen."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from specfair.traces import metrics
-from specfair.traces.written import OF_TOKENS, texts
+from specfair.traces.written import OF_TOKENS, as_written, texts
 from tests.made_traces import DECODING, EOS, trace_of
 from tests.made_traces import noise as made_up
 
@@ -42,3 +44,15 @@ def test_where_nothing_ends_a_text_its_endings_are_unknown() -> None:
     assert not metrics.has(trace, "own_endings")
     assert metrics.has(trace, "length")
     assert np.isin([EOS], trace_of(TEXTS, TEXTS, decoding=DECODING).header.eos).all()
+
+
+def test_a_text_that_no_number_chose_is_nobodys() -> None:
+    """One lost position spoils its text in every metric, and no other text."""
+    text = trace_of(TEXTS, TEXTS, decoding=DECODING).text
+    entropy = text.columns["target_entropy"].copy()
+    entropy[6] = np.nan  # in the second
+    broken = replace(text, columns={**text.columns, "target_entropy": entropy})
+    for name, of in OF_TOKENS.items():
+        over, under = as_written(broken, of(broken))
+        assert np.isnan(over).tolist() == [False, True, False, False, False], name
+        assert np.isfinite(under).all()
