@@ -56,12 +56,12 @@ def clock(
         batches = batched(prompts, n_rounds, largest=size)
         shape = (n_rounds, len(batches))
         times = Times(
-            tuple(batches),
-            np.zeros(shape, dtype=np.int64),
-            np.zeros(shape),
-            np.zeros(shape),
-            len(next(iter(batches.values()))[0]),
-            np.zeros(shape) if meter(pair.device) else None,
+            groups=tuple(batches),
+            n_tokens=np.zeros(shape, dtype=np.int64),
+            alone=np.zeros(shape),
+            speculative=np.zeros(shape),
+            n_texts=len(next(iter(batches.values()))[0]),
+            joules=np.zeros(shape) if meter(pair.device) else None,
         )
         ways = (
             partial(generate, pair, decoding=decoding),

@@ -43,12 +43,14 @@ class Times:
     def of(cls, plain: Mapping[str, Any]) -> "Times":
         """As they are kept, in lists."""
         return cls(
-            tuple(plain["groups"]),
-            np.array(plain["n_tokens"], dtype=np.int64),
-            np.array(plain["alone"], dtype=np.float64),
-            np.array(plain["speculative"], dtype=np.float64),
-            int(plain["n_texts"]),
-            np.array(told, dtype=np.float64) if (told := plain["joules"]) else None,
+            groups=tuple(plain["groups"]),
+            n_tokens=np.array(plain["n_tokens"], dtype=np.int64),
+            alone=np.array(plain["alone"], dtype=np.float64),
+            speculative=np.array(plain["speculative"], dtype=np.float64),
+            n_texts=int(plain["n_texts"]),
+            joules=np.array(told, dtype=np.float64)
+            if (told := plain["joules"])
+            else None,
         )
 
     @property
