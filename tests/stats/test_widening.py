@@ -29,6 +29,20 @@ def test_spread_is_variance_less_noise() -> None:
     assert stats.spread(after, before).high < 0
 
 
+@pytest.mark.parametrize("noisier", [0.0, 2.0])
+def test_spread_is_free_of_noise_and_knows_its_error(noisier: float) -> None:
+    """Where groups do not differ its mean is 0 (200 draws, three standard errors), also
+    where prompts after scatter much more; and it scatters as it says, within a third.
+    """
+    world = World(((12, 6),) * 8, noisier=noisier)
+    found = [stats.spread(*draw(world, seed)) for seed in range(200)]
+    values = np.array([e.value for e in found])
+    error = np.mean([(e.high - e.low) / 2 / 1.96 for e in found])
+    scatter = float(values.std(ddof=1))
+    assert abs(values.mean()) < 3 * scatter / 200**0.5
+    assert 0.75 < scatter / error < 1.33
+
+
 def test_small_samples_have_limits_whatever_their_prompts_did() -> None:
     """Six short prompts a group, all as before, one of them not, or all anew: values
     before and after that go together wholly, or hardly.
