@@ -35,7 +35,9 @@ def run_audit(options: argparse.Namespace) -> int:
     session = Session(settings, say=tell)
     named = settings.datasets or settings.ready_made
     stages = settings.stages if named else (BASE,)
-    session.audit().measure(stages)
+    audit = session.audit()
+    _ = audit.prompts  # what cannot be compared is refused before anything runs
+    audit.measure(stages)
     for stage in stages:
         ask_all(session, stage)
     return _finish(session, holding.Demands(settings, given, stages), to)

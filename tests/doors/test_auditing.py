@@ -52,3 +52,15 @@ def test_what_is_published_holds_no_folder(published: Path, ending: str) -> None
     text = published.with_suffix(ending).read_text()
     assert FOLDER not in text
     assert "reviews" in text
+
+
+def test_one_group_is_refused_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked = ["audit", "--groups", "female", "--store", "store"]
+    monkeypatch.setattr("sys.argv", ["specfair", *asked])
+    assert cli.main(asked) == cli.USAGE
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "fairness needs at least 2" in line
+    assert not (tmp_path / "store").exists()
