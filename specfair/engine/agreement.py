@@ -26,6 +26,7 @@ from specfair.stats import divide
 from specfair.texts.prompts import Prompt
 from specfair.texts.prompts.sets import in_turn
 from specfair.traces.counting import AS_DEPLOYED
+from specfair.traces.fidelity import Z
 from specfair.traces.metrics import without_luck
 from specfair.traces.replay import replay
 from specfair.traces.tally import Tally
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 N_EXACT = 640  # prompts that are decoded live where every count must be equal
 N_IN_LAW = 1_280  # and where both are draws
 N_WRITTEN = 100  # and where transformers decodes them, one by one
-Z = 3.9
 FEW = 0.02  # of all prompts: where a threshold that is somebody's probability may round
 EXACT = 1e-9  # of rounding alone
 NEAR_TIE = 1e-4  # between the target's two best probabilities

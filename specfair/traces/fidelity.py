@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 
 from specfair.traces.trace import Trace
 
-Z = 3.9  # standard errors
+Z = 3.9  # standard errors, which chance exceeds once in 10,000 times
 EXCESS = 0.02  # nats for each token, below which a difference is none
-MOST = (
-    20.0  # nats: what the target hardly can write surprises it so much, not endlessly
-)
+# nats: what the target hardly can write surprises it so much, not endlessly
+MOST = 20.0
 
 Floats = NDArray[np.float64]
 
