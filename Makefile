@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS ?=
+# a test that hangs ends with the stacks of all its threads, not with the patience of who waits
+TESTS := pytest tests -n 2 --dist loadfile --timeout 900 --timeout-method thread
 FEW := --pyargs specfair.evals -q -k "base and difference" --specfair-max-new-tokens=4 --specfair-prompts-per-group=12 --specfair-gate "gap<=1"
 
 # the lowest versions that pyproject.toml allows, but torch, whose old builds take gigabytes: TORCH=2.11.0 tries one
@@ -23,7 +25,7 @@ eval: $(READY)  ## measure and gate the embedded pair (or yours), write reports/
 	$(BIN)/pytest evals $(ARGS)
 
 test: $(READY)  ## specfair's own tests
-	OMP_NUM_THREADS=1 $(BIN)/pytest tests -n 2 --dist loadfile $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/$(TESTS) $(ARGS)
 
 test-oldest:    ## the tests under the lowest versions that pyproject.toml allows
 	test -x $(OLDEST)/bin/python || $(PYTHON) -m venv $(OLDEST)
@@ -49,7 +51,7 @@ wheel: $(READY) ## build the wheel, and run its evals and the checkout's from an
 
 coverage: $(READY)  ## the tests, with statement and branch coverage of specfair/
 	$(BIN)/python -m coverage erase
-	OMP_NUM_THREADS=1 $(BIN)/python -m coverage run -m pytest tests -n 2 --dist loadfile $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m coverage run -m $(TESTS) $(ARGS)
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report --fail-under=95
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from importlib import import_module
 from pathlib import Path
-from threading import Condition
+from threading import Condition, Thread
 from typing import TYPE_CHECKING, Any, cast
 
 from specfair.audit.hand import Hand, Opening
@@ -206,9 +206,13 @@ class Crew:
             self._expect(hand)
 
     def _expect(self, hand: Any) -> None:
-        """It is free once it answers."""
+        """It is free once it answers. The thread that tells so is Ray's own, and stands
+        still while it waits for ours: another one takes it from there.
+        """
         ready = hand.ready.options(max_task_retries=-1).remote(versions())
-        ready.future().add_done_callback(partial(self._answered, hand))
+        ready.future().add_done_callback(
+            lambda answer: Thread(target=self._answered, args=(hand, answer)).start()
+        )
 
     def _answered(self, hand: Any, answer: Any) -> None:
         error = answer.exception()
