@@ -6,6 +6,7 @@ dataset, with checkpoints, held to a baseline.
 """
 
 import dataclasses
+import math
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -16,6 +17,7 @@ import numpy as np
 
 from specfair.audit.writing import with_chance
 from specfair.config import Settings
+from specfair.run.closer import WaitRow
 from specfair.run.rows import (
     ROWS,
     EstimateRow,
@@ -90,7 +92,9 @@ def full(seed: int = 0) -> Run:
         verdicts=tuple(_verdicts(tables["changes"])),
         examples=tuple(_examples("wikitext-queer")),
         baseline=(worse, *run.baseline[1:]),
-        **{**tables, "slices": tuple(crossed()), "swaps": tuple(swapped())},
+        **tables
+        | {"slices": tuple(crossed()), "swaps": tuple(swapped())}
+        | {"waits": tuple(waited())},
     )
     # what is drawn is what is stored
     return Run.from_json(with_chance(made, Settings(datasets=tuple(MORE))).to_json())
@@ -118,6 +122,28 @@ def swapped() -> Iterator[SwapRow]:
         )
 
 
+def waited() -> Iterator[WaitRow]:
+    """Seconds and joules of two stages, one that shows who waits and one that does
+    not; nobody predicts joules.
+    """
+    for stage, longer in ((BASE, 0.36), (IMDB, 0.05)):
+        for quantity, size in (("seconds", 1.0), ("joules", 40.0)):
+            predicted = 0.28 if quantity == "seconds" else math.nan
+            value, low, high = (size * (longer + by) for by in (0.0, -0.33, 0.17))
+            yield WaitRow(
+                stage=stage,
+                quantity=quantity,
+                slow="queer_gender_pronoun",
+                fast="nonqueer",
+                value=value,
+                low=low,
+                high=high,
+                of_slow=size * 0.84 + value,
+                of_fast=size * 0.84,
+                predicted=predicted,
+            )
+
+
 def crossed(n: tuple[int, int] = (5, 3)) -> Iterator[SliceRow]:
     """Two attributes of long and short names: one intersection is slow for sure, every
     fourth is small.
@@ -125,7 +151,7 @@ def crossed(n: tuple[int, int] = (5, 3)) -> Iterator[SliceRow]:
     for i in range(n[0] * n[1]):
         down, across = divmod(i, n[1])
         value, small = 0.6 + 0.01 * i, i % 4 == 3
-        p = float("nan") if small else 0.001 if i == 0 else 0.6
+        p = math.nan if small else 0.001 if i == 0 else 0.6
         yield SliceRow(
             stage=BASE,
             metric=GATED[0],

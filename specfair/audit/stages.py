@@ -21,11 +21,17 @@ from specfair.audit.found import REWRITTEN, Found
 from specfair.audit.lending import Lender, Loan, MissingError, Say
 from specfair.audit.served import Served
 from specfair.audit.values import remembered
-from specfair.audit.written import scores
+from specfair.audit.written import scored
 from specfair.config import Settings
 from specfair.decoding import Lookahead
 from specfair.engine import timing
-from specfair.engine.agreement import N_WRITTEN, Agreement, sampled
+from specfair.engine.agreement import (
+    N_WRITTEN,
+    Agreement,
+    is_exact,
+    most_live,
+    sampled,
+)
 from specfair.engine.timing import Times
 from specfair.models.folders import Source, locate
 from specfair.models.identity import versions
@@ -107,8 +113,7 @@ class Stages:
         """With what is found of its texts once their writer is closed."""
         if stage.step is not None:  # shown, and not judged
             return found
-        made = scores(self.pairs, found.trace.text, lambda: self.decode)
-        return replace(found, scores=made)
+        return scored(found, self.pairs, lambda: self.decode)
 
     def _asked(self) -> Found:
         found = serving.served(self.settings, self.store, self.prompts, self._tell)
@@ -183,13 +188,14 @@ class Stages:
         lookahead = self.settings.lookahead
 
         def make() -> Agreement:
-            adaptive = lookahead.startswith("adaptive")
-            some = trace.select(sampled(trace, N_WRITTEN if adaptive else 0))
+            some = trace.select(sampled(trace, most_live(lookahead)))
             n = f"{len(some):,} prompts"
             self._tell(f"checking {loan.stage}: {n} decoded live, {lookahead}")
             return loan.work().agreement(some, self.settings.deployed)
 
         key = self._key(loan, lookahead)
+        if not is_exact(trace):
+            key["texts"] = True
         return remembered(
             self.store, "checks", key, make=make, read=lambda v: Agreement(**v)
         )

@@ -10,12 +10,15 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 
+from specfair.audit.found import Found
 from specfair.audit.lending import Lender
 from specfair.audit.values import keep, reader
+from specfair.engine.agreement import most_live, of_tokens, other_law, sampled
 from specfair.models.folders import Source, described, fingerprint, locate
 from specfair.models.identity import machine, versions
 from specfair.texts.lexicons import lexicon
@@ -26,6 +29,23 @@ PORTION = 4096  # texts that are kept at a time
 
 Told = tuple[str, str]  # a prompt and the text behind it
 Known = dict[str, tuple[float, float]]
+
+
+def scored(found: Found, pairs: Lender, decode: Callable[[], Decode]) -> Found:
+    """The stage with what is found of its texts. Where speculative decoding wrote texts
+    of its own, theirs has the same law.
+    """
+    text, agrees = found.trace.text, found.agreement
+    made = scores(pairs, text, decode)
+    if made and agrees and agrees.texts and not agrees.problem:
+        which = sampled(found.trace, most_live(pairs.settings.lookahead))
+        live = of_tokens(found.trace.select(which).text, agrees.texts)
+        some = {
+            name: (over[which], under[which]) for name, (over, under) in made.items()
+        }
+        agrees = replace(agrees, problem=other_law(some, scores(pairs, live, decode)))
+    made = {name: as_written(text, sums) for name, sums in made.items()}
+    return replace(found, scores=made, agreement=agrees)
 
 
 def scores(
@@ -49,7 +69,7 @@ def scores(
         found["log_perplexity"] = _read(
             pairs, "log_perplexity", asked.perplexity_by, told=told
         )
-    return {name: as_written(text, sums) for name, sums in found.items()}
+    return found
 
 
 def _read(pairs: Lender, how: str, name: str, *, told: Sequence[Told]) -> Sums:

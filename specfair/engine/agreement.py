@@ -6,7 +6,8 @@ follow one path, so every count of every prompt must be equal, save where the ta
 two best tokens are nearly tied and rounding may choose. Otherwise both are draws of the
 same law, and the acceptance rates of all prompts together may differ by Z standard
 errors of the paired difference: a false alarm in one of 10,000 checks. The texts are
-compared likewise: byte for byte, or in the law of their length, repetition and endings.
+compared likewise: byte for byte, or in the law of their length, repetition, endings and
+of whatever else is counted of texts.
 The replay knows no groups, so what is wrong with it is wrong for all. With N_IN_LAW
 prompts of the embedded pair an error of .02 is found 9 times in 10; fewer or shorter
 texts find less.
@@ -14,12 +15,13 @@ Does not know how either was made.
 """
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from specfair.decoding import Lookahead
 from specfair.stats import divide
@@ -30,7 +32,7 @@ from specfair.traces.fidelity import Z
 from specfair.traces.metrics import without_luck
 from specfair.traces.replay import replay
 from specfair.traces.tally import Tally
-from specfair.traces.trace import Trace, offsets_of
+from specfair.traces.trace import Text, Trace, offsets_of
 from specfair.traces.written import OF_TOKENS, Sums
 
 if TYPE_CHECKING:
@@ -55,6 +57,8 @@ class Agreement:
     n_prompts: int
     n_near_ties: int  # prompts left out of an exact comparison
     problem: str = ""
+    # what was written live, where it is compared in law: scores of texts are as well
+    texts: Sequence[Sequence[int]] = ()
 
 
 def sampled(trace: Trace, most: int = 0) -> NDArray[np.bool_]:
@@ -69,6 +73,13 @@ def sampled(trace: Trace, most: int = 0) -> NDArray[np.bool_]:
     chosen = [prompt for each in rounds for prompt in each if prompt][:most]
     kept = set(chosen)
     return np.array([prompt in kept for prompt in trace.prompts], dtype=np.bool_)
+
+
+def most_live(lookahead: str) -> int:
+    """How many prompts at most, if fewer than a comparison needs: transformers decodes
+    one by one where it moves a threshold.
+    """
+    return N_WRITTEN if lookahead.startswith("adaptive") else 0
 
 
 def compare(trace: Trace, live: "Live") -> Agreement:
@@ -150,16 +161,29 @@ def _in_law(trace: Trace, replayed: Tally, live: "Live") -> Agreement:
         return Agreement(
             len(trace), 0, f"replay and live decoding accept {told} of what they test"
         )
-    lengths = np.array([len(text) for text in live.texts], dtype=np.int64)
-    tokens = {"token": np.concatenate([*live.texts, np.zeros(0, np.int32)])}
-    offsets = offsets_of(lengths)
-    text = replace(trace.text.bare, offsets=offsets, columns=tokens)
-    for name, count in OF_TOKENS.items():
-        told = _apart(count(trace.text), count(text))
+    both = trace.text, of_tokens(trace.text, live.texts)
+    counts = [{name: count(one) for name, count in OF_TOKENS.items()} for one in both]
+    problem = other_law(*counts)
+    return Agreement(len(trace), 0, problem, [own.tolist() for own in live.texts])
+
+
+def of_tokens(text: Text, tokens: Sequence[ArrayLike]) -> Text:
+    """Other texts after the same prompts."""
+    each = [np.asarray(own, dtype=np.int32) for own in tokens]
+    lengths = np.array([len(own) for own in each], dtype=np.int64)
+    columns = {"token": np.concatenate([*each, np.zeros(0, np.int32)])}
+    return replace(text.bare, offsets=offsets_of(lengths), columns=columns)
+
+
+def other_law(plain: Mapping[str, Sums], speculative: Mapping[str, Sums]) -> str:
+    """What is counted of both kinds of texts and is further apart than chance has it;
+    empty if nothing is.
+    """
+    for name, sums in plain.items():
+        told = _apart(sums, speculative[name])
         if told:
-            problem = f"plain and speculative decoding write texts of {name} {told}"
-            return Agreement(len(trace), 0, problem)
-    return Agreement(len(trace), 0)
+            return f"plain and speculative decoding write texts of {name} {told}"
+    return ""
 
 
 def _apart(plain: Sums, speculative: Sums) -> str:

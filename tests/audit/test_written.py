@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from specfair import config
-from specfair.audit import questions
+from specfair.audit import questions, work
 from specfair.audit.audit import Audit
 from specfair.audit.written import scores
 from specfair.config import Settings
-from specfair.engine import readers
+from specfair.engine import readers, speculate
 from specfair.errors import UsageError
+from specfair.models import load
 from specfair.traces.written import texts
 from specfair.vocabulary import BASE, Stage
 from tests import tiny_models
@@ -107,6 +108,34 @@ def test_third_models_read_each_text_once_and_a_warm_run_opens_none(
     assert more.base.judged.overall.value != again.base.judged.overall.value
     # every prompt is another one
     assert asked[-1] == ("judge", len(more.base.trace))
+
+
+@pytest.mark.parametrize("nastier", [False, True])
+def test_speculation_that_writes_nastier_texts_than_the_target_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, nastier: bool
+) -> None:
+    """Two tokens change places, one of them a listed word: length, bigrams and endings
+    stay, and only who reads the words can tell.
+    """
+    decoded = speculate.speculate
+
+    def nasty(*given: Any) -> Any:
+        live = decoded(*given)
+        common = np.bincount(np.concatenate(live.texts)[::2]).argmax()
+        swap = np.arange(given[0].target.config.vocab_size, dtype=np.int32)
+        swap[[common, listed]] = listed, common
+        return replace(live, texts=tuple(swap[text] for text in live.texts))
+
+    listed = load.load("embedded", "embedded").tokenizer.encode(" surgeon")[0]
+    if nastier:
+        monkeypatch.setattr(speculate, "speculate", nasty)
+    made, _ = small_audit(tmp_path, temperature=1.0, max_new_tokens=16)
+    said = "" if not nastier else "write texts of hurtful"
+    assert said in (problem := made.made.found(BASE).problem)
+    assert bool(problem) == nastier
+    again, _ = small_audit(tmp_path, temperature=1.0, max_new_tokens=16)
+    monkeypatch.setattr(work, "at_work", None)  # what was written live is kept
+    assert again.made.found(BASE).problem == problem
 
 
 def test_a_warm_run_with_a_judge_loads_no_torch(

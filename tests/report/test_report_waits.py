@@ -26,4 +26,4 @@ def test_who_waits_how_much_longer_is_said_on_the_page_and_in_the_terminal() -> 
     blank = dataclasses.replace(ROW, predicted=math.nan)
     assert "predicted" not in blank.said
     assert Run.from_json(run.to_json()).waits == (ROW,)
-    assert 'id="section-waits"' not in render_html(report_samples.full())
+    assert 'id="section-waits"' not in render_html(report_samples.recorded())
