@@ -78,6 +78,18 @@ def test_one_that_nothing_needs_fails(pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*passes without its waiver, drop it: gap of *"])
 
 
+@pytest.mark.parametrize(
+    "option", ["--specfair-temperature=1", "--specfair-gate=gap<=0.2"]
+)
+def test_a_run_of_something_else_does_not_tell_what_nothing_needs(
+    pytester: pytest.Pytester, option: str
+) -> None:
+    """Neither one that covers what passes, nor one that covers nothing."""
+    result = run(pytester, waive("*"), waive("sst2*"), options=(option,))
+    result.assert_outcomes(passed=1, xfailed=1)
+    assert result.ret == pytest.ExitCode.OK
+
+
 def test_one_that_cannot_be_read_is_one_line(pytester: pytest.Pytester) -> None:
     result = run(pytester, waive("*", until='"soon"'))
     assert result.ret == pytest.ExitCode.USAGE_ERROR

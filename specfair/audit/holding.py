@@ -76,7 +76,7 @@ def idle_waivers(run: Demands, parts: Iterable[Mapping[str, str]]) -> list[str]:
     return [
         f"waiver {str(waiver)!r} covers no case of this run. Mend its case, or drop it"
         for i, waiver in enumerate(run.settings.waivers)
-        if i not in used
+        if waiver.strict and i not in used
     ]
 
 

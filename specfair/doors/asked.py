@@ -66,7 +66,9 @@ def settings_of(config: pytest.Config) -> configuration.Settings:
             gates = rules(home.table, typed, found.compared)
             found = replace(found, gates=gates)
         if "waive" in home.table:
-            waivers = resolve("gates.waivers:waivers_of")(home.table["waive"])
+            options = [*given(config), *(["gates"] if typed else [])]
+            waivers = resolve("gates.waivers:waivers_of")
+            waivers = waivers(home.table["waive"], options)
             found = replace(found, waivers=waivers)
         config.stash[_SETTINGS] = found
     return config.stash[_SETTINGS]

@@ -29,7 +29,8 @@ def run_audit(options: argparse.Namespace) -> int:
     home = project.find(Path.cwd())
     settings = config.load(home, given)
     rules = bounds.all_rules(home.table, options.gate, settings.compared)
-    waivers = waivers_of(home.table.get("waive", []))
+    typed = [*given, *(["gates"] if options.gate else [])]
+    waivers = waivers_of(home.table.get("waive", []), typed)
     settings = replace(settings, gates=rules, waivers=waivers)
     to = outputs.of(options.out, option="--out") if options.out is not None else None
     session = Session(settings, say=tell)

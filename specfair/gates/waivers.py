@@ -8,12 +8,13 @@
 
 A waiver excuses a failing verdict, nothing else: one that could not be measured stays
 invalid. Past its day it fails, and so does one that nothing needs any more, because
-both would be forgotten. Does not know tests: what becomes of a waived one is decided by
-whoever runs it.
+both would be forgotten; a run whose options ask for something else than the project
+does, such as other models, cannot tell what it still needs. Does not know tests: what
+becomes of a waived one is decided by whoever runs it.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from fnmatch import fnmatchcase
 from typing import Any
@@ -31,6 +32,7 @@ class Waiver:
     gate: str
     until: date
     reason: str
+    strict: bool = field(default=True, compare=False)  # one that is unneeded fails
 
     def __str__(self) -> str:
         return f"{self.gate} of {self.case}, until {self.until}: {self.reason}"
@@ -40,18 +42,29 @@ class Waiver:
         return gate == self.gate and fnmatchcase(case, self.case)
 
 
-def waivers_of(tables: object) -> tuple[Waiver, ...]:
-    """Those of a project's file; one that lacks anything is refused."""
+_KEYS = ("case", "gate", "until", "reason")
+# options under which what is measured, and the bounds, are the project's own
+_AS_CONFIGURED = {
+    *("datasets", "store", "report", "baseline", "family", "strict"),
+    *("workers", "keep_states"),
+}
+
+
+def waivers_of(tables: object, typed: Collection[str]) -> tuple[Waiver, ...]:
+    """Those of a project's file, in a run with these options; one that lacks anything
+    is refused.
+    """
     if not isinstance(tables, list | tuple):
         raise UsageError(
             f"waive = {tables!r} is not a list of tables. Write [[tool.specfair.waive]]"
             " and below it case, gate, until and reason."
         )
-    return tuple(_waiver(table) for table in tables)
+    strict = _AS_CONFIGURED.issuperset(typed)
+    return tuple(_waiver(table, strict=strict) for table in tables)
 
 
-def _waiver(table: Any) -> Waiver:
-    names = [f.name for f in fields(Waiver)]
+def _waiver(table: Any, *, strict: bool) -> Waiver:
+    names = list(_KEYS)
     given = table if isinstance(table, Mapping) else {}
     for name in given:
         if name not in names:
@@ -67,7 +80,7 @@ def _waiver(table: Any) -> Waiver:
             )
     if given["gate"] not in KINDS:
         raise UsageError(unknown("gate in a waiver", given["gate"], KINDS))
-    return Waiver(**given)
+    return Waiver(**given, strict=strict)
 
 
 def waived(
@@ -82,7 +95,7 @@ def waived(
     one = next((w for w in found if w.until >= today), found[0])
     excuse: Excuse = ""
     if verdict.decision == "pass":
-        excuse = "unneeded"
+        excuse = "unneeded" if one.strict else ""
     elif verdict.broken:
         excuse = "waived" if one.until >= today else "expired"
     return replace(verdict, excuse=excuse, waiver=str(one)), one
