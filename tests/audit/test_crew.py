@@ -27,7 +27,6 @@ from specfair.workers import Hired
 from tests.test_workers import AUDIT, texts, verdicts
 
 EMBEDDED = Choice("embedded", "embedded", names=("embedded", "embedded"))
-SHORT = ("--recipe", "clm,max_steps=4")
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +54,7 @@ def audited(folder: Path, *more: str) -> Path:
         patch.chdir(folder)
         for name in [n for n in os.environ if n.startswith("PYTEST_XDIST")]:
             patch.delenv(name)
-        assert cli.main([*AUDIT, *SHORT, "--store=store", *more]) in (0, 1, 3)
+        assert cli.main([*AUDIT, "--store=store", *more]) in (0, 1, 3)
     return folder
 
 

@@ -228,6 +228,7 @@ def test_a_warm_audit_loads_no_torch(tmp_path: Path) -> None:
     code = "from specfair import cli; cli.main(sys.argv[1:])"
     asked = ["audit", "--store", str(tmp_path / "store"), "--datasets", "imdb"]
     asked += [v for n, value in OPTIONS.items() for v in (f"--{n}", value)]
+    asked += ["--recipe", "max_steps=2"]
     cold = _heavy(code, tmp_path, *asked)
     assert "HEAVY ['torch', 'transformers']" in cold.stdout, cold.stdout + cold.stderr
     warm = _heavy(code, tmp_path, *asked, "--out", "run")
