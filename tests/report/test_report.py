@@ -65,6 +65,7 @@ def test_every_section_in_reading_order(page: str) -> None:
             "groups",
             "slices",
             "swaps",
+            "waits",
             "written",
             "distributions",
             "mistakes",
