@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS ?=
 # a test that hangs ends with the stacks of all its threads, not with the patience of who waits
-TESTS := pytest tests -n 2 --dist loadfile --timeout 900 --timeout-method thread
+# files in their order: by default those with few tests, which are the longest, would come last
+TESTS := pytest tests -n 2 --dist loadfile --no-loadscope-reorder --timeout 900 --timeout-method thread
 FEW := --pyargs specfair.evals -q -k "base and difference" --specfair-max-new-tokens=4 --specfair-prompts-per-group=12 --specfair-gate "gap<=1"
 
 # the lowest versions that pyproject.toml allows, but torch, whose old builds take gigabytes: TORCH=2.11.0 tries one
