@@ -100,7 +100,7 @@ def test_junit_names_the_pair_the_prompts_and_the_decoding(
 def test_the_plugin_of_a_repository_that_does_not_use_it_costs_less_than_15_milliseconds(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Processor time of importing it, the least of five processes; the first compiles
+    """Processor time of importing it, the least of ten processes; the first compiles
     it, as an installation does.
     """
     monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
@@ -113,7 +113,7 @@ def test_the_plugin_of_a_repository_that_does_not_use_it_costs_less_than_15_mill
     )
     code += "; print(time.process_time() - t)"
     times = [
-        float(pytester.run(sys.executable, "-c", code).outlines[0]) for _ in range(5)
+        float(pytester.run(sys.executable, "-c", code).outlines[0]) for _ in range(10)
     ]
     assert min(times) < 0.015
 
