@@ -13,9 +13,9 @@ FEW := --pyargs specfair.evals -q -k "base and difference" --specfair-max-new-to
 OLDEST := .venv-oldest
 VLLM := .venv-vllm
 TORCH ?= $(shell sed -n 's/^torch==//p' constraints.txt)
-# what needs a browser, another library's own decoding, a real server, minutes of fine-tuning or an hour of chance is left to `make test`
+# what needs a browser, an extra, another library's own decoding, a real server, minutes of fine-tuning or an hour of chance is left to `make test`
 NEWEST := report/test_report_browser.py stats/test_stats_calibration.py test_layout.py test_evals.py test_as_deployed.py \
-	test_architectures.py audit/test_serving.py chaos
+	test_architectures.py test_doubts.py audit/test_serving.py audit/test_vllm_server.py engine/heads chaos
 
 .PHONY: eval test test-oldest test-vllm check docs chaos wheel bench mend calibrate coverage fixtures clean help
 

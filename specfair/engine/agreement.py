@@ -16,7 +16,7 @@ Does not know how either was made.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
@@ -58,7 +58,7 @@ class Agreement:
     n_near_ties: int  # prompts left out of an exact comparison
     problem: str = ""
     # what was written live, where it is compared in law: scores of texts are as well
-    texts: Sequence[Sequence[int]] = ()
+    texts: list[list[int]] = field(default_factory=list)
 
 
 def sampled(trace: Trace, most: int = 0) -> NDArray[np.bool_]:

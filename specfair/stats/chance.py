@@ -7,6 +7,7 @@ anything: both numbers are printed beside the raw gap, decisions rest on interva
 from collections.abc import Callable
 
 import numpy as np
+from scipy.integrate import trapezoid
 from scipy.special import ndtr
 
 from specfair.stats.tally import Array
@@ -42,7 +43,7 @@ def _within(errors: Array) -> Callable[[float], float]:
     def probability(length: float) -> float:
         room = np.maximum(ndtr((at[:, None] + length) / errors) - below, 1e-300)
         together = np.exp(np.log(room).sum(axis=1)) * (density / room).sum(axis=1)
-        return float(np.trapezoid(together, at))
+        return float(trapezoid(together, at))
 
     return probability
 
@@ -67,4 +68,4 @@ def expected_gap(values: Array, errors: Array) -> float:
     at = np.linspace(values.min() - reach, values.max() + reach, _POINTS)
     below = ndtr((at[:, None] - values) / errors)
     none_or_all = below.prod(axis=1) + (1 - below).prod(axis=1)
-    return float(np.trapezoid(1 - none_or_all, at))
+    return float(trapezoid(1 - none_or_all, at))

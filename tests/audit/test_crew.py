@@ -111,6 +111,7 @@ def small(hired: Hired, said: list[str], opening: Any = None) -> Crew:
 def test_a_cluster_that_is_not_there_is_one_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    pytest.importorskip("ray", reason="an extra: specfair[ray]")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         place = f"127.0.0.1:{free.getsockname()[1]}"

@@ -226,6 +226,7 @@ def test_what_scdf_leaves_out_is_learned_on_the_way(
 
 def test_adapters_end_up_in_the_weights(pair: Pair, pool: Pool, tmp_path: Path) -> None:
     """What is saved needs no peft, and only linear layers have moved."""
+    pytest.importorskip("peft", reason="an extra: specfair[lora]")
     tuned = learn(pair, pool, tmp_path / "out", "distill", "lora=2")
     saved = load.load(str(tuned.model), str(tuned.model), device="cpu").draft
     old, new = pair.draft.state_dict(), saved.state_dict()
