@@ -5,6 +5,7 @@ the run, where seconds go.
 import json
 import os
 import shutil
+import statistics
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
@@ -97,25 +98,25 @@ def test_junit_names_the_pair_the_prompts_and_the_decoding(
     )
 
 
-def test_the_plugin_of_a_repository_that_does_not_use_it_costs_less_than_15_milliseconds(
+def test_a_repository_that_does_not_use_the_plugin_pays_little_for_it(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Processor time of importing it, the least of ten processes; the first compiles
-    it, as an installation does.
+    """Processor time of importing it, an eighth of pytest's own: about 10 ms on a quiet
+    machine. The median of nine processes; one before them compiles it, as an
+    installation does.
     """
     monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
     monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(pytester.path / "compiled"))
     for name in [name for name in os.environ if name.startswith("COV")]:
         monkeypatch.delenv(name)  # a tracer in the process would be timed as well
     code = (
-        "import time, pytest, dataclasses; t = time.process_time(); import "
-        "specfair.plugin"
+        "from time import process_time as t; a = t(); import pytest, dataclasses; "
+        "b = t(); import specfair.plugin; print((t() - b) / (b - a))"
     )
-    code += "; print(time.process_time() - t)"
-    times = [
+    shares = [
         float(pytester.run(sys.executable, "-c", code).outlines[0]) for _ in range(10)
     ]
-    assert min(times) < 0.015
+    assert statistics.median(shares[1:]) < 0.2
 
 
 def test_the_command_line_judges_what_the_evals_judge(

@@ -79,6 +79,9 @@ def no_lengths(*values: float, n: int) -> Lengths:
 def test_all_equal_is_welchs_test() -> None:
     """A range of nothing: the F of Welch's one-way analysis, exactly, against scipy."""
     rng = np.random.default_rng(3)
+    pytest.importorskip(
+        "scipy", minversion="1.16", reason="before, its F has one variance"
+    )
     samples = [rng.normal(0.1 * g, 1 + g / 3, 8 + 3 * g) for g in range(5)]
     means, sizes = np.array([s.mean() for s in samples]), np.array([*map(len, samples)])
     errors = np.array([s.var(ddof=1) for s in samples]) / sizes
