@@ -12,7 +12,7 @@ dropped or named.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -48,6 +48,8 @@ class Answers:
             for name in names
             if name in self.where.texts[context.template]
         ]
+        if not asked:
+            return 0.0
         texts = [self.where.text(*each) for each in asked]
         found = dict(zip(asked, self.cost(texts).tolist(), strict=True))
         self.known |= found
@@ -109,7 +111,9 @@ def search(
         fast = _ends(fast, kept, half, key=lambda x: effects[x][0] - effects[x][1])
         n *= 2
     worst = max(slow, key=lambda x: effects[x][0])
-    best = min((x for x in fast if x != worst), key=lambda x: effects[x][0])
+    beside = where.beside(worst)
+    some = [x for x in fast if x in beside] or beside
+    best = min(some, key=lambda x: effects[x][0])
     expected = effects[worst][0] - effects[best][0]
     n_texts = len(seen.known)
     smallest, shown = _smallest(seen, (best, worst), expected, store)
@@ -129,7 +133,9 @@ def _ends(
 
 
 def _explore(seen: Answers, names: Sequence[str], n: int, seed: int) -> None:
-    """Let hypothesis draw n contexts for these identities."""
+    """Let hypothesis draw n contexts for these identities; who stands in none of those
+    drawn is looked at where they do stand.
+    """
     given = hypothesis()
 
     def explore(some: list[Context]) -> None:
@@ -140,6 +146,9 @@ def _explore(seen: Answers, names: Sequence[str], n: int, seed: int) -> None:
     )
     how = _settings(given, max_examples=max(n // AT_ONCE, 1))
     given.seed(seed)(how(given.given(drawn)(explore)))()
+    for name in names:
+        if not any(name == who for _, who in seen.known):
+            seen.look([Context(seen.where.of(name)[0])], names)
 
 
 def _settings(given: Any, *, store: str = "", **more: Any) -> Any:
@@ -168,16 +177,18 @@ def _smallest(
         first, second = (seen.known[context, name] for name in pair)
         return second - first
 
-    both = [
-        c for c, name in seen.known if name == pair[1] and (c, pair[0]) in seen.known
-    ]
+    def both() -> list[Context]:
+        known = seen.known
+        return [c for c, name in known if name == pair[1] and (c, pair[0]) in known]
+
+    before = both()
     try:
         found = given.find(
-            contexts(where).filter(lambda c: set(pair) <= set(where.texts[c.template])),
+            contexts(replace(where, templates=where.of(*pair))),
             lambda context: extra(context) >= wanted,
             settings=_settings(given, store=store, max_examples=TRIES),
             database_key=repr(pair).encode(),
         )
     except given.errors.NoSuchExample:
-        found = max(both, key=extra)
+        found = max(before or both(), key=extra)
     return where.swap(found, *pair), extra(found)

@@ -137,7 +137,7 @@ def confirm(where: Space, found: Finding, costs: Costs) -> Estimate:
     """
     pair = found.fast, found.slow
     form = found.smallest.context
-    both = [t for t in where.templates if set(pair) <= set(where.texts[t])]
+    both = where.of(*pair)
     how = {n: getattr(form, n) for n in ("casing", "punctuation", "spelling")}
     some = [replace(c, **how) for c in contexts_of(both, where.leads)]
     name = f"{found.slow} for {found.fast}"

@@ -95,6 +95,16 @@ class Space:
         known = (name for t in self.templates for name in self.texts[t])
         return tuple(dict.fromkeys(known))
 
+    def of(self, *identities: str) -> tuple[str, ...]:
+        """The templates in which all of these stand."""
+        asked = set(identities)
+        return tuple(t for t in self.templates if asked <= set(self.texts[t]))
+
+    def beside(self, identity: str) -> list[str]:
+        """Those that stand in a template with this one."""
+        named = (name for t in self.of(identity) for name in self.texts[t])
+        return [name for name in dict.fromkeys(named) if name != identity]
+
     def text(self, context: Context, identity: str) -> str:
         """What stands there; a KeyError where the set has none."""
         return context.around(self.texts[context.template][identity], identity)

@@ -2,12 +2,16 @@
 and the same in every run.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from bench.swaps import MadeCosts, compared, made_space
 from specfair.audit import search as searching
 from specfair.audit.search import Finding, search
+from specfair.stats.tally import Array
 from specfair.texts.swaps import Space
 
 
@@ -58,3 +62,34 @@ def test_who_was_found_before_is_never_dropped(monkeypatch: pytest.MonkeyPatch) 
     search(where, costs.per_100, seed=0, kept=("p11", "gone"))
     assert "p11" in last[-1]
     assert len(last[-1]) <= 2 * searching.LEFT + 1
+
+
+def test_people_who_share_few_templates_are_searched_too() -> None:
+    """As in a sample of prompts: half stand in other templates than the others do, and
+    one in a single template, which no draw need hit. A pair always stands together.
+    """
+    whole = made_space(20)
+    names = whole.identities
+    texts = {
+        template: {
+            name: text
+            for i, (name, text) in enumerate(some.items())
+            if i % 2 == place % 2 and (i or not place)
+        }
+        for place, (template, some) in enumerate(whole.texts.items())
+    }
+    where = replace(whole, texts=texts)
+    assert set(where.identities) == set(names)
+    for seed in range(5):
+        slow = names[seed]
+        costs = MadeCosts(seed, {slow: 30.0})
+
+        def cost(texts: Sequence[str], costs: MadeCosts = costs) -> Array:
+            assert texts  # a model is not asked about nothing
+            return costs.per_100(texts)
+
+        found = search(where, cost, seed=seed)
+        assert where.of(found.fast, found.slow)
+        assert found.smallest.texts == tuple(
+            where.text(found.smallest.context, who) for who in (found.fast, found.slow)
+        )
