@@ -68,6 +68,7 @@ def _layers(target: PreTrainedModel) -> Any:
         # newer than the oldest transformers that everything else works with
         from transformers.modeling_layers import MtpModel
 
+        _ = MtpModel.forward_layer  # which some do not have yet
         opened: Any = MtpModel.from_pretrained(target)
     # whatever a checkpoint without them makes the library raise
     except Exception as error:

@@ -162,6 +162,15 @@ def test_a_target_without_such_layers_is_refused(of: School, tmp_path: Path) -> 
         open_head(DraftKind(MTP, MTP), tmp_path, of.pair.target)
 
 
+def test_a_library_that_cannot_ask_them_one_by_one_is_one_line(
+    of: School, glm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As transformers 5.17, which has the layers, yet not this."""
+    monkeypatch.delattr(MtpModel, "forward_layer")
+    with pytest.raises(ModelError, match=r"They need transformers 5\.23 and"):
+        open_head(DraftKind(MTP, MTP), tmp_path, at_home(of, glm).pair.target)
+
+
 def test_prompts_shorter_than_the_layers_are_refused(of: School, glm: Path) -> None:
     """transformers raises in the midst of them."""
     short = [Prompt("p", "g", "c", "", "a")]
