@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
+import torch
 
 from specfair.engine.task import Rows, Task
 from specfair.models.devices import fits
@@ -14,6 +15,10 @@ from specfair.models.devices import fits
 Progress = Callable[[int, int], None]  # prompts done, prompts in all
 
 _BATCH_TOKENS = {"cpu": 1 << 13, "cuda": 1 << 17}
+# Linux's allocator gives memory back to the system once twice as much is free as its
+# largest block had that was freed, of blocks up to 32 MiB; to have it again costs more
+# than most arithmetic on it. Such a block, never touched, costs nothing.
+_FREED = 31 << 20
 
 
 def in_batches(
@@ -29,6 +34,7 @@ def in_batches(
 
     `once` raises instead: what is timed must not be tried twice.
     """
+    torch.empty(_FREED, dtype=torch.uint8)
     limit = batch_tokens or _BATCH_TOKENS.get(task.pair.device.type, 1 << 15)
     n_new = task.decoding.max_new_tokens
     sizes = np.array([len(ids) + n_new for ids in task.ids], dtype=np.int64)

@@ -3,7 +3,7 @@
 Knows distributions and columns; does not know models or batches.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -89,45 +89,61 @@ def reduced(
     A position whose logits are not finite gets NaN in every column that depends on
     them, never an acceptance.
     """
-    found = []
-    for rows in tiles(target):
-        said = spoken(target[rows], decoding, token=at.token[rows])
-        read_along = _tile(said, draft[rows], at[rows], decoding)
-        found.append({**said.columns, **read_along})
-    return _joined(found)
-
-
-def read(said: Said, draft: Tensor, at: At, decoding: Decoding) -> dict[str, Tensor]:
-    """The columns of a Reading for n positions. Logits (n, vocabulary)."""
-    return _joined(
-        [_tile(said[rows], draft[rows], at[rows], decoding) for rows in tiles(draft)]
+    parts = (
+        (spoken(target[rows], decoding, token=at.token[rows]), draft[rows])
+        for rows in tiles(target)
     )
+    return read(parts, at, decoding)
 
 
-def _joined(found: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    return {name: torch.cat([tile[name] for tile in found]) for name in found[0]}
+def read(
+    parts: Iterable[tuple[Said, Tensor]], at: At, decoding: Decoding
+) -> dict[str, Tensor]:
+    """All columns for the positions of these parts together, each with the draft's
+    logits (n, vocabulary) there.
+
+    Of the vocabulary's size is what is done part by part, while it is in the
+    processor's cache; what is left is done once.
+    """
+    found, end = list[dict[str, Tensor]](), 0
+    for whole, logits in parts:
+        for rows in tiles(logits):
+            said, draft = whole[rows], logits[rows]
+            start, end = end, end + len(draft)
+            faced = _faced(said, draft, at[start:end], decoding)
+            found.append({**said.columns, **faced})
+    columns = {name: torch.cat([tile[name] for tile in found]) for name in found[0]}
+    kl = (columns.pop("cross_entropy") - columns["target_entropy"]).clamp(min=0.0)
+    same = columns["proposal"] == at.token
+    if decoding.greedy or at.first_choice:
+        columns["accept_prob"] = torch.where(kl.isnan(), torch.nan, same.float())
+    return columns | {"kl": kl, "accepted": same & columns["accept_prob"].isfinite()}
 
 
-def _tile(said: Said, draft: Tensor, at: At, decoding: Decoding) -> dict[str, Tensor]:
+def _faced(said: Said, draft: Tensor, at: At, decoding: Decoding) -> dict[str, Tensor]:
+    """What needs both distributions (n, vocabulary)."""
     own, used = said.own, said.used
-    other = torch.softmax(draft, dim=-1)
-    normaliser = draft.amax(-1) - other.amax(-1).log()
-    cross_entropy = normaliser - _mean_logit(own, draft)
-    divergence = (cross_entropy - said.columns["target_entropy"]).clamp(min=0.0)
-    found = {"kl": divergence}
+    other, first = torch.softmax(draft, dim=-1), sampling.best(draft)
+    normaliser = sampling.at(draft, first) - sampling.at(other, first).log()
+    found = {"cross_entropy": normaliser - _mean_logit(own, draft)}
     if used is not own:
         other = deployed(draft, decoding)
+    found["draft_prob"] = sampling.at(other, at.token)
+    proposal = at.proposal
     if decoding.greedy or at.first_choice:
-        first = sampling.best(draft)
-        same = (first == at.token).float()
-        accept = torch.where(divergence.isnan(), torch.nan, same)
-        found |= _proposed(said, other, at.token, proposal=first, accept=accept)
-        if not decoding.greedy:  # the draft's chance is all at its first choice
-            found["overlap"] = found["proposal_target_prob"]
-        return found
-    accept = sampling.coin(said.columns["target_prob"], sampling.at(other, at.token))
-    proposal = _propose(used, other, at, accept) if at.proposal is None else at.proposal
-    return found | _proposed(said, other, at.token, proposal=proposal, accept=accept)
+        proposal = first
+    else:
+        accept = sampling.coin(said.columns["target_prob"], found["draft_prob"])
+        found["accept_prob"] = accept
+    if proposal is None:
+        proposal = _propose(used, other, at, accept)
+    found["proposal"] = proposal
+    found["proposal_target_prob"] = sampling.at(used, proposal)
+    found["proposal_draft_prob"] = sampling.at(other, proposal)
+    if at.first_choice and not decoding.greedy:
+        # the draft's chance is all at its first choice
+        return found | {"overlap": found["proposal_target_prob"]}
+    return found | {"overlap": sampling.overlap(used, other)}
 
 
 def _mean_logit(own: Tensor, draft: Tensor) -> Tensor:
@@ -143,27 +159,10 @@ def _mean_logit(own: Tensor, draft: Tensor) -> Tensor:
 
 def _propose(target: Tensor, draft: Tensor, at: At, accept: Tensor) -> Tensor:
     """The token came from the target: by the coin's chance the draft proposed it, else
-    something beyond the overlap.
+    something beyond the overlap, which is never the token.
     """
     assert at.uniforms is not None
     rejected = (~(at.uniforms[:, COIN] < accept)).nonzero()[:, 0]
     rest = sampling.residual(draft[rejected], target[rejected])
     drawn = sampling.draw(rest, at.uniforms[rejected, REPLACEMENT])
     return at.token.index_copy(0, rejected, drawn)
-
-
-def _proposed(
-    said: Said, draft: Tensor, token: Tensor, *, proposal: Tensor, accept: Tensor
-) -> dict[str, Tensor]:
-    """A rejected proposal is never the token: what replaces it is drawn where the draft
-    gives too little.
-    """
-    return {
-        "overlap": sampling.overlap(said.used, draft),
-        "draft_prob": sampling.at(draft, token),
-        "accept_prob": accept,
-        "proposal": proposal,
-        "proposal_target_prob": sampling.at(said.used, proposal),
-        "proposal_draft_prob": sampling.at(draft, proposal),
-        "accepted": (proposal == token) & accept.isfinite(),
-    }

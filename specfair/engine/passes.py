@@ -26,8 +26,9 @@ from specfair.engine.sheet import Sheet
 from specfair.engine.task import Rows, Task
 from specfair.traces.trace import Text
 
-# numbers of the vocabulary's size held at a time
-_CHUNK = {"cpu": 1 << 22, "cuda": 1 << 28}
+# numbers of the vocabulary's size held at a time; with the caches they stay below what
+# a CPU's allocator keeps
+_CHUNK = {"cpu": 1 << 21, "cuda": 1 << 28}
 _LEAVE = 0.75  # rows leave the batch once at most this share is still going on
 
 
@@ -67,7 +68,7 @@ def run_pass(job: Job, rows: Rows) -> None:
 
 def _held(task: Task) -> int:
     """Positions of a row whose logits are held at a time, all rows together."""
-    return _CHUNK.get(task.pair.device.type, 1 << 22) // task.pair.n_vocab
+    return _CHUNK.get(task.pair.device.type, 1 << 21) // task.pair.n_vocab
 
 
 @dataclass(slots=True)
@@ -226,27 +227,30 @@ def _reader(
         unread=_Unread(*task.batch(rows)),
         uniforms=uniforms,
         held=_held(task),
+        going=torch.arange(len(rows), device=uniforms.device),
     )
 
 
 @dataclass(slots=True)
 class _Reading:
-    """A draft reading along: it lags behind the target by the steps that are
-    pending.
+    """A draft reading along: it lags behind the target by the steps that are pending.
+    Rows that leave meanwhile stay with it until it has read those.
     """
 
     task: Task
     draft: Opened
-    rows: Rows  # the prompts of this batch that are still in it
+    rows: Rows  # the prompts that it reads
     sheet: Sheet
     unread: _Unread
     uniforms: Tensor  # (n_rows, max_new_tokens, draws)
     held: int  # positions of a row that may be pending, all rows together
-    pending: list[Said] = field(default_factory=list)  # by the target, per step
+    going: Tensor  # which of its rows are still in the batch
+    # by the target of some of its rows, per step
+    pending: list[tuple[Said, Tensor]] = field(default_factory=list)
     position: int = 0
 
     def add(self, said: Sequence[Said]) -> None:
-        self.pending += said
+        self.pending += [(each, self.going) for each in said]
         if (len(self.pending) + 1) * len(self.rows) > self.held:
             self.flush()
 
@@ -254,21 +258,38 @@ class _Reading:
         """Let the draft read up to the pending positions, and write their columns."""
         if not self.pending:
             return
-        start, end = self.position, self.position + len(self.pending)
-        tokens = torch.stack([said.columns["token"] for said in self.pending], dim=1)
-        drafted = self.draft.feed(*self.unread.before(tokens), keep=end - start)
-        for j, said in enumerate(self.pending):
-            at = At(
-                tokens[:, j],
-                self.uniforms[:, start + j],
-                first_choice=self.task.pair.first_choice,
-            )
-            found = read(said, drafted[:, j], at, self.task.decoding)
-            self.sheet.write((self.rows, start + j), found)
-        self.pending, self.position = [], end
+        start, n = self.position, len(self.pending)
+        # rows that have left read some token again
+        tokens = self.unread.tokens[:, -1:].repeat(1, n)
+        for j, (said, some) in enumerate(self.pending):
+            tokens[some, j] = said.columns["token"]
+        drafted = self.draft.feed(*self.unread.before(tokens), keep=n)
+        rows = torch.cat([some for _, some in self.pending])
+        steps = torch.cat(
+            [torch.full_like(some, j) for j, (_, some) in enumerate(self.pending)]
+        )
+        at = At(
+            tokens[rows, steps],
+            self.uniforms[rows, start + steps],
+            first_choice=self.task.pair.first_choice,
+        )
+        parts = (
+            (said, drafted[:, j] if len(some) == len(drafted) else drafted[some, j])
+            for j, (said, some) in enumerate(self.pending)
+        )
+        found = read(parts, at, self.task.decoding)
+        places = self.rows[rows.cpu().numpy()], start + steps.cpu().numpy()
+        self.sheet.write(places, found)
+        self.pending, self.position = [], start + n
+        if len(self.going) < len(self.rows):
+            self._leave()
 
     def keep_rows(self, rows: Tensor) -> None:
-        self.flush()
-        self.draft.keep_rows(rows)
-        self.unread.keep_rows(rows)
-        self.rows, self.uniforms = self.rows[rows.cpu().numpy()], self.uniforms[rows]
+        self.going = self.going[rows]
+
+    def _leave(self) -> None:
+        self.draft.keep_rows(self.going)
+        self.unread.keep_rows(self.going)
+        self.rows = self.rows[self.going.cpu().numpy()]
+        self.uniforms = self.uniforms[self.going]
+        self.going = torch.arange(len(self.rows), device=self.going.device)

@@ -101,15 +101,23 @@ class Task:
         )
 
 
-def task(pair: Pair, prompts: Sequence[Prompt], decoding: Decoding) -> Task:
-    """The prompts as tokens; a model whose texts would never end is refused."""
+def task(
+    pair: Pair,
+    prompts: Sequence[Prompt],
+    decoding: Decoding,
+    *,
+    known: Sequence[list[int]] = (),
+) -> Task:
+    """The prompts as tokens, which may be known; a model whose texts would never end is
+    refused.
+    """
     if not pair.eos and not decoding.ignore_eos:
         raise ModelError(
             f"model {pair.target_name!r} declares no end-of-text token; without one "
             "texts end only with the budget. "
             "Set eos_token_id in its generation_config, or ignore_eos = true."
         )
-    ids, _ = encode(pair, prompts, decoding.max_new_tokens)
+    ids, _ = encode(pair, prompts, decoding.max_new_tokens, known=known)
     return Task(pair, prompts, decoding, ids)
 
 

@@ -76,7 +76,8 @@ def reread(
             f"{pair.target_name!r} "
             "has other weights; only the draft may change. Trace again."
         )
-    asked = task(pair, text.prompts, header.decoding)
+    known = [ids.tolist() for ids in text.inputs]
+    asked = task(pair, text.prompts, header.decoding, known=known)
     kept = within(text.lengths, header.decoding.max_new_tokens)
     sheet = Sheet(asked.shape, TEXT)
     for name, column in text.columns.items():

@@ -111,17 +111,22 @@ class Pair:
 
 
 def encode(
-    pair: Pair, prompts: Sequence[Prompt], max_new_tokens: int
+    pair: Pair,
+    prompts: Sequence[Prompt],
+    max_new_tokens: int,
+    *,
+    known: Sequence[list[int]] = (),
 ) -> tuple[list[list[int]], int]:
     """Token ids of every prompt, and how many prompts had to be cut to leave room for
-    the new tokens.
+    the new tokens. `known` are those ids, where they were kept.
 
     An empty text starts from the tokenizer's beginning-of-text token, or its
     end-of-text token where there is none.
     """
     if not prompts:
         return [], 0
-    encoded = pair.tokenizer([p.text for p in prompts], verbose=False)["input_ids"]
+    texts = [prompt.text for prompt in prompts]
+    encoded = known or pair.tokenizer(texts, verbose=False)["input_ids"]
     ids = [
         tokens or _start(pair, prompt)
         for tokens, prompt in zip(encoded, prompts, strict=True)

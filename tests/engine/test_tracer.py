@@ -3,6 +3,7 @@ what cannot be computed shows.
 """
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -242,6 +243,13 @@ def test_another_draft_on_the_same_text(pair: Pair, decoding: Decoding) -> None:
         == other.draft_fingerprint
         != traced.reading.draft_fingerprint
     )
+
+
+def test_prompts_that_were_kept_as_tokens_are_not_tokenised_again(pair: Pair) -> None:
+    traced = tracer.trace(pair, tiny_models.prompts(6), SAMPLED)
+    silent: Any = None
+    mute = replace(pair, tokenizer=silent)
+    assert_same(tracer.reread([mute], traced.text)[0], traced)
 
 
 def test_rescoring_needs_the_same_target(pair: Pair) -> None:
