@@ -145,7 +145,7 @@ def draft(rows: Ongoing, decoding: Decoding, lookahead: Lookahead) -> Round:
         silent = (found.amax(-1, keepdim=True) == -torch.inf).expand(found.shape)
         logits.append(found.masked_fill(silent, 0.0))
         drafted[:, place:] &= ~silent[:, :1]
-        first, uniforms = sampling.best_two(logits[-1])[0], drawn[:, place, TOKEN]
+        first, uniforms = sampling.best(logits[-1]), drawn[:, place, TOKEN]
         drawing = not rows.first_choice
         proposals.append(choose(logits[-1], uniforms, decoding) if drawing else first)
         if lookahead.doubts:

@@ -159,21 +159,13 @@ def best(values: Tensor) -> Tensor:
 
 def best_two(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The same, its value and the second largest value."""
-    token, top, tops, inside = _best(values)
-    block, place = token[..., None] // _WIDTH, token[..., None] % _WIDTH
-    beside = inside.scatter(-1, place, -torch.inf).amax(-1)
-    elsewhere = tops.scatter(-1, block, -torch.inf).amax(-1)
-    return token, top, torch.maximum(beside, elsewhere)
-
-
-def _best(values: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Also the largest value of every block, and the block it is in."""
-    tops = _blocks(values, torch.amax)
-    block = tops.argmax(-1, keepdim=True)
-    inside = _block(values, block, -torch.inf)
-    place = inside.argmax(-1, keepdim=True)
-    token = block * _WIDTH + place
-    return token.squeeze(-1), inside.gather(-1, place).squeeze(-1), tops, inside
+    token = best(values)
+    place, top = token[..., None], at(values, token)
+    # put back below: a copy of the vocabulary's size would cost more than the rest
+    values.scatter_(-1, place, -torch.inf)
+    second = values.amax(-1)
+    values.scatter_(-1, place, top[..., None])
+    return token, top, second
 
 
 def _blocks(values: Tensor, reduce: Callable[..., Tensor]) -> Tensor:
