@@ -22,7 +22,6 @@ from specfair.engine.agreement import most_live, of_tokens, other_law, sampled
 from specfair.models.folders import Source, described, fingerprint, locate
 from specfair.models.identity import machine, versions
 from specfair.texts.lexicons import lexicon
-from specfair.traces.trace import Text
 from specfair.traces.written import Decode, Sums, as_written, texts
 
 PORTION = 4096  # texts that are kept at a time
@@ -35,28 +34,31 @@ def scored(found: Found, pairs: Lender, decode: Callable[[], Decode]) -> Found:
     """The stage with what is found of its texts. Where speculative decoding wrote texts
     of its own, theirs has the same law.
     """
-    text, agrees = found.trace.text, found.agreement
-    made = scores(pairs, text, decode)
-    if made and agrees and agrees.texts and not agrees.problem:
-        which = sampled(found.trace, most_live(pairs.settings.lookahead))
-        live = of_tokens(found.trace.select(which).text, agrees.texts)
-        some = {
-            name: (over[which], under[which]) for name, (over, under) in made.items()
-        }
-        agrees = replace(agrees, problem=other_law(some, scores(pairs, live, decode)))
-    made = {name: as_written(text, sums) for name, sums in made.items()}
-    return replace(found, scores=made, agreement=agrees)
-
-
-def scores(
-    pairs: Lender, text: Text, decode: Callable[[], Decode]
-) -> Mapping[str, Sums]:
-    """The metrics that are asked for, by text."""
-    asked, found = pairs.settings.located, dict[str, Sums]()
+    asked, text, agrees = pairs.settings.located, found.trace.text, found.agreement
     if not (asked.lexicon_place or asked.judge or asked.perplexity_by):
         return found
-    wrote = texts(text, decode())
-    told = [(p.text, one) for p, one in zip(text.prompts, wrote, strict=True)]
+    which, also = np.zeros(len(text.prompts), dtype=bool), []
+    if agrees and agrees.texts and not agrees.problem:
+        which = sampled(found.trace, most_live(pairs.settings.lookahead))
+        also = [of_tokens(found.trace.select(which).text, agrees.texts)]
+    told = [
+        (prompt.text, wrote)
+        for one in (text, *also)
+        for prompt, wrote in zip(one.prompts, texts(one, decode()), strict=True)
+    ]
+    made, n = scores(pairs, told), len(which)
+    if agrees and also:
+        plain = {name: (a[:n][which], b[:n][which]) for name, (a, b) in made.items()}
+        speculative = {name: (a[n:], b[n:]) for name, (a, b) in made.items()}
+        agrees = replace(agrees, problem=other_law(plain, speculative))
+    own = {name: as_written(text, (a[:n], b[:n])) for name, (a, b) in made.items()}
+    return replace(found, scores=own, agreement=agrees)
+
+
+def scores(pairs: Lender, told: Sequence[Told]) -> Mapping[str, Sums]:
+    """The metrics that are asked for, by text."""
+    asked, found = pairs.settings.located, dict[str, Sums]()
+    wrote = [one for _, one in told]
     if asked.lexicon_place:
         words = lexicon(asked.lexicon_place)
         hurtful = np.array([any(words.found(one)) for one in wrote], dtype=np.float64)

@@ -13,7 +13,7 @@ import pytest
 from specfair import config
 from specfair.audit import questions, work
 from specfair.audit.audit import Audit
-from specfair.audit.written import scores
+from specfair.audit.written import scored
 from specfair.config import Settings
 from specfair.engine import readers, speculate
 from specfair.errors import UsageError
@@ -57,7 +57,8 @@ def test_without_a_lexicon_nothing_is_counted_and_its_gate_says_so(
 ) -> None:
     off = config.override(measured.settings, {"lexicon": "none"})
     pairs = replace(measured.made.pairs, settings=off)
-    assert scores(pairs, measured.base.trace.text, lambda: measured.tokens) == {}
+    found = replace(measured.made.found(BASE), scores={})
+    assert scored(found, pairs, lambda: measured.tokens) is found
     given = {"target": "t", "draft": "d"}
     assert config.override(Settings(), given).lexicon_place == ""
     with pytest.raises(UsageError, match="gate hurtful needs a lexicon"):
