@@ -96,7 +96,7 @@ def read_option(option: Field[Any], value: Any) -> Any:
         bool: ("true or false", "true"),
         int: ("a whole number", option.default),
         float: ("a number", option.default),
-        str: ("a text", repr(option.default)),
+        str: ("a text", repr(option.default or "NAME")),
         tuple: ("a list of names", '["imdb", "sst2"]'),
     }[kind]
     raise UsageError(

@@ -14,7 +14,7 @@ from specfair import stats
 from specfair.audit.audit import Audit
 from specfair.decoding import Lookahead
 from specfair.models.kinds import kind_of
-from specfair.run.rows import DraftRow
+from specfair.run.drafts import DraftRow
 from specfair.stats import Estimate
 from specfair.traces.measured import Measured
 from specfair.vocabulary import BASE

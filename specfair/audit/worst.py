@@ -19,7 +19,7 @@ from specfair.audit.lending import Loan
 from specfair.audit.search import Finding, search
 from specfair.audit.stages import Stages
 from specfair.audit.values import keep, reader
-from specfair.errors import UsageError
+from specfair.errors import UsageError, counted
 from specfair.run.rows import SwapRow
 from specfair.stats import Estimate, Sample
 from specfair.stats.estimate import Nothing
@@ -142,7 +142,9 @@ def confirm(where: Space, found: Finding, costs: Costs) -> Estimate:
     some = [replace(c, **how) for c in contexts_of(both, where.leads)]
     name = f"{found.slow} for {found.fast}"
     if len(both) < 2:
-        few = Nothing(f"{name} stand together in {len(both)} other templates")
+        names = f"{found.slow} and {found.fast}"
+        share = counted(len(both), "other template")
+        few = Nothing(f"{names} share {share}; to confirm takes 2")
         return stats.invalid(few, groups=(name,))
     before, after = (_sample(where, some, who, name, costs) for who in pair)
     made = stats.change(before, after)

@@ -14,8 +14,9 @@ from specfair.doors.printing import tell
 from specfair.errors import plain
 from specfair.gates import bounds
 from specfair.gates.waivers import waivers_of
+from specfair.run.drafts import drafts_said
 from specfair.run.run import Run
-from specfair.run.summary import by_mistake, reach
+from specfair.run.summary import by_mistake, reach, worst_gaps
 from specfair.run.verdict import Verdict
 from specfair.vocabulary import BASE, USAGE, exit_code
 
@@ -58,8 +59,15 @@ def _finish(session: Session, run: holding.Demands, to: outputs.Outputs | None) 
     if to:
         writing.write_files(report, to, lost)
     rest = holding.others([each for each in unheld if not each[1]])
-    said = filter(None, [reach(report), by_mistake(report)])
-    for line in (*wrong, *rest, *said, *lost):
+    said = [
+        f"measured: {report.about}",
+        *worst_gaps(report),
+        *drafts_said(report.drafts),
+    ]
+    said += filter(None, [reach(report), by_mistake(report)])
+    if to and not lost:
+        said.append(f"report: {to.html}")
+    for line in (*said, *wrong, *rest, *lost):
         tell(line)
     if lost or wrong:
         return USAGE

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from specfair.doors.printing import show
+from specfair.errors import counted
 from specfair.models.identity import usual_here
 from specfair.vocabulary import OK, UNDECIDED
 
@@ -64,7 +65,7 @@ def _devices() -> str:
     found = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
         found.append("mps")
-    return ", ".join([*found, f"cpu ({torch.get_num_threads()} threads)"])
+    return ", ".join([*found, f"cpu ({counted(torch.get_num_threads(), 'thread')})"])
 
 
 def _offline() -> bool:

@@ -99,8 +99,8 @@ def _unequal(found: Outlook) -> Iterator[str]:
     asked = any(g.gate.startswith("widening") for g in found.gates)
     if asked and max(errors) > UNEQUAL * min(errors):
         yield (
-            "widening is promised too much where groups are known as unequally as "
-            "these: found in about 6 of 10 runs where 8 are said"
+            "the figure for widening is too hopeful where groups are known as "
+            "unequally as these: expect it in about 6 of 10 runs instead of 8"
         )
 
 

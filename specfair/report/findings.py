@@ -56,8 +56,10 @@ def _verdict(run: Run) -> str:
         where = _where(run, "invalid")
         return f"{counts['invalid']} of {checks} could not be measured{where}."
     if "insufficient" in counts:
-        some = f"{counts['insufficient']} of {n:,}"
-        return f"No check failed; {some} need more prompts to decide."
+        some = f"{counts['insufficient']} of {checks}"
+        need = "needs" if counts["insufficient"] == 1 else "need"
+        none = "No new failure" if known_failures(run) else "No check failed"
+        return f"{none}; {some} {need} more prompts to decide."
     if known_failures(run):
         return f"No other of {checks} failed."
     return "The only check passed." if n == 1 else f"All {checks} passed."

@@ -1,4 +1,5 @@
-"""The first screen in three sentences: who waits longest, why, and what would mend it.
+"""The first screen in a few sentences: who waits longest, why, which draft is
+best where several are compared, and what would mend it.
 
 Knows which rows hold the answers, and says what is not known. Knows nothing of HTML.
 """
@@ -7,8 +8,10 @@ import math
 import re
 
 from specfair.errors import counted
+from specfair.report.findings import known_failures
 from specfair.report.lookup import Index, stages, tally
 from specfair.report.text import COMMAND, clean, number
+from specfair.run.drafts import best_said
 from specfair.run.rows import SplitRow
 from specfair.vocabulary import BASE, Stage
 
@@ -20,7 +23,7 @@ _COMMAND = re.compile(r"specfair mend [^`\n]+")
 
 def lead(found: Index) -> tuple[str, ...]:
     """The sentences that this run can say."""
-    said = (_who(found), _why(found), _mending(found))
+    said = (_who(found), _why(found), _choice(found), _mending(found))
     return tuple(sentence for sentence in said if sentence)
 
 
@@ -99,7 +102,7 @@ def _why(found: Index) -> str:
 def _parts(row: SplitRow) -> str:
     """One difference as draft and text."""
     slow = row.group_a if row.total < 0 else row.group_b
-    apart = f"the difference of {number(abs(row.total), 2)} between "
+    apart = f"the difference of {number(abs(row.total), 2)} in acceptance between "
     apart += f"{_named(row.group_a)} and {_named(row.group_b)}"
     if row.low <= 0 <= row.high or row.worse_draft * row.total <= 0:
         return f"of {apart} it is not known how much the draft adds to harder text"
@@ -109,16 +112,24 @@ def _parts(row: SplitRow) -> str:
     return f"{share:.0%} of {apart} is a worse draft, the rest is harder text"
 
 
+def _choice(found: Index) -> str:
+    """Of several drafts."""
+    said = clean(best_said(found.run.drafts)).replace("`", "\u02cb")
+    return f"O{said[1:]}." if found.run.drafts else ""
+
+
 def _mending(found: Index) -> str:
     command = mending(found)
     if command:
         return f"To mend the draft: `{command}`"
     counts = tally(found.run)
-    if "fail" in counts:
-        failed = counted(counts["fail"], "check")
-        return f"{failed} failed; what helps stands beside each."
+    failed = counts.get("fail") or counts.get("invalid")
+    if failed:
+        return f"{counted(failed, 'check')} failed; what helps stands beside each."
+    known = known_failures(found.run)
     if "insufficient" in counts:
-        return (
-            "Nothing failed that asks for mending; more prompts would decide the rest."
-        )
+        said = "What failed is known and waived" if known else "Nothing failed"
+        return f"{said}; more prompts would decide the rest."
+    if known:
+        return "What failed is known and waived."
     return "Nothing that was judged asks for mending." if counts else ""

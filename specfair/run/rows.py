@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from specfair.run.closer import TextRow, WaitRow
+from specfair.run.drafts import DraftRow
 from specfair.run.mended import MendingRow
 from specfair.vocabulary import Stage
 
@@ -131,27 +132,6 @@ class SliceRow:
 
 def _place(low: int, high: int, n: int) -> str:
     return f"{low} of {n}" if low == high else f"{low} to {high} of {n}"
-
-
-@dataclass(frozen=True, slots=True)
-class DraftRow:
-    """What a draft would give a group, and how much more than the first draft gives it
-    on the same text; p_holm over its groups. NaN where it is the first.
-    """
-
-    draft: str
-    lookahead: str
-    metric: str
-    group: str  # "" is everyone
-    value: float
-    low: float
-    high: float
-    difference: float
-    difference_low: float
-    difference_high: float
-    p_holm: float
-    n_prompts: int
-    doubt: str  # why its replay cannot be relied on; empty where it can
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,11 @@ from typing import Any, TypeVar, get_args
 from specfair.decoding import COUNTINGS
 from specfair.errors import StoreError, ordinal
 from specfair.run.closer import TextRow, WaitRow
+from specfair.run.drafts import DraftRow
 from specfair.run.mended import MendingRow
 from specfair.run.rows import (
     ROWS,
     BaselineRow,
-    DraftRow,
     EstimateRow,
     ExampleRow,
     FrequencyRow,

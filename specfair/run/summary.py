@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from specfair.run.closer import WaitRow
+from specfair.run.drafts import drafts_said
 from specfair.run.rows import GapRow
 from specfair.run.run import Run
 from specfair.vocabulary import BASE
@@ -49,7 +50,8 @@ def summary(run: Run, place: str, ungated: Mapping[str, int]) -> list[str]:
     for about, count in elsewhere.items():
         lines.append(f"of these, {count} about another audit: {about}")
     lines += [f"clock, {_at(row)}: {row.said}" for row in run.waits]
-    lines += [*_gaps(run), *filter(None, [reach(run)])]
+    lines += [*worst_gaps(run), *drafts_said(run.drafts)]
+    lines += filter(None, [reach(run)])
     gone = [row.name for row in run.baseline if row.decision == "gone"]
     if gone:
         lines.append(
@@ -86,7 +88,7 @@ def by_mistake(run: Run) -> str:
     return said
 
 
-def _gaps(run: Run) -> list[str]:
+def worst_gaps(run: Run) -> list[str]:
     """The worst gap, and those that are no number."""
     lines = []
     here = (run.metric, run.lookahead)

@@ -121,8 +121,9 @@ def _loaded(
             offline = " while HF_HUB_OFFLINE is set"
         said = str(error).strip() or type(error).__name__
         reason = why or said.splitlines()[0].rstrip(".")
+        way = "Connect" if why or offline else "Check the name"
         raise DataError(
-            f"{what} cannot be loaded{offline}: {reason}. Check the name, or {instead}."
+            f"{what} cannot be loaded{offline}: {reason}. {way}, or {instead}."
         ) from error
 
 

@@ -8,7 +8,7 @@ import pytest
 from specfair.audit.audit import Audit
 from specfair.audit.rivals import METRIC, draft_rows
 from specfair.engine import tracer
-from specfair.run.rows import DraftRow
+from specfair.run.drafts import DraftRow
 from specfair.vocabulary import BASE
 from tests.conftest import small_audit
 

@@ -32,6 +32,7 @@ from specfair.errors import UsageError
         ({"strict": "true"}, "not true or false"),
         ({"strict": 1}, "not true or false"),
         ({"target": 5}, "not a text"),
+        ({"by": ["type"]}, "not a text. Give one, such as .NAME."),
         ({"datasets": 5}, "not a list of names"),
         ({"datasets": [1, 2]}, "not a list of names"),
         ({"groups": '"a'}, "cannot be read"),

@@ -1,6 +1,8 @@
 """An audit of a dataset of one's own, from the command line to the published page."""
 
 import json
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -32,7 +34,9 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
         patch.setattr("sys.argv", ["specfair", *arguments])
-        assert cli.main(arguments) in (cli.OK, cli.UNDECIDED, cli.FAILED)
+        with redirect_stderr(StringIO()) as said:
+            assert cli.main(arguments) in (cli.OK, cli.UNDECIDED, cli.FAILED)
+    (place / "said.txt").write_text(said.getvalue())
     return place / "run.json"
 
 
@@ -52,6 +56,13 @@ def test_what_is_published_holds_no_folder(published: Path, ending: str) -> None
     text = published.with_suffix(ending).read_text()
     assert FOLDER not in text
     assert "reviews" in text
+
+
+def test_the_terminal_says_what_was_measured_and_where_to_look(published: Path) -> None:
+    said = (published.parent / "said.txt").read_text().splitlines()
+    assert any(line.startswith("specfair: measured: embedded / ") for line in said)
+    assert any(line.startswith("specfair: worst gap: ") for line in said)
+    assert said[-1] == f"specfair: report: {published.with_suffix('.html')}"
 
 
 def test_one_group_is_refused_before_anything_runs(

@@ -105,4 +105,4 @@ def test_a_promise_that_unequal_groups_break_is_said(
         )
         assert cli.main(["plan", "--prompts", "file:own.jsonl"]) == cli.OK
         out = capsys.readouterr().out
-        assert ("widening is promised too much" in out) == said
+        assert ("for widening is too hopeful" in out) == said

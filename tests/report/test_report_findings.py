@@ -82,7 +82,7 @@ def level(group: str, value: float, *, stage: Stage = IMDB) -> EstimateRow:
         (["pass", "pass"], "All 2 checks passed."),
         (
             ["pass", "insufficient"],
-            "No check failed; 1 of 2 need more prompts to decide.",
+            "No check failed; 1 of 2 checks needs more prompts to decide.",
         ),
         (["fail", "insufficient"], "1 of 2 checks failed after imdb: a."),
         (["invalid", "pass"], "1 of 2 checks could not be measured after imdb: a."),

@@ -67,10 +67,10 @@ def test_why_says_what_is_not_known() -> None:
         for part in ((-0.19, -0.22, -0.15), (-0.1, -0.15, -0.05), (-0.1, -0.3, 0.1))
     )
     assert known.startswith(
-        "Why: the difference of 0.20 between a and b comes from a draft"
+        "Why: the difference of 0.20 in acceptance between a and b comes from a draft"
     )
     assert half.startswith(
-        "Why: 50% of the difference of 0.20 between a and b is a worse"
+        "Why: 50% of the difference of 0.20 in acceptance between a and b is a worse"
     )
     assert "it is not known how much the draft adds" in unknown
     assert known.endswith(
@@ -93,13 +93,18 @@ def test_the_command_is_that_of_the_first_check_that_needs_it() -> None:
 def test_a_failure_that_no_mended_draft_answers_is_still_a_failure() -> None:
     lost = report_samples.verdict(way_out="Tune on more of its texts.")
     doubt = replace(lost, decision="insufficient")
+    known = replace(lost, excuse="waived")
+    broken = replace(lost, decision="invalid")
     ends = [
         lead.lead(index(made(verdicts=verdicts)))[-1]
-        for verdicts in ((lost, doubt), (doubt,))
+        for verdicts in ((lost, doubt), (broken,), (doubt,), (known, doubt), (known,))
     ]
     assert ends == [
         "1 check failed; what helps stands beside each.",
-        "Nothing failed that asks for mending; more prompts would decide the rest.",
+        "1 check failed; what helps stands beside each.",
+        "Nothing failed; more prompts would decide the rest.",
+        "What failed is known and waived; more prompts would decide the rest.",
+        "What failed is known and waived.",
     ]
 
 

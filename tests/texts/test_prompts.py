@@ -357,6 +357,12 @@ def test_bad_names_get_one_line(spec: str, message: str) -> None:
         prompts.load(spec)
 
 
+def test_a_file_without_its_kind_is_told_how_it_is_named(tmp_path: Path) -> None:
+    place = str(write(tmp_path / "mine.jsonl", ROW)).removeprefix("file:")
+    with pytest.raises(UsageError, match=rf"A file of your own is file:{place}\."):
+        prompts.load(place)
+
+
 def test_bad_values_get_one_line(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="unknown value of ambiguous 'lose'"):
         prompts.load(write(tmp_path / "mine.jsonl", ROW), ambiguous="lose")

@@ -2,7 +2,6 @@
 slowest group.
 """
 
-import math
 from collections.abc import Sequence
 
 from specfair.errors import counted
@@ -12,26 +11,24 @@ from specfair.report.charts.plane import Thing, plane
 from specfair.report.lookup import Index
 from specfair.report.sections.parts import GROUP, INTERVAL, PROMPTS, alternative
 from specfair.report.text import clean, number, signed, signed_interval
-from specfair.run.rows import DraftRow
-
-EVEN = 1.0  # as fast as without a draft
+from specfair.run import drafts
+from specfair.run.drafts import DraftRow
 
 
 def which_draft(found: Index) -> Section | None:
     """Nothing, where there is one draft only."""
-    by_draft: dict[str, list[DraftRow]] = {}
-    for row in found.run.drafts:
-        by_draft.setdefault(row.draft, []).append(row)
-    if not by_draft:
+    of = drafts.by_draft(found.run.drafts)
+    if not of:
         return None
-    rows = [row for own in by_draft.values() for row in own]
+    rows = found.run.drafts
+    best = clean(drafts.best_said(rows))
     doubts = {f"{row.draft}: {row.doubt}" for row in rows if row.doubt}
     return Section(
         id="section-drafts",
         name="Drafts",
         title="Which draft serves everyone best?",
-        answer=" ".join([_best(by_draft), *map(_behind, by_draft.values())]),
-        panels=[_panel(by_draft, rows)],
+        answer=" ".join([f"O{best[1:]}.", *map(_behind, of.values())]),
+        panels=[_panel(of, rows)],
         key=(
             ("fast", "the draft whose slowest group is fastest"),
             ("quiet", "another"),
@@ -40,37 +37,21 @@ def which_draft(found: Index) -> Section | None:
     )
 
 
-def _slowest(rows: Sequence[DraftRow]) -> DraftRow:
-    groups = [row for row in rows if row.group and not math.isnan(row.value)]
-    return min(groups, key=lambda row: row.value, default=rows[0])
-
-
-def _best_of(by_draft: dict[str, list[DraftRow]]) -> str:
-    return max(by_draft, key=lambda draft: _slowest(by_draft[draft]).value)
-
-
-def _best(by_draft: dict[str, list[DraftRow]]) -> str:
-    best = _best_of(by_draft)
-    row = _slowest(by_draft[best])
-    return (
-        f"{clean(best, 60)} leaves its slowest group, {clean(row.group, 60)}, the "
-        f"fastest: {number(row.value, 2)} times the target alone, as predicted."
-    )
-
-
 def _behind(rows: Sequence[DraftRow]) -> str:
     """The groups that this draft surely serves more slowly than none would."""
-    slower = [clean(row.group, 60) for row in rows if row.group and row.high < EVEN]
+    slower = [
+        clean(row.group, 60) for row in rows if row.group and row.high < drafts.EVEN
+    ]
     if not slower:
         return ""
     draft = clean(rows[0].draft, 60)
     return f"With {draft}, speculation is slower than none for {', '.join(slower)}."
 
 
-def _panel(by_draft: dict[str, list[DraftRow]], rows: Sequence[DraftRow]) -> Panel:
-    best, things = _best_of(by_draft), []
-    for draft, own in by_draft.items():
-        everyone, slowest = own[0], _slowest(own)
+def _panel(of: dict[str, list[DraftRow]], rows: Sequence[DraftRow]) -> Panel:
+    best, things = drafts.best_of(of), []
+    for draft, own in of.items():
+        everyone, slowest = own[0], drafts.slowest_group(own)
         things.append(
             Thing(
                 name=draft,
@@ -99,7 +80,7 @@ def _panel(by_draft: dict[str, list[DraftRow]], rows: Sequence[DraftRow]) -> Pan
         title=title,
         drawing=plane(
             things,
-            even=EVEN,
+            even=drafts.EVEN,
             axes=("everyone", "slowest group"),
             name=alternative(title),
         ),

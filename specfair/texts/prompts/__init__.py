@@ -59,7 +59,8 @@ def load(
     head, _, place = spec.partition(":")
     name, _, part = head.partition("/")
     if name not in _SETS:
-        raise UsageError(unknown("prompt set", name, _SETS))
+        own = f" A file of your own is file:{spec}." if Path(spec).exists() else ""
+        raise UsageError(f"{unknown('prompt set', name, _SETS)}{own}")
     if part and name not in _PARTED:
         raise UsageError(
             f"prompt set {name!r} has no part {part!r}; only "
