@@ -13,6 +13,7 @@ import pytest
 from specfair import config as configuration
 from specfair.doors import asked
 from specfair.doors.asked import add_options, given, settings_of
+from specfair.doors.lazy import resolve
 from specfair.doors.selecting import (
     PARAMETERS,
     by_whole_names,
@@ -20,7 +21,7 @@ from specfair.doors.selecting import (
     parameters,
     stage_of,
 )
-from specfair.errors import SpecfairError, StoreError, UsageError, plain
+from specfair.errors import SpecfairError, StoreError, UsageError, plain, unknown
 
 if TYPE_CHECKING:
     from specfair.audit.desk import Desk
@@ -153,6 +154,10 @@ def _is_idle(config: pytest.Config, item: pytest.Item) -> bool:
     }
     if not needed:  # a mistake in the settings is said by the test's own fixture
         return False
+    kinds = resolve("gates.kinds:KINDS")
+    known = {"models", *configuration.OPTIONS_BY_NAME, *kinds}
+    for name in sorted(needed - known):  # which nothing would ever ask for
+        raise pytest.UsageError(unknown("name in specfair_needs", name, sorted(known)))
     settings = settings_of(config)
     there = {name for name in configuration.OPTIONS_BY_NAME if getattr(settings, name)}
     if not settings.server:

@@ -200,6 +200,18 @@ def test_a_benchmark_of_ones_own_runs_and_a_marker_leaves_out_what_is_slow(
     result.assert_outcomes(passed=1, failed=1)
 
 
+def test_a_marker_that_needs_what_nobody_can_ask_for_is_refused(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(BOTH.replace('"clock"', '"clok"'))
+    result = here.run(pytester)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    said = result.stdout.str() + result.stderr.str()
+    assert "unknown name in specfair_needs 'clok'" in said
+    assert "clock" in said
+    assert "Traceback" not in said
+
+
 HELD = f"""
 [tool.specfair]
 max_new_tokens = 3
