@@ -84,12 +84,15 @@ def _after(found: Index, before: float) -> str:
 
 
 def _why(found: Index) -> str:
-    """The draft's part in the widest difference, and where it is sure and wrong."""
+    """The draft's part in the distance of who waits longest, else in the widest; and
+    where it is sure and wrong.
+    """
     rows = [row for row in found.run.splits if row.stage == BASE]
     if not rows:
         return ""
-    widest = max(rows, key=lambda row: abs(row.total))
-    said = _parts(widest)
+    slow = (_ends(found, BASE) or ("",))[0]
+    own = [row for row in rows if row.group_a == slow]
+    said = _parts(max(own or rows, key=lambda row: abs(row.total)))
     sure = found.by_group(SURE, BASE)
     most = max(sure, key=lambda row: row.value, default=None)
     others = [row.high for row in sure if row is not most]

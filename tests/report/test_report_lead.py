@@ -78,6 +78,16 @@ def test_why_says_what_is_not_known() -> None:
     )
 
 
+def test_why_is_asked_of_who_waits_longest_even_if_others_lie_further_apart() -> None:
+    """Accepted tokens and acceptance need not agree on who is last."""
+    own, wider = split(-0.19, -0.22, -0.15), split(-0.4, -0.5, -0.3)
+    wider = replace(wider, group_a="c", total=-0.5)
+    said = lead.lead(index(made(splits=(wider, own))))[1]
+    assert "between a and b" in said
+    said = lead.lead(index(made(splits=(wider, replace(own, group_a="d")))))[1]
+    assert "between c and b" in said
+
+
 def test_the_command_is_that_of_the_first_check_that_needs_it() -> None:
     command = "specfair mend --target T --draft D --recipe fairspec --out mended"
     needs = report_samples.verdict(way_out=f"Mend the draft for a: `{command}`.")
