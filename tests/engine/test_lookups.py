@@ -59,15 +59,15 @@ def texts_of(trace: Trace) -> list[list[int]]:
 
 @pytest.mark.parametrize(
     ("written", "n_new"),
-    [("prompt-lookup:10", 25), ("prompt-lookup:3/1", 12), ("prompt-lookup:4/3", 40)],
+    [("prompt-lookup:10", 12), ("prompt-lookup:3/1", 8), ("prompt-lookup:4/3", 16)],
 )
 def test_prompt_lookup_counts_as_transformers_does(
     embedded: Pair, written: str, n_new: int
 ) -> None:
-    """Rounds, drafted and accepted tokens of 36 prompts in each of three settings."""
+    """Rounds, drafted and accepted tokens of 100 prompts in each of three settings."""
     kind = kind_of(written)
     n, size = kind.numbers[0], next(iter(kind.numbers[1:]), None)
-    some = echoing(embedded, 36, n_new)
+    some = echoing(embedded, 100, n_new // 2)
     pair, decoding = replace(embedded, draft=kind), Decoding(n_new)
     trace = tracer.trace(pair, some, decoding)
     counted = table(replay(trace, Lookahead(n), counting=AS_DEPLOYED))
@@ -99,6 +99,46 @@ def _watched(
     finally:
         hook.remove()
     return watcher
+
+
+@pytest.mark.parametrize("decoding", [Decoding(12), Decoding(12, 1.0)], ids=str)
+def test_rounds_of_n_grams_are_those_of_a_plain_loop(
+    embedded: Pair, decoding: Decoding
+) -> None:
+    """100 prompts that repeat themselves, as n-grams are used for. A first choice is
+    taken where it is the text's token, so sampled counts are equal as well, not in law.
+    """
+    pair = replace(embedded, draft=kind_of("ngram:5,2-4"))
+    some = echoing(embedded, 100, 6)
+    trace = tracer.trace(pair, some, decoding)
+    tally = replay(trace, Lookahead(5))
+    ids, _ = encode(pair, some, decoding.max_new_tokens)
+    found = [plainly(*each) for each in zip(ids, texts_of(trace), strict=True)]
+    assert list(zip(tally.n_rounds, tally.n_accepted, strict=True)) == found
+    assert 0.2 < tally.n_accepted.sum() / tally.n_tested.sum() < 0.95
+
+
+def plainly(before: list[int], text: list[int]) -> tuple[int, int]:
+    """Rounds and accepted tokens: five ahead, the longest of 4, 3 or 2, the earliest."""
+    at, n_rounds, n_accepted = 0, 0, 0
+    while at < len(text):
+        seen, proposed = before + text[:at], list[int]()
+        for size in (4, 3, 2):
+            places = [i for i in range(len(seen) - size) if ends_as(seen, i, size)]
+            if places:
+                proposed = seen[places[0] + size :][:5]
+                break
+        taken = 0
+        for proposal, token in zip(proposed, text[at:-1], strict=False):
+            if proposal != token:
+                break
+            taken += 1
+        at, n_rounds, n_accepted = at + taken + 1, n_rounds + 1, n_accepted + taken
+    return n_rounds, n_accepted
+
+
+def ends_as(seen: list[int], i: int, size: int) -> bool:
+    return seen[i : i + size] == seen[-size:]
 
 
 sequences = st.lists(st.integers(0, 3), min_size=1, max_size=12)
@@ -178,8 +218,8 @@ def test_made_by_hand(text: list[int], written: str, expected: list[int]) -> Non
     assert lookup.propose(text) == expected
 
 
-@pytest.mark.parametrize("written", ["prompt-lookup:6/3", "ngram:4,1-3"])
-@pytest.mark.parametrize("decoding", [Decoding(16), Decoding(16, 1.0)], ids=str)
+@pytest.mark.parametrize("written", ["prompt-lookup:6/3", "ngram:5,2-4"])
+@pytest.mark.parametrize("decoding", [Decoding(12), Decoding(12, 1.0)], ids=str)
 def test_live_decoding_counts_what_the_replay_counts(
     embedded: Pair, written: str, decoding: Decoding
 ) -> None:
@@ -187,13 +227,13 @@ def test_live_decoding_counts_what_the_replay_counts(
     the text that was written, and their coins are its coins.
     """
     pair = replace(embedded, draft=kind_of(written))
-    some = echoing(embedded, 60, 16)
+    some = echoing(embedded, 100, 6)
     live = speculate.speculate(pair, some, decoding, Lookahead(5), n_slots=16)
     trace = tracer.trace(pair, some, decoding)
     if not decoding.greedy:
         trace = _reread(pair, trace, live.texts)
     np.testing.assert_array_equal(table(replay(trace, Lookahead(5))), table(live.tally))
-    assert live.tally.n_accepted.sum() > 20
+    assert 0.2 < live.tally.n_accepted.sum() / live.tally.n_tested.sum() < 0.95
 
 
 def _reread(pair: Pair, like: Trace, texts: Sequence[np.ndarray]) -> Trace:
