@@ -42,13 +42,14 @@ def chosen(n: int) -> list[Prompt]:
     return [everything[i] for i in order[:n]]
 
 
-def echoing(pair: Pair, n: int, n_new: int) -> list[Prompt]:
-    """Prompts that stand there twice, with what the target wrote between: so there is
-    something to be found.
+@pytest.fixture(scope="module")
+def echoing(embedded: Pair) -> list[Prompt]:
+    """100 prompts that stand there twice, with what the target wrote between: so there
+    is something to be found.
     """
-    once = tracer.trace(pair, chosen(n), Decoding(n_new))
+    once = tracer.trace(embedded, chosen(100), Decoding(6))
     return [
-        replace(p, text=f"{p.text}{pair.tokenizer.decode(t)} {p.text}")
+        replace(p, text=f"{p.text}{embedded.tokenizer.decode(t)} {p.text}")
         for p, t in zip(once.prompts, texts_of(once), strict=True)
     ]
 
@@ -62,16 +63,15 @@ def texts_of(trace: Trace) -> list[list[int]]:
     [("prompt-lookup:10", 12), ("prompt-lookup:3/1", 8), ("prompt-lookup:4/3", 16)],
 )
 def test_prompt_lookup_counts_as_transformers_does(
-    embedded: Pair, written: str, n_new: int
+    embedded: Pair, echoing: list[Prompt], written: str, n_new: int
 ) -> None:
     """Rounds, drafted and accepted tokens of 100 prompts in each of three settings."""
     kind = kind_of(written)
     n, size = kind.numbers[0], next(iter(kind.numbers[1:]), None)
-    some = echoing(embedded, 100, n_new // 2)
     pair, decoding = replace(embedded, draft=kind), Decoding(n_new)
-    trace = tracer.trace(pair, some, decoding)
+    trace = tracer.trace(pair, echoing, decoding)
     counted = table(replay(trace, Lookahead(n), counting=AS_DEPLOYED))
-    ids, _ = encode(pair, some, n_new)
+    ids, _ = encode(pair, echoing, n_new)
     for tokens, text, expected in zip(ids, texts_of(trace), counted, strict=True):
         watcher = _watched(pair, tokens, n_new, n=n, size=size)
         assert watcher.text == text
@@ -103,16 +103,15 @@ def _watched(
 
 @pytest.mark.parametrize("decoding", [Decoding(12), Decoding(12, 1.0)], ids=str)
 def test_rounds_of_n_grams_are_those_of_a_plain_loop(
-    embedded: Pair, decoding: Decoding
+    embedded: Pair, echoing: list[Prompt], decoding: Decoding
 ) -> None:
     """100 prompts that repeat themselves, as n-grams are used for. A first choice is
     taken where it is the text's token, so sampled counts are equal as well, not in law.
     """
     pair = replace(embedded, draft=kind_of("ngram:5,2-4"))
-    some = echoing(embedded, 100, 6)
-    trace = tracer.trace(pair, some, decoding)
+    trace = tracer.trace(pair, echoing, decoding)
     tally = replay(trace, Lookahead(5))
-    ids, _ = encode(pair, some, decoding.max_new_tokens)
+    ids, _ = encode(pair, echoing, decoding.max_new_tokens)
     found = [plainly(*each) for each in zip(ids, texts_of(trace), strict=True)]
     assert list(zip(tally.n_rounds, tally.n_accepted, strict=True)) == found
     assert 0.2 < tally.n_accepted.sum() / tally.n_tested.sum() < 0.95
@@ -221,15 +220,14 @@ def test_made_by_hand(text: list[int], written: str, expected: list[int]) -> Non
 @pytest.mark.parametrize("written", ["prompt-lookup:6/3", "ngram:5,2-4"])
 @pytest.mark.parametrize("decoding", [Decoding(12), Decoding(12, 1.0)], ids=str)
 def test_live_decoding_counts_what_the_replay_counts(
-    embedded: Pair, written: str, decoding: Decoding
+    embedded: Pair, echoing: list[Prompt], written: str, decoding: Decoding
 ) -> None:
     """Greedy, every count of every prompt; sampling, the tested proposals are those of
     the text that was written, and their coins are its coins.
     """
     pair = replace(embedded, draft=kind_of(written))
-    some = echoing(embedded, 100, 6)
-    live = speculate.speculate(pair, some, decoding, Lookahead(5), n_slots=16)
-    trace = tracer.trace(pair, some, decoding)
+    live = speculate.speculate(pair, echoing, decoding, Lookahead(5), n_slots=16)
+    trace = tracer.trace(pair, echoing, decoding)
     if not decoding.greedy:
         trace = _reread(pair, trace, live.texts)
     np.testing.assert_array_equal(table(replay(trace, Lookahead(5))), table(live.tally))
