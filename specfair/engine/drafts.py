@@ -16,11 +16,13 @@ from transformers import PreTrainedModel
 
 from specfair.engine.cursor import Cursor
 from specfair.engine.heads.opening import head_draft
+from specfair.engine.heads.reading import HeadDraft
 from specfair.engine.lookups import Lookup
 from specfair.engine.task import Task
 from specfair.engine.translating import TranslatedDraft
 from specfair.models.heads import HeadFiles
 from specfair.models.kinds import DraftKind
+from specfair.models.pair import Pair
 from specfair.models.translating import Translated
 from specfair.traces.trace import Columns, Text
 
@@ -84,13 +86,24 @@ class ModelDraft:
         return Cursor(self.model, len(rows), self.n_vocab)
 
 
+def reads_along(pair: Pair) -> bool:
+    """Whether its draft does; otherwise it answers for all starts at once."""
+    return not isinstance(pair.draft, DraftKind | HeadFiles)
+
+
+def ahead_of(asked: Task) -> Lookup | HeadDraft:
+    """The draft of a pair that does not read along."""
+    draft = asked.pair.draft
+    if isinstance(draft, DraftKind):
+        return Lookup.of(draft, asked)
+    return head_draft(draft, asked.pair.target)
+
+
 def draft_of(asked: Task) -> Draft:
     """The draft of the pair that is asked."""
     draft, n_vocab = asked.pair.draft, asked.pair.n_vocab
-    if isinstance(draft, DraftKind):
-        return Lookup.of(draft, asked)
-    if isinstance(draft, HeadFiles):
-        return head_draft(draft, asked.pair.target)
+    if not reads_along(asked.pair):
+        return ahead_of(asked)
     if isinstance(draft, Translated):
         return TranslatedDraft(draft, asked.ids, n_vocab)
     return ModelDraft(draft, n_vocab)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from specfair.decoding import Decoding
 from specfair.engine.batches import Progress, in_batches
-from specfair.engine.drafts import Ahead, Draft, draft_of
+from specfair.engine.drafts import Draft, ahead_of, draft_of, reads_along
 from specfair.engine.passes import Job, run_pass
 from specfair.engine.sheet import Sheet, within
 from specfair.engine.task import Task, task
@@ -155,10 +155,11 @@ def _of_one_target(pairs: Sequence[Pair]) -> Pair:
 
 
 def _drafts(pairs: Sequence[Pair], asked: Task) -> list[tuple[Draft, Sheet]]:
-    """Those that read along, each with the sheet of its reading."""
-    drafts = (draft_of(replace(asked, pair=pair)) for pair in pairs)
-    along = [draft for draft in drafts if not isinstance(draft, Ahead)]
-    return [(draft, Sheet(asked.shape, READING)) for draft in along]
+    """Those that read along, each with the sheet of its reading. Others are built where
+    they read: a head is as large as its files.
+    """
+    along = [replace(asked, pair=pair) for pair in pairs if reads_along(pair)]
+    return [(draft_of(each), Sheet(asked.shape, READING)) for each in along]
 
 
 def _traces(
@@ -168,11 +169,10 @@ def _traces(
     columns: Columns
     for pair in pairs:
         asked = replace(job.task, pair=pair)
-        draft = draft_of(asked)
-        if isinstance(draft, Ahead):
-            columns = draft.read(asked, text)
-        else:
+        if reads_along(pair):
             columns = next(sheets)[1].kept(kept)
+        else:
+            columns = ahead_of(asked).read(asked, text)
         if pair.reach is not None:
             reached = np.isin(text.columns["token"], list(pair.reach))
             columns = {**columns, "reached": reached}

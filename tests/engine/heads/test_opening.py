@@ -4,14 +4,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import PreTrainedModel
 
 from specfair.decoding import Decoding
-from specfair.engine import clock
+from specfair.engine import clock, drafts
 from specfair.engine.heads.opening import DEPTH, head_draft
+from specfair.engine.heads.reading import HeadDraft
 from specfair.errors import ModelError, UsageError
 from specfair.models.heads import HeadFiles
+from specfair.texts import prompts
 from tests import tiny_models
-from tests.engine.heads.trained import School, pair_of
+from tests.engine.heads.trained import School, pair_of, traced
 
 
 def test_each_kind_says_how_far_it_goes(
@@ -44,3 +47,18 @@ def test_a_head_has_a_cost_and_no_clock(of: School, medusa: Path) -> None:
     assert 0 < clock.cost_ratio(pair, n_repeats=3) < 10
     with pytest.raises(UsageError, match="keeps no cache for it"):
         clock.clock(pair, [], Decoding(max_new_tokens=4), 3)
+
+
+def test_a_head_is_built_once_in_a_trace(
+    of: School, medusa: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = []
+
+    def counted(files: HeadFiles, target: PreTrainedModel) -> HeadDraft:
+        built.append(files.name)
+        return head_draft(files, target)
+
+    monkeypatch.setattr(drafts, "head_draft", counted)
+    chosen = prompts.load("embedded")[:3]
+    traced(of, "medusa", medusa, chosen, Decoding(max_new_tokens=4))
+    assert len(built) == 1
