@@ -21,6 +21,7 @@ from specfair.config import Settings
 from specfair.decoding import COUNTINGS, Lookahead
 from specfair.engine import timing
 from specfair.models.identity import Identity
+from specfair.models.kinds import kind_of
 from specfair.stats import Estimate
 from specfair.texts import corpora
 from specfair.texts.mentions import Mentions, count_mentions
@@ -78,6 +79,9 @@ class Audit:
         """Measure all that is missing of these stages, so that what is asked of them
         later opens no pair.
         """
+        for each in self.rivals:
+            with each.made.pairs.lent(BASE) as loan:
+                _ = loan.identity  # one that cannot be opened is refused before it all
         missing = self.made.plan(stages)
         if len(missing) > 1:
             self.say(f"to be measured: {', '.join(map(str, missing))}")
@@ -86,6 +90,20 @@ class Audit:
         after = [stage for stage in missing if stage != BASE]
         turned = after if workers.together() else workers.here().turned(after)
         self.made.pairs.each([partial(self.made.found, stage) for stage in turned])
+
+    @cached_property
+    def rivals(self) -> tuple["Audit", ...]:
+        """The same with each of the drafts that the first is compared with, under the
+        usual lookahead of its kind where none was asked for.
+        """
+        asked, found = self.settings, list[Audit]()
+        for draft in asked.drafts:
+            ahead = asked.lookahead
+            if ahead == _usual(asked.draft):
+                ahead = _usual(draft)
+            alone = replace(asked, draft=draft, drafts=(), lookahead=ahead)
+            found.append(Audit(alone, self.say))
+        return tuple(found)
 
     @property
     def base(self) -> Measured:
@@ -251,3 +269,9 @@ class Audit:
         tuned = self.made.pairs.tunings(dataset).values()
         end = next(iter(tuned)).n_steps
         return {0: self.base, **along, end: self.after(after)}
+
+
+def _usual(draft: str) -> str:
+    """The lookahead where none is asked for."""
+    length = kind_of(draft).length
+    return str(Lookahead(length) if length else Lookahead())

@@ -1,19 +1,15 @@
 """Several drafts for one target: each reads the same text, and is compared with the
 first prompt by prompt, group by group.
 
-Knows which drafts are asked about. The text is the store's; a draft's own lookahead is
-the usual one for its kind. Does not know how the comparison is drawn.
+The text is the store's. Does not know how the comparison is drawn.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 import numpy as np
 
 from specfair import stats
 from specfair.audit.audit import Audit
-from specfair.decoding import Lookahead
-from specfair.models.kinds import kind_of
 from specfair.run.drafts import DraftRow
 from specfair.stats import Estimate
 from specfair.traces.measured import Measured
@@ -26,19 +22,8 @@ def draft_rows(audit: Audit) -> Iterator[DraftRow]:
     """The first draft and those it is compared with; none where it stands alone."""
     if not audit.settings.drafts:
         return
-    yield from _rows(audit, audit)
-    for draft in audit.settings.drafts:
-        ahead = audit.settings.lookahead
-        if ahead == _usual(audit.settings.draft):
-            ahead = _usual(draft)
-        alone = replace(audit.settings, draft=draft, drafts=(), lookahead=ahead)
-        yield from _rows(Audit(alone, audit.say), audit)
-
-
-def _usual(draft: str) -> str:
-    """The lookahead where none is asked for."""
-    length = kind_of(draft).length
-    return str(Lookahead(length) if length else Lookahead())
+    for each in (audit, *audit.rivals):
+        yield from _rows(each, audit)
 
 
 def _rows(audit: Audit, first: Audit) -> Iterator[DraftRow]:
@@ -64,6 +49,7 @@ def _rows(audit: Audit, first: Audit) -> Iterator[DraftRow]:
             p_holm=corrected.get(group, p_value),
             n_prompts=found.n_prompts,
             doubt=audit.doubt(BASE),
+            note="; ".join(audit.made.found(BASE).notes),
         )
 
 

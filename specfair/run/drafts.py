@@ -30,6 +30,7 @@ class DraftRow:
     p_holm: float
     n_prompts: int
     doubt: str  # why its replay cannot be relied on; empty where it can
+    note: str = ""  # what must be known of its figures
 
 
 def by_draft(rows: Sequence[DraftRow]) -> dict[str, list[DraftRow]]:
@@ -73,6 +74,6 @@ def drafts_said(rows: Sequence[DraftRow]) -> list[str]:
             f"draft {draft}: {everyone.value:.2f} [{everyone.low:.2f}, "
             f"{everyone.high:.2f}] times the target alone for everyone, "
             f"{row.value:.2f} [{row.low:.2f}, {row.high:.2f}] for {row.group}, its "
-            f"slowest group; {row.lookahead}"
+            f"slowest group; {row.lookahead}" + (f"; {row.note}" if row.note else "")
         )
     return [*lines, *filter(None, [best_said(rows)])]

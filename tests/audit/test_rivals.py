@@ -1,5 +1,7 @@
 """Several drafts read one text, and are compared with the first prompt by prompt."""
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,11 @@ import pytest
 from specfair.audit.audit import Audit
 from specfair.audit.rivals import METRIC, draft_rows
 from specfair.engine import tracer
-from specfair.run.drafts import DraftRow
+from specfair.errors import ModelError
+from specfair.models.folders import Source, locate
+from specfair.report import render_html
+from specfair.run.drafts import DraftRow, drafts_said
+from specfair.run.run import Run
 from specfair.vocabulary import BASE
 from tests.conftest import small_audit
 
@@ -74,3 +80,32 @@ def test_the_text_is_written_once(
 
 def test_one_draft_has_nothing_to_be_compared_with(tmp_path: Path) -> None:
     assert list(draft_rows(small_audit(tmp_path)[0])) == []
+
+
+def test_a_draft_that_cannot_be_opened_is_refused_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracer, "trace_drafts", None)
+    audit, _ = small_audit(tmp_path, drafts=["prompt-lookup:4", "early-exit:99"])
+    with pytest.raises(ModelError, match="early-exit:99"):
+        audit.measure([BASE])
+
+
+def test_of_each_draft_stands_what_must_be_known_of_its_figures(tmp_path: Path) -> None:
+    """In the terminal and on the page: another tokenizer than the target's."""
+    other = Path(locate(Source("embedded"), "draft"))
+    folder = shutil.copytree(other, tmp_path / "draft")
+    rules = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    names = rules["model"]["vocab"]
+    first, second = (next(n for n, at in names.items() if at == i) for i in (900, 901))
+    names[first], names[second] = names[second], names[first]
+    (folder / "tokenizer.json").write_text(json.dumps(rules), encoding="utf-8")
+    audit, _ = small_audit(tmp_path, drafts=[str(folder)], cost_ratio=0.2)
+    rows = tuple(draft_rows(audit))
+    notes = {row.draft: row.note for row in rows}
+    assert notes.pop("embedded") == ""
+    (note,) = notes.values()
+    assert "whose tokenizer is another" in note
+    assert note in drafts_said(rows)[1]
+    run = Run(created="now", command="c", groups=("a",), drafts=rows)
+    assert note.replace("'", "&#39;") in render_html(run)

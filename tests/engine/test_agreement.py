@@ -44,6 +44,21 @@ def test_greedy_counts_are_equal_for_every_prompt(pair: Pair) -> None:
     assert found.n_prompts == len(trace)
 
 
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_the_target_s_first_layers_agree_whatever_the_temperature(
+    temperature: float,
+) -> None:
+    own = load.load("embedded", "early-exit:2")
+    trace = traced(own, temperature)
+    live = speculate.speculate(own, trace.prompts, trace.header.decoding, LOOKAHEAD)
+    assert len(trace) >= 100
+    assert agreement.compare(trace, live).problem == ""
+    assert 0.2 < sample(trace, "acceptance_rate", LOOKAHEAD).value < 0.95
+    worse = altered(trace, accept_prob=trace["accept_prob"] * 0.5)
+    if temperature:
+        assert "standard errors apart" in agreement.compare(worse, live).problem
+
+
 def test_one_wrong_count_in_greedy_is_found(pair: Pair) -> None:
     trace = traced(pair, 0.0)
     live = speculate.speculate(pair, trace.prompts, trace.header.decoding, LOOKAHEAD)

@@ -22,7 +22,8 @@ def which_draft(found: Index) -> Section | None:
         return None
     rows = found.run.drafts
     best = clean(drafts.best_said(rows))
-    doubts = {f"{row.draft}: {row.doubt}" for row in rows if row.doubt}
+    told = ((row.draft, said) for row in rows for said in (row.doubt, row.note) if said)
+    notes = dict.fromkeys(f"{draft}: {said}." for draft, said in told)
     return Section(
         id="section-drafts",
         name="Drafts",
@@ -33,7 +34,7 @@ def which_draft(found: Index) -> Section | None:
             ("fast", "the draft whose slowest group is fastest"),
             ("quiet", "another"),
         ),
-        note=" ".join(clean(doubt, 300) for doubt in sorted(doubts)),
+        note=" ".join(clean(note, 300) for note in notes),
     )
 
 
