@@ -116,3 +116,4 @@ def test_sampled_counts_have_the_law_of_generate(
     for expected, found in pairs:
         error = np.std(found - expected) / np.sqrt(len(chosen))
         assert abs(np.mean(found - expected)) < 5 * error
+    assert 0.2 < counts[:, 4].sum() / counts[:, 3].sum() < 0.95
