@@ -281,3 +281,27 @@ def test_a_command_loads_what_it_needs_and_no_more() -> None:
         )
         loaded = done.stderr.strip()
         assert loaded == "[]", words
+
+
+@pytest.mark.parametrize(
+    ("draft", "says"),
+    [
+        ("nonsense:3", "unknown kind of draft 'nonsense'"),
+        ("ngram:5", "says too little or what cannot be"),
+        ("eagle3:/nowhere", "'/nowhere' does not exist"),
+        ("mtp", "has 0 layers for multi-token prediction"),
+        ("early-exit:9", "leaves out none of the 3 layers"),
+    ],
+)
+def test_a_draft_that_cannot_be_is_one_line(
+    draft: str,
+    says: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["audit", "--draft", draft]) == cli.USAGE
+    *_, last = capsys.readouterr().err.splitlines()
+    assert says in last
+    assert not list(tmp_path.glob(".specfair/texts/*"))
