@@ -18,6 +18,7 @@ import numpy as np
 from specfair.audit.writing import with_chance
 from specfair.config import Settings
 from specfair.run.closer import WaitRow
+from specfair.run.drafts import DraftRow
 from specfair.run.rows import (
     ROWS,
     EstimateRow,
@@ -120,6 +121,25 @@ def swapped() -> Iterator[SwapRow]:
             n_searched=2576,
             n_templates=9,
         )
+
+
+def draft_row(draft: str, group: str, value: float, more: float = math.nan) -> DraftRow:
+    """What a draft gives a group, and how much more than the first one."""
+    return DraftRow(
+        draft=draft,
+        lookahead="constant-5",
+        metric="speedup_predicted",
+        group=group,
+        value=value,
+        low=value - 0.05,
+        high=value + 0.05,
+        difference=more,
+        difference_low=more - 0.1,
+        difference_high=more + 0.1,
+        p_holm=0.01,
+        n_prompts=50,
+        doubt="",
+    )
 
 
 def waited() -> Iterator[WaitRow]:

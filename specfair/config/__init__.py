@@ -29,6 +29,7 @@ from specfair.typed import read_option
 from specfair.vocabulary import EMBEDDED
 
 __all__ = [
+    "AS_CONFIGURED",
     "AUTO",
     "LOOKAHEADS",
     "OF_THE_RUN",
@@ -39,6 +40,12 @@ __all__ = [
     "load",
     "override",
 ]
+
+# options under which what is measured, and what it is held to, are the project's own
+AS_CONFIGURED = {
+    *OF_THE_RUN,
+    *("strict", "datasets", "store", "workers", "keep_states"),
+}
 
 
 def load(home: project.Project, overrides: Mapping[str, Any]) -> Settings:

@@ -66,10 +66,10 @@ def settings_of(config: pytest.Config) -> configuration.Settings:
             gates = rules(home.table, typed, found.compared)
             found = replace(found, gates=gates)
         if "waive" in home.table:
-            options = [*given(config), *(["gates"] if typed else [])]
-            waivers = resolve("gates.waivers:waivers_of")
-            waivers = waivers(home.table["waive"], options)
-            found = replace(found, waivers=waivers)
+            options, waivers = given(config), resolve("gates.waivers:waivers_of")
+            strict = not typed and configuration.AS_CONFIGURED.issuperset(options)
+            waived = waivers(home.table["waive"], strict=strict)
+            found = replace(found, waivers=waived)
         config.stash[_SETTINGS] = found
     return config.stash[_SETTINGS]
 

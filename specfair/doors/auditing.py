@@ -30,8 +30,8 @@ def run_audit(options: argparse.Namespace) -> int:
     home = project.find(Path.cwd())
     settings = config.load(home, given)
     rules = bounds.all_rules(home.table, options.gate, settings.compared)
-    typed = [*given, *(["gates"] if options.gate else [])]
-    waivers = waivers_of(home.table.get("waive", []), typed)
+    strict = not options.gate and config.AS_CONFIGURED.issuperset(given)
+    waivers = waivers_of(home.table.get("waive", []), strict=strict)
     settings = replace(settings, gates=rules, waivers=waivers)
     to = outputs.of(options.out, option="--out") if options.out is not None else None
     session = Session(settings, say=tell)

@@ -13,7 +13,7 @@ does, such as other models, cannot tell what it still needs. Does not know tests
 becomes of a waived one is decided by whoever runs it.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from fnmatch import fnmatchcase
@@ -43,23 +43,17 @@ class Waiver:
 
 
 _KEYS = ("case", "gate", "until", "reason")
-# options under which what is measured, and the bounds, are the project's own
-_AS_CONFIGURED = {
-    *("datasets", "store", "report", "baseline", "family", "strict"),
-    *("workers", "keep_states"),
-}
 
 
-def waivers_of(tables: object, typed: Collection[str]) -> tuple[Waiver, ...]:
-    """Those of a project's file, in a run with these options; one that lacks anything
-    is refused.
+def waivers_of(tables: object, *, strict: bool) -> tuple[Waiver, ...]:
+    """Those of a project's file, strict in a run as it is configured; one that lacks
+    anything is refused.
     """
     if not isinstance(tables, list | tuple):
         raise UsageError(
             f"waive = {tables!r} is not a list of tables. Write [[tool.specfair.waive]]"
             " and below it case, gate, until and reason."
         )
-    strict = _AS_CONFIGURED.issuperset(typed)
     return tuple(_waiver(table, strict=strict) for table in tables)
 
 

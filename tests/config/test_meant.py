@@ -59,3 +59,12 @@ def test_refusals_are_one_line(values: dict, said: str) -> None:
     with pytest.raises(UsageError, match=said) as caught:
         config.override(Settings(), values)
     assert "\n" not in str(caught.value)
+
+
+def test_options_that_leave_a_run_as_it_is_configured_are_options() -> None:
+    assert set(config.OPTIONS_BY_NAME) >= config.AS_CONFIGURED
+
+
+def test_a_choice_of_nothing_is_not_offered() -> None:
+    with pytest.raises(UsageError, match=r"does not fit: sampled or greedy\."):
+        config.override(config.Settings(), {"proposals": "None"})

@@ -8,43 +8,22 @@ from specfair.report.lead import lead
 from specfair.report.lookup import index
 from specfair.report.render import render_html
 from specfair.report.sections.drafts import which_draft
-from specfair.run.drafts import DraftRow
 from specfair.run.run import Run
-from tests.report_samples import recorded
-
-
-def row(
-    draft: str, group: str, value: float, *, more: float = float("nan")
-) -> DraftRow:
-    return DraftRow(
-        draft=draft,
-        lookahead="constant-5",
-        metric="speedup_predicted",
-        group=group,
-        value=value,
-        low=value - 0.05,
-        high=value + 0.05,
-        difference=more,
-        difference_low=more - 0.1,
-        difference_high=more + 0.1,
-        p_holm=0.01,
-        n_prompts=50,
-        doubt="",
-    )
+from tests.report_samples import draft_row, recorded
 
 
 @pytest.fixture
 def run() -> Run:
     rows = [
-        row("quick", "", 1.5),
-        row("quick", "male", 2.0),
-        row("quick", "queer", 0.9),
+        draft_row("quick", "", 1.5),
+        draft_row("quick", "male", 2.0),
+        draft_row("quick", "queer", 0.9),
     ]
     rows += [
-        row("even <b>", "", 1.3, more=-0.2),
-        row("even <b>", "male", 1.3, more=-0.7),
+        draft_row("even <b>", "", 1.3, more=-0.2),
+        draft_row("even <b>", "male", 1.3, more=-0.7),
     ]
-    rows += [row("even <b>", "queer", 1.2, more=0.3)]
+    rows += [draft_row("even <b>", "queer", 1.2, more=0.3)]
     return replace(recorded(), drafts=tuple(rows))
 
 

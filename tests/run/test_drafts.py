@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 
 from specfair.run.drafts import DraftRow, best_said, drafts_said
+from tests.report_samples import draft_row
 
 FOUND: Mapping[tuple[str, str], float] = {
     ("quick", ""): 1.5,
@@ -16,34 +17,16 @@ FOUND: Mapping[tuple[str, str], float] = {
 
 
 def rows() -> list[DraftRow]:
-    nan = math.nan
-    return [
-        DraftRow(
-            draft=draft,
-            lookahead="constant-5",
-            metric="speedup_predicted",
-            group=group,
-            value=value,
-            low=value - 0.25,
-            high=value + 0.25,
-            difference=nan,
-            difference_low=nan,
-            difference_high=nan,
-            p_holm=nan,
-            n_prompts=9,
-            doubt="",
-        )
-        for (draft, group), value in FOUND.items()
-    ]
+    return [draft_row(*names, value) for names, value in FOUND.items()]
 
 
 def test_every_draft_has_a_line_and_the_best_is_named() -> None:
     first, second, best = drafts_said(rows())
     assert first == (
-        "draft quick: 1.50 [1.25, 1.75] times the target alone for everyone, 0.90 "
-        "[0.65, 1.15] for queer, its slowest group; constant-5"
+        "draft quick: 1.50 [1.45, 1.55] times the target alone for everyone, 0.90 "
+        "[0.85, 0.95] for queer, its slowest group; constant-5"
     )
-    assert "1.40 [1.15, 1.65] for male" in second  # one that is no number says nothing
+    assert "1.40 [1.35, 1.45] for male" in second  # one that is no number says nothing
     assert best.startswith("of these drafts even is best: its slowest group, male, ")
 
 
