@@ -122,7 +122,7 @@ def broken_rule(option: Field[Any], value: Any) -> str:
     if isinstance(value, str) and option.default and not value.strip():
         return "it names something; leave the key out for the default"
     if choices and value not in choices:
-        return " or ".join(choices)
+        return " or ".join(filter(None, choices))
     if least is not None and not least <= value < math.inf:
         return f"it is at least {least} ({option.metadata['help']})"
     return ""
