@@ -116,7 +116,7 @@ def test_a_repository_that_does_not_use_the_plugin_pays_little_for_it(
     shares = [
         float(pytester.run(sys.executable, "-c", code).outlines[0]) for _ in range(10)
     ]
-    assert statistics.median(shares[1:]) < 0.2
+    assert statistics.median(shares[1:]) < 0.18
 
 
 def test_the_command_line_judges_what_the_evals_judge(

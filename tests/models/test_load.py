@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 from huggingface_hub import constants
 from safetensors.torch import load_file, save_file
 from transformers import MambaConfig, MambaForCausalLM
@@ -121,6 +122,10 @@ def no_tokenizer(folder: Path) -> None:
         file.unlink()
 
 
+NO_TOKENIZER = r"the tokenizer of .* cannot be loaded"
+if transformers.__version__.startswith("5.0."):  # it makes one that has no tokens
+    NO_TOKENIZER = "have 0 tokens in common"
+
 DAMAGE: list[tuple[Callable[[Path], object], str]] = [
     (cut_weights, r"cannot be loaded \(SafetensorError"),
     (
@@ -139,8 +144,7 @@ DAMAGE: list[tuple[Callable[[Path], object], str]] = [
         r"\(gemma4_assistant\) attends to the states of rejected tokens",
     ),
     (remote_code, r"cannot be loaded"),
-    # transformers 5.0 makes one that has no tokens
-    (no_tokenizer, r"the tokenizer of .* cannot be loaded|have 0 tokens in common"),
+    (no_tokenizer, NO_TOKENIZER),
 ]
 
 
