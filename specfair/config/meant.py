@@ -46,6 +46,8 @@ def refuse(settings: Settings, options: Collection[Field[Any]]) -> None:
         settings.server or settings.engine == "live"
     ):
         broken["counting"] = "live decoding and servers count in their own way"
+    if settings.server and settings.drafts:
+        broken["drafts"] = "a server decodes with its own; audit each server by itself"
     if not settings.server and (settings.server_plain or settings.order_check):
         broken["server"] = "server_plain and order_check go with a server"
     if settings.scope == "set" and settings.temperature > 0:

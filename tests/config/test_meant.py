@@ -13,6 +13,7 @@ from specfair.errors import UsageError
         ({"temprature": 1}, "Did you mean 'temperature'"),
         ({"lookahead": "pmin-5@0.7", "temperature": 1}, "proposals must be greedy"),
         ({"lookahead": "adaptive-5@0.7", "engine": "live"}, "in the replay alone"),
+        ({"server": "http://a:1", "drafts": ["b"]}, "audit each server by itself"),
         ({"counting": "canon"}, "canonical or served or as_deployed"),
         ({"counting": "served", "engine": "live"}, "in their own way"),
         ({"counting": "served", "server": "http://h:1"}, "in their own way"),
